@@ -1,0 +1,72 @@
+# `make demo` and `make test` need Python 3.11 or newer and make; every target sets up what it needs in .venv, once.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test lint types bench docs clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
+STAMP := $(VENV)/.installed
+
+# The Python that .venv is made from: PYTHON=... when given, else the first of these that will do.
+CANDIDATES := $(or $(PYTHON),python3.11 python3)
+
+help:
+	@echo 'make demo    show meterguard at work against an emulator of AWS License Manager (no AWS account needed)'
+	@echo 'make test    prove it: the whole test suite; ARGS="-k seats" passes arguments to pytest'
+	@echo 'make lint    ruff, check and format'
+	@echo 'make types   mypy and pyright'
+	@echo 'make bench   measure it beside its peers and floors'
+	@echo 'make docs    build the documentation into docs/_build/html'
+	@echo 'make clean   remove .venv and everything built'
+
+demo: $(STAMP)-demo
+	@$(VENV)/bin/meterguard demo
+
+test: $(STAMP)-test
+	$(PY) -m pytest -n 2 $(ARGS)
+
+lint: $(STAMP)-lint
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+
+types: $(STAMP)-test
+	$(PY) -m mypy
+	$(PY) -m pyright --pythonpath $(PY)
+
+bench: $(STAMP)-bench
+	$(PY) -m benchmarks $(ARGS)
+
+docs: $(STAMP)-docs
+	$(PY) -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
+	@echo 'docs/_build/html/index.html'
+
+clean:
+	rm -rf $(VENV) build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp says that an install went through; pyproject.toml is what can make it stale. Type checkers read the
+# packages that the tests install, hence no stamp of their own.
+$(STAMP)-demo: GROUP :=
+$(STAMP)-%: GROUP = --group $*
+$(STAMP)-demo $(STAMP)-test $(STAMP)-lint $(STAMP)-bench $(STAMP)-docs: $(STAMP)-%: pyproject.toml | $(STAMP)
+	@echo 'Setting up $(VENV) for make $*, once ...'
+	@$(PIP_INSTALL) --editable '.[cli,emulator]' $(GROUP)
+	@touch $@
+
+# The pip that comes with Python 3.11 knows no dependency groups; 25.1 and newer do.
+$(STAMP):
+	@python=; for candidate in $(CANDIDATES); do \
+	    if "$$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	    then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo 'meterguard needs Python 3.11 or newer, with venv; none of these will do: $(CANDIDATES).' >&2; \
+	    echo 'Install one, or name it: make PYTHON=python3.12 demo' >&2; \
+	    exit 1; \
+	fi; \
+	"$$python" -m venv --clear $(VENV)
+	@$(PIP_INSTALL) --upgrade 'pip>=25.1'
+	@touch $@

@@ -1,0 +1,136 @@
+"""The emulator in a process of its own, so that the service costs its callers nothing but the wait.
+
+Both ends are here: `Backend` sends a line of JSON for each order, the program answers with one.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from meterguard.emulator import Emulator
+
+from . import fresh
+
+UNITS = 1_000_000
+TAKING = ("CheckoutLicense", "ExtendLicenseConsumption")
+
+
+class Backend:
+    """The near end."""
+
+    def __enter__(self) -> Backend:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.backend"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=fresh.ROOT,
+            env=fresh.environment(),
+        )
+        self.url: str = self._order("address")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()  # the far end stops when there are no more orders
+
+    def _order(self, what: str, *arguments: Any) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([what, *arguments]) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def license(self, ttl: float = 3600) -> tuple[str, str]:
+        """SKU and key fingerprint of a fresh licence with plenty of Seats, whose leases live so long."""
+        sku, fingerprint = self._order("license", ttl)
+        return sku, fingerprint
+
+    def target(self, ttl: float = 3600) -> tuple[str, str, str]:
+        """The address, and a fresh licence."""
+        return self.url, *self.license(ttl)
+
+    def be_slow(self, latency: float, **fault: Any) -> None:
+        """Answer every request after so many seconds, and with this fault."""
+        self._order("be_slow", latency, fault)
+
+    def be_down(self) -> None:
+        """Answer every request with 503."""
+        self._order("be_down")
+
+    def forget(self) -> None:
+        """Count from here on."""
+        self._order("forget")
+
+    def calls(self) -> int:
+        """Checkouts and renewals asked for."""
+        return int(self._order("calls"))
+
+    def ends(self) -> list[tuple[float, float]]:
+        """Of each checkout and renewal granted: when it was, and when the lease ends, by the wall clock."""
+        return [(at, end) for at, end in self._order("ends")]
+
+
+class Orders:
+    """The far end: what each order does."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self._licenses = 0
+
+    def address(self) -> str:
+        """Where it serves."""
+        return self._emulator.url
+
+    def license(self, ttl: float) -> list[str]:
+        """See `Backend.license`."""
+        self._licenses += 1
+        made = self._emulator.add_license(
+            f"BENCH-{self._licenses}", entitlements=[("Seats", UNITS, "Count"), ("Other", UNITS, "Count")], ttl=ttl
+        )
+        return [made.sku, made.key_fingerprint]
+
+    def be_slow(self, latency: float, fault: dict[str, Any]) -> None:
+        """See `Backend.be_slow`."""
+        self._emulator.faults.clear()
+        self._emulator.faults.add("*", times=None, latency=latency, **fault)
+
+    def be_down(self) -> None:
+        """See `Backend.be_down`."""
+        self._emulator.faults.set_outage(None)
+        self._emulator.down()
+
+    def forget(self) -> None:
+        """See `Backend.forget`."""
+        self._emulator.requests.clear()
+
+    def calls(self) -> int:
+        """See `Backend.calls`."""
+        return sum(self._emulator.calls(operation) for operation in TAKING)
+
+    def ends(self) -> list[list[float]]:
+        """See `Backend.ends`."""
+        granted = [one for one in list(self._emulator.requests) if one.operation in TAKING and one.status == 200]
+        return [[one.at, _seconds((one.answer or {})["Expiration"])] for one in granted]
+
+
+def _seconds(written: str) -> float:
+    from datetime import UTC, datetime
+
+    moment = datetime.fromisoformat(written)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    with Emulator() as emulator:
+        orders = Orders(emulator)
+        for line in sys.stdin:
+            what, *arguments = json.loads(line)
+            print(json.dumps(getattr(orders, what)(*arguments)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

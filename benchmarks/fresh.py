@@ -1,0 +1,86 @@
+"""Fresh processes: a study measured in some of them, and what they found put together."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from .plan import Found, Goal, Scale, Study
+
+ROOT = Path(__file__).parents[1]
+MARK = "found: "
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's, without its settings for AWS and for the compiling of modules."""
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "METERGUARD_")) and name != "PYTHONDONTWRITEBYTECODE"
+    }
+    return {**own, **CREDENTIALS, "PYTHONPATH": str(ROOT), **more}
+
+
+@contextmanager
+def compiled_elsewhere() -> Iterator[dict[str, str]]:
+    """An environment whose compiled modules are kept in a folder of its own, alike for us and for peers."""
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        yield environment(PYTHONPYCACHEPREFIX=folder)
+
+
+def run(program: str, *arguments: str, env: dict[str, str]) -> str:
+    """What a program prints in a fresh interpreter."""
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"a measured program failed:\n{done.stderr}")
+    return done.stdout
+
+
+def measure(study: Study, scale: Scale, processes: int) -> Found:
+    """The figures of a study, over so many fresh processes."""
+    command = [sys.executable, "-m", "benchmarks", "--child", study.name, *(["--quick"] if scale.quick else [])]
+    with compiled_elsewhere() as env:
+        return together([_child(command, env) for _ in range(processes)], study.goals)
+
+
+def _child(command: list[str], env: dict[str, str]) -> Found:
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command[1:])} failed:\n{done.stdout}{done.stderr}")
+    answer = next(line for line in done.stdout.splitlines() if line.startswith(MARK))
+    return Found(**json.loads(answer.removeprefix(MARK)))
+
+
+def report(found: Found) -> None:
+    """In the child: print what was found, for `measure` to read."""
+    print(MARK + json.dumps(asdict(found)), flush=True)
+
+
+def together(founds: list[Found], goals: list[Goal]) -> Found:
+    """The median of each figure; of a count that a goal judges, the worst."""
+    worst = {goal.figure: min if goal.at_least else max for goal in goals if goal.is_count}
+    merged = Found()
+    for figure in dict.fromkeys(figure for found in founds for figure in found.figures):
+        values = [found.figures[figure] for found in founds if figure in found.figures]
+        merged.figures[figure] = worst.get(figure, statistics.median)(values)
+    merged.absent = sorted({name for found in founds for name in found.absent})
+    merged.remarks = list(dict.fromkeys(remark for found in founds for remark in found.remarks))
+    return merged

@@ -1,0 +1,163 @@
+"""A guarded call while its lease is held: functions and methods, beside floors and peers."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable
+from time import time as wall_clock
+from typing import Any
+
+import wrapt
+from cachetools import TTLCache, cached
+
+from . import peers, rounds, stand_in
+from .plan import Found, Goal, Row, Scale, Study
+
+NUMBER = 4000  # turns of a sample: about a millisecond
+
+
+def work(a: int, b: int) -> int:
+    """What is guarded."""
+    return a
+
+
+@wrapt.decorator
+def empty(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    """What wrapt costs when it is used as its documentation shows."""
+    return wrapped(*args, **kwargs)
+
+
+def closed_over(fn: Callable[..., Any], *, deadline: float | None) -> Callable[..., Any]:
+    """The usual hand-written decorator: empty, or with one deadline compared."""
+    monotonic = time.monotonic
+
+    @functools.wraps(fn)
+    def passing(*args: Any, **kwargs: Any) -> Any:
+        return fn(*args, **kwargs)
+
+    @functools.wraps(fn)
+    def comparing(*args: Any, **kwargs: Any) -> Any:
+        if deadline is not None and monotonic() < deadline:
+            return fn(*args, **kwargs)
+        raise TimeoutError
+
+    return passing if deadline is None else comparing
+
+
+def windowed(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The floor of a guard that is a wrapt object and reads a clock: nothing of ours in it."""
+    lo = wall_clock()
+    hi = lo + 3600
+
+    def outside() -> bool:
+        return not lo <= wall_clock() < hi
+
+    wrapper: Callable[..., Any] = wrapt.FunctionWrapper(fn, empty, outside)
+    return wrapper
+
+
+def hand_made(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The guard that teams write for themselves: a checkout cached by cachetools, under its lock."""
+
+    @cached(TTLCache(128, 3600), lock=threading.Lock())
+    def check_out(name: str) -> str:
+        return name
+
+    @functools.wraps(fn)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        check_out("Seats")
+        return fn(*args, **kwargs)
+
+    return guarded
+
+
+def functions(gate: Callable[[Any], Any]) -> dict[str, Callable[[], float]]:
+    """A sample of each row of plain functions."""
+    made = {
+        "bare": work,
+        "guard": gate(work),
+        "floor": windowed(work),
+        "wrapt": empty(work),
+        "closure": closed_over(work, deadline=None),
+        "deadline": closed_over(work, deadline=time.monotonic() + 86_400),
+        "hand-made": hand_made(work),
+        "lru_cache": functools.lru_cache(work),
+    }
+    if cachebox := peers.find("cachebox"):
+        made["cachebox"] = cachebox.cached(cachebox.TTLCache(128, 3600))(work)
+    for fn in made.values():
+        fn(1, 2)
+    samples = {row: rounds.loop("f(1, 2)", NUMBER, f=fn) for row, fn in made.items()}
+    if prometheus := peers.find("prometheus_client", "prometheus-client"):
+        counter = prometheus.Counter("calls", "Calls", registry=prometheus.CollectorRegistry())
+        samples["prometheus"] = rounds.loop("inc()", NUMBER, inc=counter.inc)
+    return samples
+
+
+def methods(gate: Callable[[Any], Any]) -> dict[str, Callable[[], float]]:
+    """A sample of each row of methods: the attribute is read at each call."""
+
+    class Thing:
+        """Something with methods."""
+
+        def bare(self, a: int, b: int) -> int:
+            """As it is."""
+            return a
+
+        guarded = gate(bare)
+        wrapped = empty(bare)
+
+    thing = Thing()
+    thing.guarded(1, 2)
+    return {
+        "method": rounds.loop("thing.bare(1, 2)", NUMBER, thing=thing),
+        "guard-method": rounds.loop("thing.guarded(1, 2)", NUMBER, thing=thing),
+        "wrapt-method": rounds.loop("thing.wrapped(1, 2)", NUMBER, thing=thing),
+    }
+
+
+def measure(scale: Scale) -> Found:
+    """All rows in one run."""
+    with stand_in.guard() as guard:
+        gate = guard.requires_entitlement("Seats", 1, "Count")
+        samples = rounds.interleaved(functions(gate) | methods(gate), scale.pick(100, 2))
+    return Found(rounds.figures(samples, STUDY.pairs), peers.absent)
+
+
+STUDY = Study(
+    "hot",
+    "A call while the lease is held",
+    (
+        Row("bare", "bare call"),
+        Row(
+            "guard",
+            "guarded call",
+            goals=(
+                Goal("H1", "x empty @wrapt.decorator", "guard/wrapt", 0.28),
+                Goal("H2", "x closure with one deadline compare", "guard/deadline", 1.05),
+                Goal("H3", "x hand-made cached(TTLCache, lock) guard", "guard/hand-made", 0.18),
+                Goal("H3", "x cachebox hit", "guard/cachebox", 0.45),
+            ),
+        ),
+        Row("floor", "floor: FunctionWrapper, enabled= a wall-clock window"),
+        Row("lru_cache", "lru_cache hit, which never expires"),
+        Row("closure", "functools.wraps closure, empty"),
+        Row("deadline", "functools.wraps closure, one deadline compare"),
+        Row("prometheus", "prometheus Counter.inc, which only counts"),
+        Row("cachebox", "cachebox cached(TTLCache) hit"),
+        Row("wrapt", "@wrapt.decorator, empty"),
+        Row("hand-made", "hand-made guard: cached(TTLCache, lock) in a closure"),
+        Row("method", "bare method"),
+        Row(
+            "guard-method",
+            "guarded method",
+            goals=(Goal("H5", "x empty @wrapt.decorator on a method", "guard-method/wrapt-method", 0.56),),
+        ),
+        Row("wrapt-method", "@wrapt.decorator on a method, empty"),
+    ),
+    measure,
+    base="bare",
+    remarks=("H4 (an exact count of every call) is not built: the library keeps no count of calls on the hot path.",),
+)

@@ -1,0 +1,25 @@
+"""How Sphinx builds these pages; ``make docs`` turns every warning into an error."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as installed_version
+
+project = "meterguard"
+author = "The meterguard authors"
+project_copyright = author
+version = release = installed_version("meterguard")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+default_role = "py:obj"
+html_copy_source = False
+
+html_theme = "furo"
+html_title = f"meterguard {release}"
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 4
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say it shorter than the annotations
+python_use_unqualified_type_names = True

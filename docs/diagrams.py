@@ -1,0 +1,370 @@
+"""Draws the pictures of the documentation from the code that they show: ``python docs/diagrams.py``.
+
+``states`` is :data:`meterguard.core.lifecycle.TABLE`; only the places of its boxes are set here. ``life`` and
+``grace`` are played minute by minute with the functions that decide in the library. Each picture is written
+for light and for dark pages. A test compares what is committed with what this draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from html import escape
+from itertools import groupby
+from pathlib import Path
+
+from meterguard.core.lifecycle import TABLE, Phase, Signal, State, Term, phase, step
+from meterguard.core.policy import OnUnknown, Policy, Tend, Unknown, answer_unknown, refresh_after, tend
+from meterguard.ports import Moment
+
+IMAGES = Path(__file__).parent / "images"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours on a page of one kind. Text has a contrast of at least 4.5 to what is behind it."""
+
+    name: str
+    page: str
+    ink: str
+    faint: str
+    line: str
+    good: str
+    good_ink: str
+    fair: str
+    fair_ink: str
+    bad: str
+    bad_ink: str
+    still: str
+    still_ink: str
+
+
+THEMES = (
+    Theme(
+        name="light", page="#ffffff", ink="#1f2933", faint="#52606d", line="#9aa5b1",
+        good="#c8ead4", good_ink="#0f4d2a", fair="#fbe3a8", fair_ink="#5c3d00", bad="#f8cfcf", bad_ink="#7a1414",
+        still="#e4e7eb", still_ink="#323f4b",
+    ),
+    Theme(
+        name="dark", page="#131416", ink="#e4e7eb", faint="#a7b1bc", line="#616e7c",
+        good="#14532d", good_ink="#d3f5df", fair="#6b4a05", fair_ink="#fdecc4", bad="#7a1f1f", bad_ink="#fde2e2",
+        still="#323f4b", still_ink="#e4e7eb",
+    ),
+)  # fmt: skip
+
+
+@dataclass
+class Canvas:
+    """A picture being drawn."""
+
+    theme: Theme
+    width: int
+    height: int
+    title: str
+    parts: list[str] = field(default_factory=list)
+
+    def box(self, x: float, y: float, width: float, height: float, fill: str, *, round_: float = 4, edge: str = "none") -> None:
+        self.parts.append(
+            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{round_:g}" fill="{fill}" stroke="{edge}"/>'
+        )
+
+    def text(self, x: float, y: float, words: str, fill: str, *, size: float = 13, anchor: str = "start", bold: bool = False) -> None:
+        weight = ' font-weight="600"' if bold else ""
+        self.parts.append(
+            f'<text x="{x:g}" y="{y:g}" fill="{fill}" font-size="{size:g}" text-anchor="{anchor}"{weight}>{escape(words)}</text>'
+        )
+
+    def path(self, shape: str, *, arrow: bool = False, dashed: bool = False, colour: str | None = None) -> None:
+        end = ' marker-end="url(#arrow)"' if arrow else ""
+        dashes = ' stroke-dasharray="3 4"' if dashed else ""
+        self.parts.append(f'<path d="{shape}" fill="none" stroke="{colour or self.theme.line}" stroke-width="1.5"{dashes}{end}/>')
+
+    def svg(self) -> str:
+        head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" width="{self.width}" '
+            f'height="{self.height}" font-family="{FONT}" role="img" aria-label="{escape(self.title)}">'
+        )
+        marker = (
+            '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
+            f'orient="auto"><path d="M0,0.5 L8,4 L0,7.5 z" fill="{self.theme.line}"/></marker></defs>'
+        )
+        return "\n".join([head, f"<title>{escape(self.title)}</title>", marker, *self.parts, "</svg>"]) + "\n"
+
+
+# -- the state table -------------------------------------------------------------------------------
+
+# Where each state stands: column and row, and what it means in three words.
+PLACES = {
+    State.VACANT: (0, 2, "nothing known"),
+    State.HELD: (1, 0, "a lease is held"),
+    State.STRAINED: (1, 1, "held, renewal unanswered"),
+    State.FORFEIT: (1, 2, "held, renewal refused"),
+    State.LAPSED: (2, 0, "the lease ended"),
+    State.ADRIFT: (2, 1, "ended, service silent"),
+    State.BARRED: (2, 2, "the last answer was no"),
+}
+BOX = (178, 52)
+COLUMNS = (24, 288, 620)
+ROWS = (26, 144, 262)
+
+Edges = dict[tuple[State, State], list[Signal]]
+
+
+def everywhere() -> dict[Signal, State]:
+    """The signals that lead to one state, wherever they happen. They are told below the picture."""
+    targets: dict[Signal, set[State]] = {}
+    for state, row in TABLE.items():
+        for signal, target in row.items():
+            if state is not State.CLOSED:
+                targets.setdefault(signal, set()).add(target)
+    return {signal: next(iter(found)) for signal, found in targets.items() if len(found) == 1}
+
+
+def edges() -> Edges:
+    """What is left to draw: every other change of state."""
+    told = everywhere()
+    drawn: Edges = {}
+    for state, row in TABLE.items():
+        for signal, target in row.items():
+            if signal not in told and target is not state:
+                drawn.setdefault((state, target), []).append(signal)
+    return drawn
+
+
+def states(theme: Theme) -> Canvas:
+    canvas = Canvas(theme, 910, 448, "The states of a requirement, and what leads from one to the next")
+    for (source, target), signals in edges().items():
+        _edge(canvas, PLACES[source][:2], PLACES[target][:2], ", ".join(signal.name.lower() for signal in signals))
+    for state, (column, row, meaning) in PLACES.items():
+        x, y = _corner(column, row)
+        fill, ink = _fill(state, theme)
+        canvas.box(x, y, *BOX, fill, round_=8)
+        canvas.text(x + BOX[0] / 2, y + 22, state.name, ink, anchor="middle", bold=True)
+        canvas.text(x + BOX[0] / 2, y + 40, meaning, ink, anchor="middle", size=12)
+    by_target: dict[State, list[str]] = {}
+    for signal, target in everywhere().items():
+        by_target.setdefault(target, []).append(signal.name.lower())
+    words = " · ".join(f"{' or '.join(signals)}: {target.name}" for target, signals in by_target.items())
+    canvas.text(COLUMNS[0], 400, "Not drawn, for they lead to one place from everywhere:", theme.faint, size=12.5)
+    canvas.text(COLUMNS[0], 420, words, theme.ink, size=12.5)
+    canvas.text(COLUMNS[0], 438, "Signals that change nothing are not drawn either.", theme.faint, size=12.5)
+    return canvas
+
+
+def _corner(column: int, row: int) -> tuple[float, float]:
+    return COLUMNS[column], ROWS[row]
+
+
+def _fill(state: State, theme: Theme) -> tuple[str, str]:
+    if state is State.HELD:
+        return theme.good, theme.good_ink
+    if state in (State.STRAINED, State.FORFEIT, State.ADRIFT):
+        return theme.fair, theme.fair_ink
+    return (theme.bad, theme.bad_ink) if state is State.BARRED else (theme.still, theme.still_ink)
+
+
+def _edge(canvas: Canvas, source: tuple[int, int], target: tuple[int, int], words: str) -> None:
+    (x1, y1), (x2, y2) = _corner(*source), _corner(*target)
+    across, down = target[0] - source[0], target[1] - source[1]
+    middle = x1 + BOX[0] / 2
+    ink = canvas.theme.faint
+    if across == 0 and abs(down) == 1:
+        canvas.path(f"M{middle:g},{y1 + BOX[1]:g} V{y2 - 2:g}", arrow=True)
+        canvas.text(middle + 8, (y1 + BOX[1] + y2) / 2 + 4, words, ink, size=12)
+    elif across == 0:
+        side, bend = (x1, -46) if source[0] == 1 else (x1 + BOX[0], 46)
+        begin, end = y1 + BOX[1] / 2, y2 + BOX[1] / 2 - 8
+        canvas.path(
+            f"M{side:g},{begin:g} C{side + bend:g},{begin:g} {side + bend:g},{end:g} {side + (-2 if bend < 0 else 2):g},{end:g}",
+            arrow=True,
+        )
+        anchor = "end" if bend < 0 else "start"
+        canvas.text(side + bend * 0.86, (begin + end) / 2 + 4, words, ink, size=12, anchor=anchor)
+    elif down == 0:
+        begin, end = (x1 + BOX[0], x2 - 2) if across > 0 else (x1, x2 + BOX[0] + 2)
+        if abs(across) == 1:
+            y = y1 + BOX[1] / 2
+            canvas.path(f"M{begin:g},{y:g} H{end:g}", arrow=True)
+            canvas.text((begin + end) / 2, y - 7, words, ink, size=12, anchor="middle")
+        else:
+            y, dip = y1 + BOX[1], 34
+            begin, end = x1 + BOX[0] / 2, x2 + BOX[0] / 2
+            canvas.path(f"M{begin:g},{y:g} C{begin:g},{y + dip:g} {end:g},{y + dip:g} {end:g},{y + 2:g}", arrow=True)
+            canvas.text((begin + end) / 2, y + dip * 0.75 + 16, words, ink, size=12, anchor="middle")
+    else:
+        canvas.path(f"M{x1 + BOX[0]:g},{y1 + 12:g} L{x2 - 2:g},{y2 + BOX[1] - 10:g}", arrow=True)
+        canvas.text((x1 + BOX[0] + x2) / 2 + 8, (y1 + y2 + BOX[1]) / 2 + 12, words, ink, size=12)
+
+
+# -- a lease's life, played --------------------------------------------------------------------------
+
+MINUTE = 60.0
+LIFETIME = 60 * MINUTE  # AWS Marketplace's
+
+
+@dataclass(frozen=True)
+class Minute:
+    """What a call and the service see in one minute."""
+
+    at: int
+    call: str
+    is_up: bool
+    is_held: bool
+
+
+@dataclass
+class Story:
+    """One busy requirement, an outage, and what the library decides."""
+
+    grace: float
+    outage: range
+    until: int
+    minutes: list[Minute] = field(default_factory=list)
+    asked: list[tuple[int, str, bool]] = field(default_factory=list)
+
+    def play(self) -> Story:
+        policy = Policy(grace=self.grace * MINUTE)
+        state, term, last_good = State.VACANT, None, None
+        for at in range(self.until):
+            now = Moment(at * MINUTE, at * MINUTE)
+            is_up = at not in self.outage
+            if term is not None and phase(term, now) is Phase.ENDED:
+                state, term = step(state, Signal.ENDED), None
+            if term is not None and tend(term, now, now, True, False, policy.linger)[0] is Tend.RENEW:
+                state, term = self._asks(at, state, term, "ExtendLicenseConsumption", Signal.RENEWED, policy)
+            if term is None:
+                state, term = self._asks(at, state, term, "CheckoutLicense", Signal.GRANTED, policy)
+            if term is not None:
+                last_good = term.start
+            call = "served"
+            if not state.holds:
+                counts = answer_unknown(OnUnknown.GRACE, state, last_good, now, policy.grace)
+                call = "in grace" if counts is Unknown.GRACE else "refused"
+            self.minutes.append(Minute(at, call, is_up, state.holds))
+        if state.holds:
+            self.asked.append((self.until, "CheckInLicense", True))
+        return self
+
+    def _asks(
+        self, at: int, state: State, term: Term | None, operation: str, yes: Signal, policy: Policy
+    ) -> tuple[State, Term | None]:
+        is_up = at not in self.outage
+        self.asked.append((at, operation, is_up))
+        if not is_up:
+            return step(state, Signal.UNKNOWN), term
+        now = Moment(at * MINUTE, at * MINUTE)
+        renew_at = refresh_after(LIFETIME, policy.refresh_ahead, 0.5)
+        return step(state, yes), Term(now, LIFETIME, renew_at, LIFETIME)
+
+
+LEFT, RIGHT = 124, 806
+NAMES = {"CheckoutLicense": "check out", "ExtendLicenseConsumption": "renew", "CheckInLicense": "check in"}
+CALLS = {"served": "good", "in grace": "fair", "refused": "bad"}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Minutes laid across a canvas, in lanes."""
+
+    canvas: Canvas
+    until: int
+
+    def x(self, minute: float) -> float:
+        return LEFT + (RIGHT - LEFT) * minute / self.until
+
+    def lane(self, y: float, name: str, bars: Iterable[tuple[int, int, str, str]]) -> None:
+        """A lane of bars: from, to, kind, words."""
+        self.canvas.text(LEFT - 12, y + 17.5, name, self.canvas.theme.ink, size=12.5, anchor="end")
+        for begin, end, kind, words in bars:
+            x1, x2 = self.x(begin) + 1, self.x(end) - 1
+            fill, ink = getattr(self.canvas.theme, kind), getattr(self.canvas.theme, f"{kind}_ink")
+            self.canvas.box(x1, y, x2 - x1, 26, fill)
+            self.canvas.text(x1 + 9, y + 17.5, words, ink, size=12)
+
+    def service(self, y: float, story: Story) -> None:
+        self.lane(
+            y,
+            "License Manager",
+            [
+                (begin, end, *(("still", "answers") if is_up else ("bad", "cannot be asked")))
+                for is_up, begin, end in _runs(story.minutes, "is_up")
+            ],
+        )
+
+    def calls(self, y: float, name: str, story: Story) -> None:
+        words = {"served": "served", "in grace": "served in grace", "refused": "refused"}
+        runs = _runs(story.minutes, "call")
+        self.lane(y, name, [(begin, end, CALLS[str(call)], words[str(call)]) for call, begin, end in runs])
+
+    def hours(self, y: float) -> None:
+        for minute in range(0, self.until + 1, 60):
+            self.canvas.path(f"M{self.x(minute):g},{y:g} v5")
+            words = "0" if minute == 0 else f"{minute // 60} h"
+            self.canvas.text(self.x(minute), y + 19, words, self.canvas.theme.faint, size=12, anchor="middle")
+
+
+def _runs(minutes: Iterable[Minute], key: str) -> Iterator[tuple[object, int, int]]:
+    for value, group in groupby(minutes, key=lambda one: getattr(one, key)):
+        members = list(group)
+        yield value, members[0].at, members[-1].at + 1
+
+
+def life(theme: Theme) -> Canvas:
+    story = Story(grace=120, outage=range(120, 217), until=263).play()
+    title = "The life of a lease: checked out, renewed, carried through an outage by grace, checked out again, checked in"
+    canvas = Canvas(theme, 830, 198, title)
+    chart = Chart(canvas, story.until)
+    chart.service(12, story)
+    leases = [("good", "live") if held else ("still", "ended") for held, *_ in _runs(story.minutes, "is_held")]
+    spans = [(begin, end) for _, begin, end in _runs(story.minutes, "is_held")]
+    chart.lane(86, "your lease", [(*span, *look) for span, look in zip(spans, leases, strict=True)])
+    chart.calls(128, "your calls", story)
+    for at, operation, is_up in story.asked:
+        if is_up:
+            x, is_last = chart.x(at), at == story.until
+            canvas.path(f"M{x:g},85 V40", arrow=True)
+            canvas.text(x + (-7 if is_last else 7), 66, NAMES[operation], theme.ink, size=12, anchor="end" if is_last else "start")
+    vain = [at for at, _, is_up in story.asked if not is_up]
+    canvas.path(f"M{chart.x(vain[0]):g},74 H{chart.x(vain[-1] + 1) - 3:g}", dashed=True, colour=theme.faint)
+    canvas.text(chart.x(vain[0]), 66, "asked again, in vain", theme.faint, size=12)
+    chart.hours(162)
+    return canvas
+
+
+def grace(theme: Theme) -> Canvas:
+    outage, until = range(60, 195), 240
+    stories = {"grace=1800": Story(30, outage, until).play(), "grace=7200": Story(120, outage, until).play()}
+    first = stories["grace=1800"]
+    title = "An outage of more than two hours, with leases of an hour: what half an hour and what two hours of grace come to"
+    canvas = Canvas(theme, 830, 214, title)
+    chart = Chart(canvas, until)
+    chart.service(38, first)
+    for number, (name, story) in enumerate(stories.items()):
+        chart.calls(88 + 44 * number, name, story)
+    last_good = max(at for at, _, is_up in first.asked if is_up and at < outage.start)
+    lease_end = next(one.at for one in first.minutes if one.at > last_good and not one.is_held)
+    for at, words in ((last_good, "last good answer"), (lease_end, "the lease ends")):
+        canvas.path(f"M{chart.x(at):g},28 V164", dashed=True, colour=theme.ink)
+        canvas.text(chart.x(at), 20, words, theme.ink, size=12, anchor="middle")
+    chart.hours(172)
+    return canvas
+
+
+PICTURES = {"lease-states": states, "lease-life": life, "grace": grace}
+
+
+def drawn() -> dict[str, str]:
+    """Every picture by its file's name."""
+    return {f"{name}-{theme.name}.svg": draw(theme).svg() for name, draw in PICTURES.items() for theme in THEMES}
+
+
+def main() -> None:
+    """Write them all."""
+    IMAGES.mkdir(exist_ok=True)
+    for name, svg in drawn().items():
+        (IMAGES / name).write_text(svg, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

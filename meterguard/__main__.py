@@ -1,0 +1,5 @@
+"""``python -m meterguard``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,41 @@
+"""Region names: what was configured, and what a redirect names."""
+
+from __future__ import annotations
+
+import os
+import re
+from urllib.parse import urlsplit
+
+from .metadata import error_code, header, mapping
+
+_REGION = re.compile(r"[a-z]{2,5}(-[a-z]{2,12}){1,3}-\d{1,2}", re.ASCII)
+_LONGEST = 2048
+
+REDIRECT = "RedirectException"
+
+
+def from_environment() -> str | None:
+    """``AWS_REGION``, which Lambda, ECS and the other SDKs set, and which boto3 alone does not read."""
+    return os.environ.get("AWS_REGION", "").strip() or None
+
+
+def is_redirect(answer: object) -> bool:
+    """Whether an error answer sends us to another Region."""
+    return error_code(answer) == REDIRECT
+
+
+def named_by(answer: object) -> str | None:
+    """The Region that a redirect names, in the body or in the header."""
+    return region_in(mapping(answer).get("Location")) or region_in(header(answer, "location"))
+
+
+def region_in(location: object) -> str | None:
+    """The one Region in a Region's name, host name or URL. The rest of it is of no interest."""
+    if not isinstance(location, str) or len(location) > _LONGEST:
+        return None
+    try:
+        host = urlsplit(location).hostname if "://" in location else location.partition("/")[0]
+    except ValueError:
+        return None
+    found = {label for label in re.split(r"[.:]", (host or "").strip().lower()) if _REGION.fullmatch(label)}
+    return found.pop() if len(found) == 1 else None

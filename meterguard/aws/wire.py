@@ -1,0 +1,126 @@
+"""Requests as the service wants them, and its answers read with distrust."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..model import MAX_VALUE, Entitlement
+from ..ports import Allowed, CheckoutAnswer, ExtendAnswer, FaultKind, ServiceFault
+from ..units import Unit
+from .metadata import mapping, request_id, served_at
+from .times import parse_time
+
+_UNITS = {unit.value: unit for unit in Unit}
+_LONGEST = 65_536  # characters; a signed token has about a thousand
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which product's licence to ask for, and on whose behalf."""
+
+    product_sku: str
+    key_fingerprint: str = field(repr=False)
+    beneficiary: str | None = field(default=None, repr=False)
+    node_id: str | None = None
+
+
+def checkout_request(
+    identity: Identity, entitlements: Iterable[Entitlement], client_token: str
+) -> dict[str, Any]:
+    """The parameters of ``CheckoutLicense``."""
+    request: dict[str, Any] = {
+        "ProductSKU": identity.product_sku,
+        "CheckoutType": "PROVISIONAL",
+        "KeyFingerprint": identity.key_fingerprint,
+        "Entitlements": [_entitlement(one) for one in entitlements],
+        "ClientToken": client_token,
+    }
+    if identity.beneficiary:
+        request["Beneficiary"] = identity.beneficiary
+    if identity.node_id:
+        request["NodeId"] = identity.node_id
+    return request
+
+
+def _entitlement(asked: Entitlement) -> dict[str, str]:
+    named = {"Name": asked.name, "Unit": asked.unit.value}
+    return named if asked.value is None else {**named, "Value": str(asked.value)}
+
+
+def extend_request(token: str) -> dict[str, Any]:
+    """The parameters of ``ExtendLicenseConsumption``."""
+    return {"LicenseConsumptionToken": token}
+
+
+def check_in_request(identity: Identity, token: str) -> dict[str, Any]:
+    """The parameters of ``CheckInLicense``."""
+    request = {"LicenseConsumptionToken": token}
+    if identity.beneficiary:
+        request["Beneficiary"] = identity.beneficiary
+    return request
+
+
+def parse_checkout(answer: object) -> CheckoutAnswer:
+    """What a 200 of ``CheckoutLicense`` says."""
+    said = mapping(answer)
+    token = _text(said.get("LicenseConsumptionToken"))
+    if token is None:
+        raise _unreadable(answer, "without a consumption token")
+    return CheckoutAnswer(
+        token=token,
+        allowed=tuple(_allowed(said.get("EntitlementsAllowed"))),
+        issued_at=parse_time(said.get("IssuedAt")),
+        expires_at=parse_time(said.get("Expiration")),
+        served_at=served_at(answer),
+        license_arn=_text(said.get("LicenseArn")),
+        node_id=_text(said.get("NodeId")),
+        checkout_type=_text(said.get("CheckoutType")) or "PROVISIONAL",
+        signed_token=_text(said.get("SignedToken")),
+    )
+
+
+def parse_extend(answer: object) -> ExtendAnswer:
+    """What a 200 of ``ExtendLicenseConsumption`` says."""
+    said = mapping(answer)
+    expires_at = parse_time(said.get("Expiration"))
+    if expires_at is None:
+        raise _unreadable(answer, "without a readable expiration")
+    return ExtendAnswer(expires_at, served_at(answer), _text(said.get("LicenseConsumptionToken")))
+
+
+def _unreadable(answer: object, lack: str) -> ServiceFault:
+    return ServiceFault(
+        FaultKind.UNKNOWN,
+        f"it answered with success, but {lack}",
+        request_id=request_id(answer),
+        may_have_acted=True,
+    )
+
+
+def _allowed(items: object) -> Iterable[Allowed]:
+    for item in items if isinstance(items, list | tuple) else ():
+        said = mapping(item)
+        name, value, unit = _text(said.get("Name")), said.get("Value"), said.get("Unit")
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_VALUE:
+            value = str(value)
+        # A line that leaves out value or unit means "as asked", so one that garbles them must not
+        # pass for it: the whole line goes.
+        if name is None or (value is not None and not isinstance(value, str)):
+            continue
+        if unit is None:
+            yield Allowed(name, value)
+        elif isinstance(unit, str) and unit in _UNITS:
+            yield Allowed(name, value, _UNITS[unit])
+
+
+def _text(value: object) -> str | None:
+    """The value if it is text that can be kept and sent back, else None."""
+    if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST:
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which no store could write down
+        return None
+    return value

@@ -1,0 +1,87 @@
+"""The commands, and how their errors are told."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import MeterGuardError, MissingExtra
+from .exits import Exit, exit_of
+
+
+class Commands(click.Group):
+    """A group that tells meterguard's errors in one line, with the exit codes of `exits`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except MeterGuardError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(exit_of(error))
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(Exit.INTERRUPTED)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def meterguard() -> None:
+    """Put an AWS License Manager licence in front of Python code."""
+
+
+@meterguard.command()
+@click.option("--plain", is_flag=True, help="Plain lines, as without a terminal.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+@click.pass_context
+def demo(ctx: click.Context, *, plain: bool, as_json: bool) -> None:
+    """Show meterguard at work against an emulated AWS, in ten seconds.
+
+    Needs no AWS account and no network: it starts an emulator of License Manager on a free port of this
+    machine and talks to it through boto3. Each step checks its own claims; exit code 1 means that one failed.
+    """
+    _need_emulator()
+    from .demo import run
+
+    ctx.exit(Exit.OK if run("json" if as_json else "plain" if plain else "auto") else Exit.FAILED)
+
+
+@meterguard.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=4020,
+    show_default=True,
+    help="The port of the loopback interface to serve on; 0: any free one.",
+)
+@click.option(
+    "--seed",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A TOML or JSON file with the licences to hold; without it: ACME-1 with 3 Seats and the feature Export.",
+)
+@click.option("--log", "with_log", is_flag=True, help="A line on stderr for each request.")
+@click.option("--json", "as_json", is_flag=True, help="Say where it serves in one line of JSON.")
+def emulator(*, port: int, seed: Path | None, with_log: bool, as_json: bool) -> None:
+    """Serve an emulated AWS License Manager, until Ctrl-C or SIGTERM.
+
+    It prints the two lines that point a program at it, and keeps everything in memory.
+    """
+    _need_emulator()
+    from .serving import BadSeed, CannotServe, serve
+
+    try:
+        serve(port, seed, with_log=with_log, as_json=as_json)
+    except BadSeed as problem:
+        raise click.BadParameter(str(problem), param_hint="'--seed'") from problem
+    except CannotServe as problem:
+        raise click.ClickException(str(problem)) from problem
+
+
+def _need_emulator() -> None:
+    if find_spec("starlette") is None or find_spec("uvicorn") is None:
+        raise MissingExtra("the emulator", "emulator")

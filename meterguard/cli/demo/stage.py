@@ -1,0 +1,204 @@
+"""What the scenes play on: an emulated AWS, a licence, and a program that is guarded by it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Self
+
+from ... import MeterGuard
+from ...emulator import Emulator, License, Request
+from ...events import Event
+from .load import Load
+from .records import Glimpse
+
+SKU = "DEMO-1"
+RENEWAL = "ExtendLicenseConsumption"
+SEATS = 2
+USERS = ("ana", "ben")
+LONG, SHORT = 3600, 2
+"""Seconds a lease lives: in real life, and once the demonstration shows how it is renewed."""
+LONGEST = 13.0
+"""Seconds after which no scene waits any longer, so that a broken promise does not hang the demonstration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The program that is sold."""
+
+    export: Callable[[str], str]
+    edit: Callable[[str], str]
+    edit_async: Callable[[str], Coroutine[Any, Any, str]]
+
+
+def product(guard: MeterGuard) -> Product:
+    """What its author wrote: a feature, and a seat for each user."""
+
+    @guard.requires_entitlement("Export")
+    def export(document: str) -> str:
+        return f"{document}.pdf"
+
+    seat = guard.requires_entitlement(
+        "Seats", 1, "Count", per=lambda user: user, fallback=lambda user: f"{user} may only read"
+    )
+
+    @seat
+    def edit(user: str) -> str:
+        return f"{user} edits"
+
+    @seat
+    async def edit_async(user: str) -> str:
+        return f"{user} edits"
+
+    return Product(export, edit, edit_async)
+
+
+def is_served(answer: str) -> bool:
+    """Whether a user got a seat."""
+    return answer.endswith("edits")
+
+
+class Stage:
+    """One demonstration's emulator, licence, guard and load. ``with`` puts everything up and takes it down."""
+
+    lm: Emulator
+    licence: License
+    guard: MeterGuard
+    product: Product
+    load: Load
+
+    def __init__(self) -> None:
+        self._rooms = contextlib.ExitStack()
+        self._began = time.monotonic()
+        self._first = 0
+        self.events: list[Event] = []
+        self.is_up = True
+
+    def __enter__(self) -> Self:
+        self._rooms.enter_context(_nobodys_environment())
+        self.lm = self._rooms.enter_context(Emulator())
+        self.licence = self.lm.add_license(
+            SKU, entitlements=(("Seats", SEATS, "Count"), ("Export", None, "None")), ttl=LONG
+        )
+        self.open_guard()
+        self.load = self._new_load()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._rooms.close()
+
+    # -- setting up ------------------------------------------------------------------------------
+
+    def open_guard(self, **options: Any) -> None:
+        """A guard for the licence, and the product behind it."""
+        self.guard = MeterGuard(
+            SKU, self.licence.key_fingerprint, endpoint_url=self.lm.url, region_name=self.lm.region, **options
+        )
+        self._rooms.callback(self.guard.close)
+        self.guard.subscribe(self.events.append)
+        self.product = product(self.guard)
+
+    def open_load(self) -> Load:
+        """Load on the two seats."""
+        load = self.load = self._new_load()
+        self._rooms.callback(load.stop)
+        load.start()
+        return load
+
+    def _new_load(self) -> Load:
+        return Load(USERS, self.product.edit, self.product.edit_async, is_served)
+
+    def take_down(self) -> None:
+        """AWS answers 503 to everything."""
+        self.is_up = False
+        self.lm.down()
+
+    def bring_up(self) -> None:
+        """AWS answers again."""
+        self.is_up = True
+        self.lm.up()
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    @property
+    def seats(self) -> int:
+        """Seats that AWS counts as taken."""
+        return self.lm.usage(self.licence)["Seats"]
+
+    @property
+    def leases(self) -> int:
+        """Checkouts that AWS counts as live."""
+        return len(self.lm.checkouts())
+
+    def _arrived(self, operation: str | None = None) -> list[Request]:
+        """Requests of this scene."""
+        return [one for one in self.lm.requests[self._first :] if operation in (None, one.operation)]
+
+    def requests(self) -> Mapping[str, int]:
+        """How many requests of this scene there are of each operation."""
+        return dict(Counter(one.operation for one in self._arrived()))
+
+    def answered(self, operation: str) -> int:
+        """How many requests of this scene got what they asked for."""
+        return sum(one.status == 200 for one in self._arrived(operation))
+
+    def renewals(self) -> int:
+        """How often each lease has been renewed in this scene, at least."""
+        done = [one for one in self._arrived(RENEWAL) if one.status == 200]
+        counts = Counter(one.parameters["LicenseConsumptionToken"] for one in done)
+        return min(counts.values()) if len(counts) >= SEATS else 0
+
+    def most_renewals_at_once(self, seconds: float) -> int:
+        """How many renewals of one lease overlapped at most, when each takes so many seconds."""
+        begun = defaultdict(list)
+        for one in self._arrived(RENEWAL):
+            begun[one.parameters["LicenseConsumptionToken"]].append(one.at)
+        overlap = any(later - earlier < seconds for times in begun.values() for earlier, later in pairwise(times))
+        return 2 if overlap else min(1, len(begun))
+
+    def count(self, kind: type[Event]) -> int:
+        """Events of a kind so far."""
+        return sum(isinstance(event, kind) for event in tuple(self.events))
+
+    def mark(self) -> None:
+        """The next scene begins."""
+        self._first = len(self.lm.requests)
+
+    def glimpse(self) -> Glimpse:
+        """How things stand."""
+        return Glimpse(self.load.tally.calls, self.seats, SEATS, self.leases, self.is_up)
+
+    def until(self, done: Callable[[], bool], seconds: float) -> Generator[Glimpse, None, float]:
+        """Wait until something is so, or long enough; how many seconds that took."""
+        began = time.monotonic()
+        deadline = min(began + seconds, self._began + LONGEST)
+        while not done() and time.monotonic() < deadline:
+            yield self.glimpse()
+            time.sleep(0.02)
+        return time.monotonic() - began
+
+
+@contextlib.contextmanager
+def _nobodys_environment() -> Iterator[None]:
+    """Hide the user's own settings, for an emulator is sent no real credentials, and nothing through a proxy."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith(("AWS_", "METERGUARD_")) or name.lower() in ("http_proxy", "all_proxy"):
+            del os.environ[name]
+    os.environ.update(
+        AWS_ACCESS_KEY_ID="demo",
+        AWS_SECRET_ACCESS_KEY="demo",  # noqa: S106 - it opens nothing
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+    )
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,116 @@
+"""Judging answers: is this a yes, for how long, and if not, why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..decision import Reason
+from ..model import Entitlement, LeaseFacts
+from ..ports import Allowed, CheckoutAnswer, ExtendAnswer, FaultKind, Moment
+from .lifecycle import Phase, Signal, Term, elapsed, phase, renewed_lifetime
+from .policy import refresh_after
+from .requirements import Requirement
+
+LONGEST_LIFETIME = 366 * 86_400.0  # seconds; the service's longest known lease, a borrow, is 366 days
+
+RENEWAL_SIGNALS: dict[FaultKind, Signal] = {
+    FaultKind.NOT_FOUND: Signal.LOST,
+    FaultKind.INVALID: Signal.LOST,
+    FaultKind.DENIED: Signal.LOST,
+    FaultKind.REFUSED: Signal.REFUSED,
+    FaultKind.UNKNOWN: Signal.UNKNOWN,
+    FaultKind.UNREACHABLE: Signal.UNKNOWN,
+}
+"""What a failed renewal means. The service documents no error for a lease it no longer holds, so
+each of the three that it could be counts as lost, and a fresh checkout finds out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A believed yes."""
+
+    facts: LeaseFacts
+    term: Term
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A 200 that opens nothing; its lease has to be given back."""
+
+    reason: Reason
+    missing: Requirement
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The replay of an answer whose lease has ended already: the intent is spent."""
+
+
+def judge(
+    asked: Requirement,
+    answer: CheckoutAnswer,
+    sent: Moment,
+    now: Moment,
+    resumed: bool,
+    refresh_ahead: float,
+    draw: float,
+) -> Granted | Rejected | Stale:
+    """What a checkout's answer is worth."""
+    missing = uncovered(asked, answer.allowed)
+    if missing:
+        return Rejected(Reason.COVERS_LESS, missing, "it allowed less than was asked for")
+    lifetime = _seconds(answer.issued_at, answer.expires_at)
+    if lifetime is None or not 0 < lifetime <= LONGEST_LIFETIME:
+        return Rejected(Reason.UNTRUSTED, asked, "its lifetime makes no sense")
+    term = Term(sent, lifetime, refresh_after(lifetime, refresh_ahead, draw), lifetime)
+    past = resumed and (_seconds(answer.served_at, answer.expires_at) or lifetime) <= 0
+    if past or phase(term, now) is Phase.ENDED:
+        return Stale()
+    facts = LeaseFacts(
+        asked,
+        answer.license_arn,
+        answer.issued_at,
+        answer.expires_at,
+        answer.node_id,
+        answer.checkout_type,
+        answer.token,
+        answer.signed_token,
+    )
+    return Granted(facts, term)
+
+
+def uncovered(asked: Requirement, allowed: tuple[Allowed, ...]) -> Requirement:
+    """The entitlements that an answer leaves out. A line without a value or unit means as asked."""
+    return tuple(one for one in asked if not any(_covers(line, one) for line in allowed))
+
+
+def _covers(line: Allowed, asked: Entitlement) -> bool:
+    if line.name != asked.name or (line.unit is not None and line.unit is not asked.unit):
+        return False
+    if line.value is None or asked.value is None:
+        return True
+    if not asked.is_counted:
+        return line.value == asked.value
+    whole = line.value.isascii() and line.value.isdigit() and len(line.value) < 20
+    return whole and int(line.value) >= int(asked.value)
+
+
+def renewed_term(
+    held: LeaseFacts, term: Term, answer: ExtendAnswer, sent: Moment, refresh_ahead: float, draw: float
+) -> Term | None:
+    """The term after a renewal, None when its answer leaves nothing to live on."""
+    lifetime = renewed_lifetime(
+        term.ttl,
+        left=term.lifetime - elapsed(term.start, sent)[1],
+        shift=_seconds(held.expires_at, answer.expires_at),
+        by_service=_seconds(answer.served_at, answer.expires_at),
+    )
+    if lifetime <= 0:
+        return None
+    return Term(sent, lifetime, refresh_after(lifetime, refresh_ahead, draw), term.ttl)
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return None if start is None or end is None else (end - start).total_seconds()

@@ -1,0 +1,61 @@
+"""What a call asks for: entitlements, taken together or one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ConfigurationError
+from ..model import Entitlement
+from .policy import OnUnknown
+
+Requirement = tuple[Entitlement, ...]
+"""Entitlements that are checked out together, atomically."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One call's question, with every callable already answered."""
+
+    alternatives: tuple[Requirement, ...]
+    per: Hashable = None
+    single: bool = False
+    """A seat of its own (``hold="call"``)."""
+    wait: float = 0.0
+    on_unknown: OnUnknown | None = None
+
+
+def entitlement(name: Any, value: Any = None, unit: Any = None) -> Entitlement:
+    """An entitlement, or a ConfigurationError that names the argument which is wrong."""
+    try:
+        return Entitlement(name, value, unit)
+    except ValueError as problem:
+        raise ConfigurationError(str(problem)) from None
+
+
+def together(entitlements: Iterable[Entitlement]) -> Requirement:
+    """One requirement: the service refuses a name twice, so equal names are added up."""
+    merged: dict[str, Entitlement] = {}
+    for one in entitlements:
+        seen = merged.get(one.name)
+        merged[one.name] = one if seen is None else _added(seen, one)
+    return tuple(merged.values())
+
+
+def _added(a: Entitlement, b: Entitlement) -> Entitlement:
+    if a.unit is not b.unit:
+        raise ConfigurationError(
+            f"{a.name!r} is asked for in {a.unit.value!r} and in {b.unit.value!r} at once; "
+            "a licence counts it in one unit"
+        )
+    if a.is_counted and isinstance(a.value, int) and isinstance(b.value, int):
+        return entitlement(a.name, a.value + b.value, a.unit)
+    if a.value is not None and b.value is not None and a.value != b.value:
+        raise ConfigurationError(f"{a.name!r} is asked for as {a.value!r} and as {b.value!r} at once")
+    return b if a.value is None else a
+
+
+def shown(requirement: Requirement) -> str:
+    """For people: ``Seats (1 Count) and Export``."""
+    return " and ".join(str(one) for one in requirement)

@@ -1,0 +1,90 @@
+"""Answers put into words: the exceptions that callers see, built from values without secrets."""
+
+from __future__ import annotations
+
+from ..decision import Reason
+from ..errors import (
+    AuthorizationRefused,
+    ConfigurationError,
+    EntitlementDenied,
+    EntitlementUnavailable,
+    UntrustedLease,
+)
+from ..ports import FaultKind, ServiceFault
+from .planning import Rejected
+from .requirements import Requirement, shown
+
+RETRY_AFTER = 1.0  # seconds, where the service names none
+
+
+def failed(requirement: Requirement, fault: ServiceFault, *, renewing: bool = False) -> Exception:
+    """What a request that failed raises."""
+    what = shown(requirement)
+    match fault.kind:
+        case FaultKind.DENIED:
+            return EntitlementDenied(
+                f"License Manager does not allow {what}: the entitlement is not in the licence under this name and "
+                "unit, or all of it is in use. Check the name and unit against the licence, or wait for a seat (wait=).",
+                requirement,
+                requirement,
+                Reason.NOT_ENTITLED,
+                fault.code,
+                fault.request_id,
+            )
+        case FaultKind.NOT_FOUND:
+            return EntitlementDenied(
+                f"License Manager knows no licence that could cover {what}: check product_sku and key_fingerprint. "
+                "If this very account issued the licence, beneficiary has to be set too.",
+                requirement,
+                requirement,
+                Reason.NO_LICENSE,
+                fault.code,
+                fault.request_id,
+            )
+        case FaultKind.REFUSED:
+            return AuthorizationRefused(
+                f"{'Renewing' if renewing else 'Checking out'} {what} was refused: {fault.detail}",
+                requirement,
+                requirement,
+                Reason.REFUSED,
+                fault.code,
+                fault.request_id,
+            )
+        case FaultKind.INVALID:
+            return ConfigurationError(f"License Manager calls the request for {what} wrong: {fault.detail}")
+    return EntitlementUnavailable(
+        f"License Manager could not be asked about {what}: {fault.detail}",
+        requirement,
+        fault.code,
+        fault.request_id,
+        fault.retry_after if fault.retry_after is not None else RETRY_AFTER,
+    )
+
+
+def rejected(requirement: Requirement, verdict: Rejected) -> EntitlementDenied:
+    """What a 200 that opens nothing raises."""
+    kind = UntrustedLease if verdict.reason is Reason.UNTRUSTED else EntitlementDenied
+    return kind(
+        f"License Manager answered for {shown(requirement)}, but {verdict.why}; what came was given back. "
+        + ("Look at what stands between you and AWS." if kind is UntrustedLease else "Look at what the licence holds."),
+        requirement,
+        verdict.missing,
+        verdict.reason,
+    )
+
+
+def timed_out(requirement: Requirement, seconds: float) -> EntitlementUnavailable:
+    """What a caller sees who waited long enough."""
+    return EntitlementUnavailable(
+        f"License Manager gave no answer about {shown(requirement)} within {seconds:g} s. The request goes on in "
+        "the background; raise timeout= if the service is merely slow.",
+        requirement,
+        None,
+        None,
+        RETRY_AFTER,
+    )
+
+
+def closed() -> ConfigurationError:
+    """What a call on a closed guard raises."""
+    return ConfigurationError("this guard is closed; call meterguard.configure() or make a new MeterGuard")

@@ -1,0 +1,41 @@
+"""An AWS License Manager of our own: HTTP on the loopback interface, for any client in any language.
+
+What belongs here:
+
+1. Only what pretends to be the service, or sets it up and looks into it. It is an island: nothing here
+   imports anything of meterguard outside this package, and it shares no code with the client that it tests.
+2. Its only knowledge of the wire is botocore's service model. Rules of the service that the model does not
+   have are in `pools` (pure: time and ids come in as arguments); what AWS does not document is a switch in
+   `behavior`.
+3. Sockets, threads and event loops are in `server` and what it imports; `carriage` (uvicorn) and `endpoint`
+   (Starlette) are the two files that need the optional packages. Nothing imports them before a start.
+"""
+
+from __future__ import annotations
+
+from .behavior import Behavior
+from .clock import Clock
+from .errors import EmulatorBug
+from .facade import Emulator
+from .faults import Fault, Faults
+from .foreground import serve
+from .licenses import Checkout, Entitlement, License
+from .record import Request
+from .seed import Seed, SeedError, load_seed
+
+__all__ = (
+    "Behavior",
+    "Checkout",
+    "Clock",
+    "Emulator",
+    "EmulatorBug",
+    "Entitlement",
+    "Fault",
+    "Faults",
+    "License",
+    "Request",
+    "Seed",
+    "SeedError",
+    "load_seed",
+    "serve",
+)

@@ -1,0 +1,72 @@
+"""What AWS does not document, as named switches. The defaults are the safest reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+__all__ = ("Behavior",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behavior:
+    """How this service behaves where its documentation is silent.
+
+    All times are in seconds; what ends in ``_error`` is the code of the error answered.
+    """
+
+    replay_window: float = 600
+    """How long a ``ClientToken`` is remembered."""
+
+    extend_from: Literal["now", "expiration"] = "now"
+    """Where an extension is counted from."""
+
+    lost_error: str = "ResourceNotFoundException"
+    """Extending what has lapsed, was returned, or belongs to a licence that is not available."""
+
+    check_in_refused_error: str = "InvalidParameterValueException"
+    """Returning what cannot be returned: ``AllowCheckIn`` false, or a perpetual checkout."""
+
+    check_in_gone_error: str = "ResourceNotFoundException"
+    """Returning what has lapsed or was returned already."""
+
+    check_in_by_default: bool = False
+    """Whether an entitlement that does not say ``AllowCheckIn`` can be returned."""
+
+    unknown_sku_error: str = "ResourceNotFoundException"
+    """Checking out where no licence has this SKU and fingerprint."""
+
+    unusable_license_error: str = "NoEntitlementsAllowedException"
+    """Checking out a licence that is not begun, ended, suspended or deactivated."""
+
+    pending_license_error: str = "ResourceNotFoundException"
+    """Checking out a licence that is still being created."""
+
+    propagation: float = 0
+    """How long a licence that ``CreateLicense`` made is not yet usable."""
+
+    missing_beneficiary_error: str = "InvalidParameterValueException"
+    """Checking out one's own licence without naming the beneficiary."""
+
+    partial_results: bool = True
+    """Whether a checkout may leave out items that it cannot give. If not, one missing item refuses all."""
+
+    reduce_value: bool = False
+    """Whether an item for which too few units are left is cut down instead of left out."""
+
+    feature_value: Literal["ignore", "refuse"] = "ignore"
+    """What becomes of a ``Value`` asked of a feature (unit None) that is not a whole number."""
+
+    feature_value_in_answer: bool = True
+    """Whether the answer for a feature carries the licence's own ``Value``."""
+
+    renewal_resets_spent: bool = True
+    """Whether the spent units of a licence that renews come back at the start of each week or month."""
+
+    smithy_statuses: bool = False
+    """HTTP statuses of the Smithy model (429, 308, ...) instead of the API reference's (400)."""
+
+    @classmethod
+    def names(cls) -> frozenset[str]:
+        """The names of all switches."""
+        return frozenset(field.name for field in fields(cls))

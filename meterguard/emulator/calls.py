@@ -1,0 +1,36 @@
+"""A call as the operations see it: who calls, where, when, and the tables to work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .pools import Limits, State
+
+__all__ = ("Answer", "Call", "Caller", "Handler")
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: the account that the access key belongs to, and the Region the request was signed for."""
+
+    account: str
+    region: str
+    access_key: str | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """One call. ``limits`` is a fault's: the most that a checkout may give of each name."""
+
+    state: State
+    caller: Caller
+    now: float
+    new_id: Callable[[], str]
+    limits: Limits | None = None
+
+
+Handler = Callable[[Call, Mapping[str, Any]], Answer]

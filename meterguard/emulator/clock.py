@@ -1,0 +1,126 @@
+"""The service's own clock.
+
+freezegun and time-machine change what the test's process calls "now". The service must not follow: in real
+life its clock is on another machine. So the time that passes is read from a clock neither library knows
+about, and the moment the clock starts from is read from one time-machine does not fake either.
+"""
+
+from __future__ import annotations
+
+import platform
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+__all__ = ("Clock", "Duration", "Moment", "elapsed", "moment_of", "seconds_of")
+
+Duration = float | timedelta
+"""Seconds, or a timedelta."""
+
+Moment = float | str | datetime
+"""Seconds since 1970, an ISO 8601 text, or a datetime (a naive one is UTC)."""
+
+# Linux has no name in Python for this clock. Any other name for the wall clock is faked by time-machine.
+_CLOCK_REALTIME_COARSE = 5
+_IS_LINUX = platform.system() == "Linux"
+
+
+def _pick_elapsed_clock() -> int | None:
+    # BOOTTIME also counts while the machine sleeps, as a clock on another machine would.
+    for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):
+        if hasattr(time, name):
+            return int(getattr(time, name))
+    return None
+
+
+_ELAPSED_CLOCK = _pick_elapsed_clock()
+_plain_monotonic = time.monotonic
+
+
+def elapsed() -> float:
+    """Seconds that have really passed since some fixed moment."""
+    return _plain_monotonic() if _ELAPSED_CLOCK is None else time.clock_gettime(_ELAPSED_CLOCK)
+
+
+_OFFSET_AT_IMPORT = time.time() - elapsed()
+
+
+def _true_now() -> float:
+    if _IS_LINUX:
+        return time.clock_gettime(_CLOCK_REALTIME_COARSE)
+    return _OFFSET_AT_IMPORT + elapsed()
+
+
+def seconds_of(duration: Duration) -> float:
+    """A duration in seconds."""
+    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+
+
+def moment_of(moment: Moment) -> float:
+    """A moment in seconds since 1970."""
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    if isinstance(moment, datetime):
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return aware.timestamp()
+    return float(moment)
+
+
+class Clock:
+    """A clock that starts at the true time, runs, and can be moved, set, stopped and started again."""
+
+    def __init__(self, start: Moment | None = None) -> None:
+        self._lock = threading.Lock()
+        self._offset = (_true_now() if start is None else moment_of(start)) - elapsed()
+        self._frozen: float | None = None
+
+    def __repr__(self) -> str:
+        state = "frozen" if self.is_frozen else "running"
+        return f"<Clock {self.datetime().isoformat()} {state}>"
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the clock stands still."""
+        return self._frozen is not None
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        with self._lock:
+            return self._now()
+
+    def datetime(self) -> datetime:
+        """The same moment as an aware UTC datetime."""
+        return datetime.fromtimestamp(self.now(), UTC)
+
+    def advance(self, duration: Duration) -> float:
+        """Move the clock forward (a negative duration: back) and return the new time."""
+        with self._lock:
+            return self._move_to(self._now() + seconds_of(duration))
+
+    def set(self, moment: Moment) -> float:
+        """Set the clock, running or frozen, and return the new time."""
+        with self._lock:
+            return self._move_to(moment_of(moment))
+
+    def freeze(self, moment: Moment | None = None) -> float:
+        """Stop the clock, now or at a moment, and return the time it stands at."""
+        with self._lock:
+            self._frozen = self._now() if moment is None else moment_of(moment)
+            return self._frozen
+
+    def resume(self) -> None:
+        """Let a frozen clock run on from where it stands."""
+        with self._lock:
+            if self._frozen is not None:
+                self._offset = self._frozen - elapsed()
+                self._frozen = None
+
+    def _now(self) -> float:
+        return self._frozen if self._frozen is not None else self._offset + elapsed()
+
+    def _move_to(self, moment: float) -> float:
+        if self._frozen is not None:
+            self._frozen = moment
+        else:
+            self._offset = moment - elapsed()
+        return moment

@@ -1,0 +1,89 @@
+"""CheckoutLicense, ExtendLicenseConsumption, CheckInLicense."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+from .behavior import Behavior
+from .calls import Answer, Call
+from .errors import malformed
+from .licenses import FEATURE, Checkout, Item, Kind, License, Wanted
+from .pools import Ask
+from .wire import zoned, zoneless
+
+__all__ = ("check_in_license", "check_out_license", "extend_license_consumption")
+
+_DIGITS: Final = re.compile("[0-9]{1,18}")
+
+
+def check_out_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
+    """Take units from the pool and name the features that may be used."""
+    ask = Ask(
+        account=call.caller.account,
+        sku=parameters["ProductSKU"],
+        key_fingerprint=parameters["KeyFingerprint"],
+        kind=cast(Kind, parameters["CheckoutType"]),
+        wanted=_wanted(parameters["Entitlements"], call.state.behavior),
+        beneficiary=parameters.get("Beneficiary"),
+        node_id=parameters.get("NodeId"),
+        limits=call.limits,
+    )
+    checkout, licence = call.state.check_out(ask, call.now)
+    return _checkout_answer(checkout, licence, call.state.behavior)
+
+
+def extend_license_consumption(call: Call, parameters: Mapping[str, Any]) -> Answer:
+    """Give a checkout a further lifetime."""
+    token = parameters["LicenseConsumptionToken"]
+    checkout = call.state.extend(token, call.caller.account, call.now, dry_run=parameters.get("DryRun", False))
+    return {"LicenseConsumptionToken": checkout.token, "Expiration": zoned(checkout.expires)}
+
+
+def check_in_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
+    """Return a checkout to the pool."""
+    token = parameters["LicenseConsumptionToken"]
+    call.state.check_in(token, call.caller.account, call.now, parameters.get("Beneficiary"))
+    return {}
+
+
+def _checkout_answer(checkout: Checkout, licence: License, behavior: Behavior) -> Answer:
+    answer: Answer = {
+        "CheckoutType": checkout.kind,
+        "LicenseConsumptionToken": checkout.token,
+        "EntitlementsAllowed": [_allowed(item, behavior) for item in checkout.items],
+        "IssuedAt": zoneless(checkout.issued),
+        "Expiration": zoneless(checkout.expires),
+        "LicenseArn": licence.arn,
+    }
+    if checkout.node_id is not None:
+        answer["NodeId"] = checkout.node_id
+    return answer
+
+
+def _allowed(item: Item, behavior: Behavior) -> Answer:
+    if item.count is not None:
+        return {"Name": item.name, "Value": str(item.count), "Unit": item.unit}
+    if item.value is not None and behavior.feature_value_in_answer:
+        return {"Name": item.name, "Value": item.value, "Unit": item.unit}
+    return {"Name": item.name, "Unit": item.unit}
+
+
+def _wanted(items: Sequence[Mapping[str, Any]], behavior: Behavior) -> list[Wanted]:
+    names = {item["Name"] for item in items}
+    if len(names) < len(items):
+        raise malformed("Entitlements must not name an entitlement twice.")
+    return [_wanted_one(item, behavior) for item in items]
+
+
+def _wanted_one(item: Mapping[str, Any], behavior: Behavior) -> Wanted:
+    name, unit, value = item["Name"], item["Unit"], item.get("Value", "")
+    is_whole = _DIGITS.fullmatch(value) is not None
+    if unit == FEATURE:
+        if value and not is_whole and behavior.feature_value == "refuse":
+            raise malformed(f"Value of {name} must be a non-negative whole number.")
+        return Wanted(name, unit)
+    if not is_whole or int(value) == 0:
+        raise malformed(f"Value of {name} must be a positive whole number.")
+    return Wanted(name, unit, int(value))

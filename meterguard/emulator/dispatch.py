@@ -1,0 +1,266 @@
+"""One request through the service, from bytes to bytes: recorded, checked, carried out, answered.
+
+Knows no socket and no event loop, so that the same desk can serve HTTP and a caller in the same process.
+A fault that makes a request wait is waited for by whoever carries the bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from . import damage, wire
+from .calls import Answer, Call, Caller
+from .clock import Clock, elapsed
+from .errors import ServiceError, status_of
+from .faults import Faults
+from .operations import OPERATIONS
+from .pools import State
+from .record import NOTHING, RawHeaders, Reply, Request
+from .replays import Replays
+from .service import describe
+
+__all__ = ("Desk", "refuse_unread")
+
+_PREFIX = "AWSLicenseManager."
+_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/[^/,\s]*/([^/,\s]+)/")
+_log = logging.getLogger("meterguard.emulator")
+
+
+class Desk:
+    """Takes requests in and gives replies out."""
+
+    def __init__(
+        self,
+        state: State,
+        clock: Clock,
+        faults: Faults,
+        *,
+        account_of: Callable[[str | None], str],
+        region: str,
+        new_id: Callable[[], str],
+    ) -> None:
+        self.lock = threading.RLock()
+        self.state = state
+        self.requests: list[Request] = []
+        self.bugs: list[BaseException] = []
+        self._clock = clock
+        self._faults = faults
+        self._account_of = account_of
+        self._region = region
+        self._new_id = new_id
+        self._replays = Replays(state.behavior.replay_window)
+        self._in_flight: Counter[str] = Counter()
+        self._arrival = threading.Condition()
+
+    def arrive(self, headers: RawHeaders, body: bytes) -> Request:
+        """Record a request, and find the fault that it meets. The names of headers are in lower case."""
+        target, authorization = _known_headers(headers)
+        operation = target.removeprefix(_PREFIX)
+        refused = None
+        try:
+            parameters = wire.decode(body)
+        except ServiceError as error:
+            parameters, refused = {}, error
+        request = Request(
+            operation,
+            parameters,
+            self._caller(authorization),
+            self._clock.now(),
+            _request_id(self._new_id()),
+            headers,
+            refused=refused,
+        )
+        self._meet(request)
+        with self._arrival:
+            self._in_flight[operation] += 1
+            request.in_flight = self._in_flight[operation]
+            self.requests.append(request)
+            self._arrival.notify_all()
+        return request
+
+    def wait_for(self, ready: Callable[[], bool], timeout: float) -> bool:
+        """Wait until something holds that can only change when a request arrives or is done."""
+        deadline = elapsed() + timeout
+        with self._arrival:
+            while not ready():
+                left = deadline - elapsed()
+                if left <= 0:
+                    return False
+                self._arrival.wait(left)
+        return True
+
+    def apply(self, request: Request) -> None:
+        """Carry a request out, unless that has been done or its fault forbids it."""
+        if request.moment is not None:
+            return
+        request.moment = self._clock.now()
+        if request.refused is not None or (request.fault is not None and not request.fault.is_applied):
+            return
+        try:
+            self._carry_out(request)
+        except ServiceError as error:
+            request.refused = error
+        except Exception as error:  # noqa: BLE001 - a bug of ours is answered with a 500, as a service does
+            self._confess(request, error)
+
+    def answer(self, request: Request) -> Reply:
+        """Carry a request out if that is still to be done, and say what goes back."""
+        self.apply(request)
+        try:
+            reply = self._reply(request)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._confess(request, error)
+            reply = self._refuse(request, request.refused or ServiceError("InternalFailure", ""))
+        if reply.is_nothing:
+            return self.abandon(request)
+        request.status = reply.status
+        self._finish(request)
+        return reply
+
+    def abandon(self, request: Request) -> Reply:
+        """Give a request no answer."""
+        request.dropped = True
+        self._finish(request)
+        return NOTHING
+
+    def _caller(self, authorization: str) -> Caller:
+        found = _CREDENTIAL.search(authorization)
+        if found is None:
+            return Caller(self._account_of(None), self._region)
+        return Caller(self._account_of(found[1]), found[2], found[1])
+
+    def _meet(self, request: Request) -> None:
+        try:
+            request.fault = self._faults.match(request.operation, request.parameters)
+        except Exception as error:  # noqa: BLE001 - a fault's own `when` may fail
+            self._confess(request, error)
+
+    def _confess(self, request: Request, error: Exception) -> None:
+        _log.error("%s: the emulator failed", request.operation, exc_info=error)
+        self.bugs.append(error)
+        request.fault = None
+        request.refused = ServiceError("InternalFailure", "The emulator failed; its log says how.")
+
+    def _finish(self, request: Request) -> None:
+        with self._arrival:
+            request.done = True
+            self._in_flight[request.operation] -= 1
+            self._arrival.notify_all()
+
+    def _carry_out(self, request: Request) -> None:
+        handler = OPERATIONS.get(request.operation)
+        if handler is None:
+            raise ServiceError("UnknownOperationException", "The operation is not known.")
+        operation = describe(request.operation)
+        wire.check(operation, request.parameters)
+        with self.lock:
+            now = request.moment = self._clock.now()
+            known = self._replay(request, now)
+            if known is not None:
+                request.answer, request.replayed = known, True
+                return
+            limits = request.fault.limits if request.fault is not None else None
+            call = Call(self.state, request.caller, now, self._new_id, limits)
+            answer = handler(call, request.parameters)
+            self._remember(request, answer, now)
+        wire.check_answer(operation, answer)
+        request.answer = answer
+
+    def _replay(self, request: Request, now: float) -> Answer | None:
+        token = request.client_token
+        if token is None:
+            return None
+        return self._replays.find((request.account, request.operation, token), request.parameters, now)
+
+    def _remember(self, request: Request, answer: Answer, now: float) -> None:
+        token = request.client_token
+        if token is not None:
+            self._replays.remember((request.account, request.operation, token), request.parameters, answer, now)
+
+    def _reply(self, request: Request) -> Reply:
+        fault = request.fault
+        if fault is not None:
+            if fault.drop is not None:
+                return NOTHING
+            ordered = damage.refusal(fault)
+            if ordered is not None:
+                return self._refuse(request, ordered)
+            if fault.status is not None:
+                return self._finished(request, fault.status, damage.html_page(fault.status), b"text/html")
+        if request.refused is not None:
+            return self._refuse(request, request.refused)
+        return self._succeed(request)
+
+    def _refuse(self, request: Request, error: ServiceError) -> Reply:
+        request.error = error.code
+        status = error.status or status_of(error.code, smithy=self.state.behavior.smithy_statuses)
+        more = [(b"x-amzn-errortype", error.code.encode("ascii", "replace"))]
+        if error.location is not None and status == 308:
+            more.append((b"location", error.location.encode("ascii", "replace")))
+        return self._finished(request, status, wire.encode_error(error), more=more)
+
+    def _succeed(self, request: Request) -> Reply:
+        answer: Answer = request.answer or {}
+        if request.fault is not None:
+            answer = damage.spoil_answer(request.fault, answer, request.moment or 0)
+        body = wire.encode(describe(request.operation), answer)
+        return self._finished(request, 200, body)
+
+    def _finished(
+        self,
+        request: Request,
+        status: int,
+        body: bytes,
+        kind: bytes = wire.CONTENT_TYPE.encode(),
+        more: list[tuple[bytes, bytes]] | None = None,
+    ) -> Reply:
+        now, extra, length = request.moment or 0.0, more or [], len(body)
+        fault = request.fault
+        if fault is not None:
+            now += fault.skew
+            body, length = damage.spoil_body(fault, body)
+            extra = [*extra, *_raw(fault.headers)]
+        headers = [
+            (b"content-type", kind),
+            (b"x-amzn-requestid", request.request_id.encode()),
+            (b"date", wire.date_header(int(now // 1)).encode()),
+            *extra,
+        ]
+        return Reply(status, headers, body, length)
+
+
+def refuse_unread(*, too_large: bool) -> Reply:
+    """The reply to what is no request of this protocol at all."""
+    if too_large:
+        error = ServiceError("RequestEntityTooLargeException", "The request body is too large.")
+    else:
+        error = ServiceError("UnknownOperationException", "Operations are asked for by POST.")
+    headers = [
+        (b"content-type", wire.CONTENT_TYPE.encode()),
+        (b"x-amzn-errortype", error.code.encode()),
+        (b"connection", b"close"),
+    ]
+    body = wire.encode_error(error)
+    return Reply(status_of(error.code), headers, body, len(body))
+
+
+def _known_headers(headers: RawHeaders) -> tuple[str, str]:
+    target = authorization = b""
+    for name, value in headers:
+        if name == b"x-amz-target":
+            target = value
+        elif name == b"authorization":
+            authorization = value
+    return target.decode("latin-1"), authorization.decode("latin-1")
+
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def _request_id(digits: str) -> str:
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -1,0 +1,277 @@
+"""`Emulator`: the service in a box, with what a test needs to set it up and look into it."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+from .behavior import Behavior
+from .clock import Clock, Moment
+from .dispatch import Desk
+from .errors import EmulatorBug
+from .faults import Fault, Faults
+from .issuing import license_arn
+from .licenses import Checkout, License
+from .pools import State
+from .record import Request
+from .terms import EntitlementLike, build_license, change_terms
+
+if TYPE_CHECKING:
+    from .seed import Seed
+    from .server import HttpServer
+
+__all__ = ("ACCOUNT", "Emulator")
+
+ACCOUNT = "111122223333"
+ISSUER_ACCOUNT = "444455556666"
+_TWELVE_DIGITS = re.compile(r"\d{12}")
+
+
+class Emulator:
+    """An AWS License Manager on this machine, for tests and demonstrations.
+
+    It serves HTTP on a port of the loopback interface while it is started: in a ``with`` block, or between
+    :meth:`start` and :meth:`stop`. All durations are in seconds.
+
+    Args:
+        port: The port to serve on; 0: a free one.
+        seed: A seed file's path, or what `load_seed` made of it.
+        account_id: The account of a caller whose access key is not in ``accounts`` and not twelve digits.
+        region: The Region of requests that were not signed, and of the licences added here.
+        accounts: Access keys and the accounts they belong to.
+        clock: The clock to go by; by default one that starts at the true time.
+        behavior: What is done where AWS documents nothing.
+        random_seed: Makes ids and tokens the same in every run.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        seed: Seed | str | os.PathLike[str] | None = None,
+        account_id: str | None = None,
+        region: str | None = None,
+        accounts: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+        behavior: Behavior | None = None,
+        random_seed: int | None = None,
+    ) -> None:
+        planted = _planted(seed)
+        self.account_id = account_id or (planted and planted.account_id) or ACCOUNT
+        self.region = region or (planted and planted.region) or "us-east-1"
+        self.accounts = {**(planted.accounts if planted else {}), **(accounts or {})}
+        self.clock = clock or Clock()
+        self.faults = Faults()
+        self._random = random.Random(random_seed)
+        self._random_lock = threading.Lock()
+        self._state = State(behavior or (planted and planted.behavior) or Behavior(), self._new_id)
+        self._desk = Desk(
+            self._state,
+            self.clock,
+            self.faults,
+            account_of=self._account_of,
+            region=self.region,
+            new_id=self._new_id,
+        )
+        self._port = port
+        self._server: HttpServer | None = None
+        if planted is not None:
+            planted.plant(self)
+
+    def __repr__(self) -> str:
+        return f"<Emulator {self.url if self.is_running else 'not started'}>"
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.stop()
+        if kind is None and self._desk.bugs:
+            raise EmulatorBug("the emulator failed to answer a request") from self._desk.bugs[0]
+
+    # Serving
+
+    def start(self) -> Self:
+        """Serve; return when requests are answered. A stopped emulator starts again on its old port."""
+        if self._server is None:
+            from .server import HttpServer
+
+            self._server = HttpServer(self._desk, self._port)
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Close the port and every connection; licences and checkouts stay."""
+        if self._server is not None:
+            self._server.stop()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it serves."""
+        return self._server is not None and self._server.is_running
+
+    @property
+    def port(self) -> int:
+        """The port; 0 before the first start if none was given."""
+        return self._server.port if self._server is not None else self._port
+
+    @property
+    def url(self) -> str:
+        """What to give a client as ``endpoint_url``."""
+        return f"http://127.0.0.1:{self.port}"
+
+    # Licences
+
+    def add_license(
+        self,
+        product_sku: str,
+        entitlements: list[EntitlementLike] | tuple[EntitlementLike, ...],
+        *,
+        ttl: float | None = 3600,
+        issuer_account: str | None = None,
+        issuer_name: str = "Acme",
+        beneficiary: str | None = None,
+        recipients: tuple[str, ...] | list[str] | None = None,
+        begin: Moment | None = None,
+        end: Moment | None = None,
+        allow_check_in: bool = True,
+        overage: bool = False,
+        **more: Any,
+    ) -> License:
+        """Issue a licence. Unless told otherwise another account issues it and `account_id` received it.
+
+        Args:
+            product_sku: The SKU to ask for in a checkout.
+            entitlements: ``(name, maximum, unit)`` for what is counted, where the maximum None is no limit;
+                ``(name, value or None, "None")`` for a feature. A mapping as fourth member may set
+                ``overage`` and ``allow_check_in`` of one entitlement.
+            ttl: How long a provisional checkout lives: whole seconds, at least 1. None: none can be made.
+            issuer_account: Who issues it. If that is `account_id`, nobody receives it, and a checkout has to
+                name the beneficiary.
+            issuer_name: The name in the fingerprint.
+            beneficiary: The customer's name or account; by default `account_id`.
+            recipients: The accounts that received and activated it.
+            begin: When it becomes valid; by default now.
+            end: When it ends; by default never.
+            allow_check_in: Whether units can be returned before they lapse.
+            overage: Whether more than the maximum may be taken.
+            more: ``name``, ``product_name``, ``home_region``, ``status``, ``renew_type``, ``borrow_ttl``,
+                ``borrow_early_check_in``, ``metadata`` (a mapping), ``sign_key``.
+        """
+        issuer = issuer_account or ISSUER_ACCOUNT
+        default = () if issuer == self.account_id else (self.account_id,)
+        licence = build_license(
+            license_arn(issuer, self._new_id()),
+            product_sku,
+            entitlements,
+            now=self.clock.now(),
+            allow_check_in=allow_check_in,
+            overage=overage,
+            ttl=ttl,
+            issuer_account=issuer,
+            issuer_name=issuer_name,
+            beneficiary=beneficiary if beneficiary is not None else self.account_id,
+            begin=begin,
+            end=end,
+            home_region=more.pop("home_region", self.region),
+            **more,
+        )
+        with self._desk.lock:
+            self._state.add(licence, default if recipients is None else recipients)
+        return licence
+
+    def update_license(self, licence: License | str, **changes: Any) -> License:
+        """Make a new version of a licence; ``changes`` are named as in :meth:`add_license`."""
+        with self._desk.lock:
+            current = self.license(licence)
+            return self._state.change(current.arn, **change_terms(current, changes))
+
+    def license(self, licence: License | str) -> License:
+        """The newest version of a licence, found by its ARN or as the newest of its SKU."""
+        wanted = licence.arn if isinstance(licence, License) else licence
+        with self._desk.lock:
+            for known in reversed(self._state.licenses()):
+                if wanted in (known.arn, known.sku):
+                    return known
+        raise KeyError(f"no licence {wanted!r} was added")
+
+    def usage(self, licence: License | str) -> dict[str, int]:
+        """The units in use now of each counted entitlement, held and spent."""
+        with self._desk.lock:
+            arn = self.license(licence).arn
+            return {held.name: used for held, used in self._state.usage(arn, self.clock.now())}
+
+    def checkouts(self, licence: License | str | None = None) -> list[Checkout]:
+        """The provisional checkouts that are live now."""
+        with self._desk.lock:
+            arn = None if licence is None else self.license(licence).arn
+            return [one for one in self._state.checkouts(self.clock.now()) if arn in (None, one.arn)]
+
+    # Requests
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every request since the last ``clear()``, in the order of arrival."""
+        return self._desk.requests
+
+    def calls(self, operation: str | None = None) -> int:
+        """How many requests arrived, of one operation or of all."""
+        return sum(operation in (None, one.operation) for one in tuple(self._desk.requests))
+
+    def wait_for_calls(self, operation: str, count: int = 1, timeout: float = 5, *, done: bool = False) -> None:
+        """Wait until so many requests of an operation have arrived, or with ``done`` have been answered."""
+
+        def ready() -> bool:
+            found = sum(one.operation == operation and one.done >= done for one in tuple(self._desk.requests))
+            return found >= count
+
+        if not self._desk.wait_for(ready, timeout):
+            raise TimeoutError(f"{self.calls(operation)} {operation} of {count} arrived within {timeout} s")
+
+    # Outages
+
+    def down(self, **options: Any) -> AbstractContextManager[Fault]:
+        """Let every request fail until :meth:`up`, or for the length of a ``with`` block.
+
+        By default with status 503; ``options`` are those of :meth:`Faults.add`. Other faults wait meanwhile.
+        """
+        fault = Fault(operation="*", times=None, **(options or {"status": 503}))
+        self.faults.set_outage(fault)
+        return self._outage(fault)
+
+    def up(self) -> None:
+        """End what :meth:`down` began."""
+        self.faults.set_outage(None)
+
+    @contextmanager
+    def _outage(self, fault: Fault) -> Iterator[Fault]:
+        try:
+            yield fault
+        finally:
+            self.up()
+
+    # What the rest asks of it
+
+    def _account_of(self, access_key: str | None) -> str:
+        if access_key is None:
+            return self.account_id
+        if access_key in self.accounts:
+            return self.accounts[access_key]
+        return access_key if _TWELVE_DIGITS.fullmatch(access_key) else self.account_id
+
+    def _new_id(self) -> str:
+        with self._random_lock:
+            return f"{self._random.getrandbits(128):032x}"
+
+
+def _planted(seed: Seed | str | os.PathLike[str] | None) -> Seed | None:
+    if isinstance(seed, (str, os.PathLike)):
+        from .seed import load_seed
+
+        return load_seed(seed)
+    return seed

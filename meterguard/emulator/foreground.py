@@ -1,0 +1,43 @@
+"""Run an emulator in the foreground, until it is told to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .facade import Emulator
+
+__all__ = ("serve",)
+
+
+def serve(port: int = 4020, *, ready: Callable[[Emulator], None] | None = None, **options: Any) -> None:
+    """Serve until Ctrl-C or SIGTERM, then stop gracefully and return.
+
+    Args:
+        port: The port to serve on; 0: a free one.
+        ready: Called with the emulator once it serves.
+        options: Further arguments of `Emulator`, such as ``seed``.
+    """
+    emulator = Emulator(port, **options)
+    with _told_to_stop() as told, emulator:
+        if ready is not None:
+            ready(emulator)
+        told.wait()
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    told = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread hears signals; elsewhere the process ends the wait.
+        yield told
+        return
+    before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,275 @@
+"""The tables of the service and the rules by which they change.
+
+Pure: the moment comes in as an argument, ids from a source that is passed in; no clock, lock or wire here.
+Whoever calls holds the lock. A unit is in exactly one of three places: free, held by a live provisional
+checkout, or spent for good by a perpetual one.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from .behavior import Behavior
+from .errors import ServiceError, wrong_value
+from .licenses import Checkout, Entitlement, Item, Kind, License, Wanted
+from .periods import period_of
+
+__all__ = ("Ask", "Limits", "State")
+
+# A perpetual checkout has no lifetime; its token is remembered for as long as AWS's own example prints.
+_PERPETUAL_SECONDS = 3600
+
+Limits = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request to check out. ``limits`` is a fault's: the most that each named item may be given."""
+
+    account: str
+    sku: str
+    key_fingerprint: str
+    kind: Kind
+    wanted: Sequence[Wanted]
+    beneficiary: str | None = None
+    node_id: str | None = None
+    limits: Limits | None = None
+
+
+class State:
+    """All licences, who received them, and all that is checked out."""
+
+    def __init__(self, behavior: Behavior, new_token: Callable[[], str]) -> None:
+        self.behavior = behavior
+        self._new_token = new_token
+        self._versions: dict[str, list[License]] = {}
+        self._received: dict[str, dict[str, str]] = {}
+        self._by_product: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        self._checkouts: dict[str, Checkout] = {}
+        self._expiries: list[tuple[float, str]] = []
+        self._held: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._spent: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._periods: dict[str, int] = {}
+
+    # Licences
+
+    def add(self, licence: License, recipients: Iterable[str] = ()) -> None:
+        """Put a new licence in the tables, received and activated by some accounts."""
+        self._versions[licence.arn] = [licence]
+        self._received[licence.arn] = dict.fromkeys(recipients, "ACTIVE")
+        self._by_product[licence.sku, licence.key_fingerprint].append(licence.arn)
+
+    def change(self, arn: str, **changes: object) -> License:
+        """Make a new version of a licence."""
+        current = self._versions[arn][-1]
+        version = replace(current, version=current.version + 1, **changes)  # type: ignore[arg-type]
+        self._versions[arn].append(version)
+        return version
+
+    def receive(self, arn: str, account: str, status: str) -> None:
+        """Set what has become of a licence that an account received."""
+        self._received[arn][account] = status
+
+    def license(self, arn: str) -> License | None:
+        """The newest version of a licence."""
+        versions = self._versions.get(arn)
+        return versions[-1] if versions else None
+
+    def version(self, arn: str, version: str) -> License | None:
+        """One version of a licence."""
+        return next((one for one in self._versions.get(arn, ()) if str(one.version) == version), None)
+
+    def licenses(self) -> list[License]:
+        """The newest version of every licence, in the order of creation."""
+        return [versions[-1] for versions in self._versions.values()]
+
+    def received_status(self, arn: str, account: str) -> str | None:
+        """What has become of a licence that an account received; None if it never did."""
+        return self._received.get(arn, {}).get(account)
+
+    def is_visible(self, licence: License, account: str) -> bool:
+        """Whether an account may read a licence: it issued or received it."""
+        return licence.issuer_account == account or self.received_status(licence.arn, account) is not None
+
+    # Checkouts
+
+    def check_out(self, ask: Ask, now: float) -> tuple[Checkout, License]:
+        """Take what is asked, or as much of it as can be given."""
+        self.lapse(now)
+        licence = self._choose(ask, now)
+        self._renew(licence, now)
+        lifetime = licence.lifetime
+        if ask.kind == "PROVISIONAL" and lifetime is None:
+            raise wrong_value("The license does not allow provisional checkouts.")
+        items = self._grant(licence, ask)
+        checkout = Checkout(
+            token=self._new_token(),
+            arn=licence.arn,
+            account=ask.account,
+            kind=ask.kind,
+            items=items,
+            issued=now,
+            expires=_end_of(licence, now, _PERPETUAL_SECONDS if lifetime is None else lifetime),
+            beneficiary=ask.beneficiary,
+            node_id=ask.node_id,
+            version=licence.version,
+        )
+        self._move(checkout, self._held if ask.kind == "PROVISIONAL" else self._spent, +1)
+        self._checkouts[checkout.token] = checkout
+        heapq.heappush(self._expiries, (checkout.expires, checkout.token))
+        return checkout, licence
+
+    def extend(self, token: str, account: str, now: float, *, dry_run: bool = False) -> Checkout:
+        """Give a provisional checkout a further lifetime."""
+        self.lapse(now)
+        checkout = self._find(token, account, self.behavior.lost_error)
+        if checkout.kind == "PERPETUAL":
+            raise wrong_value("A perpetual checkout cannot be extended.")
+        licence = self._versions[checkout.arn][-1]
+        if not licence.is_usable_at(now) or licence.lifetime is None:
+            raise ServiceError(self.behavior.lost_error, "The license is not available.")
+        if not dry_run:
+            start = now if self.behavior.extend_from == "now" else checkout.expires
+            checkout.expires = _end_of(licence, start, licence.lifetime)
+            heapq.heappush(self._expiries, (checkout.expires, token))
+        return checkout
+
+    def check_in(self, token: str, account: str, now: float, beneficiary: str | None = None) -> None:
+        """Return a provisional checkout to the pool."""
+        self.lapse(now)
+        checkout = self._find(token, account, self.behavior.check_in_gone_error)
+        if beneficiary is not None and beneficiary != checkout.beneficiary:
+            raise wrong_value("The beneficiary is not that of the checkout.")
+        if checkout.kind == "PERPETUAL" or not self._may_return(checkout):
+            raise ServiceError(self.behavior.check_in_refused_error, "The entitlements cannot be checked in.")
+        del self._checkouts[token]
+        self._move(checkout, self._held, -1)
+
+    def lapse(self, now: float) -> None:
+        """Return to the pool what has expired."""
+        while self._expiries and self._expiries[0][0] <= now:
+            expiry, token = heapq.heappop(self._expiries)
+            checkout = self._checkouts.get(token)
+            # An extension leaves its old expiry in the heap.
+            if checkout is None or checkout.expires != expiry:
+                continue
+            del self._checkouts[token]
+            if checkout.kind == "PROVISIONAL":
+                self._move(checkout, self._held, -1)
+
+    # Reading
+
+    def checkouts(self, now: float) -> Iterator[Checkout]:
+        """Everything that is held and has not lapsed."""
+        self.lapse(now)
+        return (one for one in self._checkouts.values() if one.kind == "PROVISIONAL")
+
+    def consumed(self, arn: str, name: str) -> int:
+        """Units in use: held and spent, when last looked at."""
+        return self._held.get((arn, name), 0) + self._spent.get((arn, name), 0)
+
+    def usage(self, arn: str, now: float) -> list[tuple[Entitlement, int]]:
+        """The counted entitlements of a licence and the units of them in use."""
+        self.lapse(now)
+        licence = self._versions[arn][-1]
+        self._renew(licence, now)
+        return [(one, self.consumed(arn, one.name)) for one in licence.entitlements if one.is_counted]
+
+    # Rules
+
+    def _renew(self, licence: License, now: float) -> None:
+        period = period_of(licence.renew_type, licence.begin, now)
+        if self._periods.setdefault(licence.arn, period) == period:
+            return
+        self._periods[licence.arn] = period
+        if self.behavior.renewal_resets_spent:
+            for key in [key for key in self._spent if key[0] == licence.arn]:
+                del self._spent[key]
+
+    def _choose(self, ask: Ask, now: float) -> License:
+        arns = self._by_product.get((ask.sku, ask.key_fingerprint), ())
+        matching = [licence for licence in (self._versions[arn][-1] for arn in arns) if licence.status != "DELETED"]
+        own = [licence for licence in matching if licence.issuer_account == ask.account]
+        if ask.beneficiary is not None:
+            candidates = [licence for licence in own if licence.beneficiary == ask.beneficiary]
+        else:
+            candidates = [one for one in matching if self.received_status(one.arn, ask.account) == "ACTIVE"]
+            if own and not candidates:
+                raise ServiceError(
+                    self.behavior.missing_beneficiary_error,
+                    "Beneficiary is required when the license was issued by the caller's account.",
+                )
+        # The newest wins, and the caller has no say in it.
+        for licence in reversed(candidates):
+            if licence.is_usable_at(now):
+                return licence
+        raise self._not_usable(candidates, now)
+
+    def _not_usable(self, candidates: Sequence[License], now: float) -> ServiceError:
+        if not candidates:
+            return ServiceError(self.behavior.unknown_sku_error, "No license was found for the product and issuer.")
+        if candidates[-1].status_at(now) == "PENDING_AVAILABLE":
+            return ServiceError(self.behavior.pending_license_error, "The license is not available yet.")
+        return ServiceError(self.behavior.unusable_license_error, "No Entitlements Allowed")
+
+    def _grant(self, licence: License, ask: Ask) -> tuple[Item, ...]:
+        items = [item for item in (self._grant_one(licence, wanted) for wanted in ask.wanted) if item is not None]
+        if not items or (len(items) < len(ask.wanted) and not self.behavior.partial_results):
+            raise ServiceError("NoEntitlementsAllowedException", "No Entitlements Allowed")
+        return tuple(items) if ask.limits is None else _limited(items, ask.limits)
+
+    def _grant_one(self, licence: License, wanted: Wanted) -> Item | None:
+        held = licence.entitlement(wanted.name)
+        if held is None or held.unit != wanted.unit:
+            return None
+        if not held.is_counted or wanted.count is None:
+            return Item(held.name, held.unit, None, held.value)
+        count = wanted.count
+        if held.max_count is not None and not held.overage:
+            left = held.max_count - self.consumed(licence.arn, held.name)
+            if self.behavior.reduce_value:
+                count = min(count, left)
+            if count > left or count <= 0:
+                return None
+        return Item(held.name, held.unit, count)
+
+    def _find(self, token: str, account: str, code: str) -> Checkout:
+        checkout = self._checkouts.get(token)
+        if checkout is None or checkout.account != account:
+            raise ServiceError(code, "The license consumption token was not found.")
+        return checkout
+
+    def _may_return(self, checkout: Checkout) -> bool:
+        licence = self._versions[checkout.arn][checkout.version - 1]
+        for item in checkout.items:
+            held = licence.entitlement(item.name)
+            if held is None or not held.is_counted:
+                continue
+            allowed = held.allow_check_in
+            if not (self.behavior.check_in_by_default if allowed is None else allowed):
+                return False
+        return True
+
+    def _move(self, checkout: Checkout, pool: defaultdict[tuple[str, str], int], sign: int) -> None:
+        for item in checkout.items:
+            if item.count is not None:
+                pool[checkout.arn, item.name] += sign * item.count
+
+
+def _end_of(licence: License, start: float, lifetime: float) -> float:
+    return min(start + lifetime, math.inf if licence.end is None else licence.end)
+
+
+def _limited(items: Sequence[Item], limits: Limits) -> tuple[Item, ...]:
+    kept = []
+    for item in items:
+        most = limits.get(item.name)
+        if most is None:
+            kept.append(item)
+        elif most > 0:
+            kept.append(item if item.count is None else replace(item, count=min(item.count, most)))
+    return tuple(kept)

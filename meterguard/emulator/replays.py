@@ -1,0 +1,54 @@
+"""What a ``ClientToken`` was answered, for as long as the service remembers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .calls import Answer
+from .errors import wrong_value
+
+__all__ = ("Replays",)
+
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    asked: Mapping[str, Any]
+    answer: Answer
+    until: float
+
+
+class Replays:
+    """First answers by account, operation and token. Only successes are remembered."""
+
+    def __init__(self, window: float) -> None:
+        self._window = window
+        self._answers: dict[Key, _Remembered] = {}
+        self._order: deque[tuple[float, Key]] = deque()
+
+    def find(self, key: Key, parameters: Mapping[str, Any], now: float) -> Answer | None:
+        """The first answer to this token, if there is one."""
+        self._forget(now)
+        known = self._answers.get(key)
+        if known is None or known.until <= now:
+            return None
+        if known.asked != parameters:
+            raise wrong_value("The client token was used before with other parameters.")
+        return known.answer
+
+    def remember(self, key: Key, parameters: Mapping[str, Any], answer: Answer, now: float) -> None:
+        """Keep the first answer to this token."""
+        until = now + self._window
+        self._answers[key] = _Remembered(parameters, answer, until)
+        self._order.append((until, key))
+
+    def _forget(self, now: float) -> None:
+        while self._order and self._order[0][0] <= now:
+            until, key = self._order.popleft()
+            known = self._answers.get(key)
+            if known is not None and known.until == until:
+                del self._answers[key]

@@ -1,0 +1,124 @@
+"""What meterguard raises.
+
+::
+
+    MeterGuardError
+      ConfigurationError              wrong declaration or set-up: raised always, never degraded
+        MissingExtra (ImportError)    an optional package is not installed
+      EntitlementDenied               a definite no
+        AuthorizationRefused          IAM or the credentials: a no, never failed open
+        UntrustedLease                an answer that cannot be believed
+      EntitlementUnavailable          unknown: the service could not be asked
+
+Denied and unavailable are siblings on purpose: who catches a no must not catch an outage with it.
+Every argument goes to ``args`` by position, which is what lets these survive pickle, ``copy`` and
+task queues that rebuild exceptions from ``args``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .decision import Reason
+from .model import Entitlement
+
+
+class MeterGuardError(Exception):
+    """The root of everything meterguard raises."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class ConfigurationError(MeterGuardError):
+    """A declaration or the set-up is wrong. Never caught by a fallback, never failed open."""
+
+
+class MissingExtra(ConfigurationError, ImportError):
+    """An optional package is missing; the message has the line that installs it."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(feature, extra)
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} needs a package that is not installed: pip install 'meterguard[{self.extra}]'"
+
+
+class EntitlementDenied(MeterGuardError):
+    """The service said no.
+
+    ``reason`` says which no; ``missing`` are the entitlements that were not covered, as far as the
+    service lets one know; ``code`` and ``request_id`` are the service's; ``retry_after`` is in
+    seconds, None when asking again soon would not help.
+    """
+
+    default_reason = Reason.NOT_ENTITLED
+
+    def __init__(
+        self,
+        message: str = "",
+        entitlements: tuple[Entitlement, ...] = (),
+        missing: tuple[Entitlement, ...] = (),
+        reason: Reason | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        entitlements, missing, retry_after = _believed(entitlements), _believed(missing), _seconds(retry_after)
+        reason = next((one for one in Reason if one == reason), self.default_reason)
+        super().__init__(message, entitlements, missing, reason, code, request_id, retry_after)
+        self.entitlements = entitlements
+        self.missing = missing
+        self.reason = reason
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+
+class AuthorizationRefused(EntitlementDenied):
+    """IAM or the credentials do not let this process ask. The buyer controls both, so it is a no."""
+
+    default_reason = Reason.REFUSED
+
+
+class UntrustedLease(EntitlementDenied):
+    """An answer came that cannot be believed, so it opens nothing."""
+
+    default_reason = Reason.UNTRUSTED
+
+
+class EntitlementUnavailable(MeterGuardError):
+    """The service could not be asked: neither a yes nor a no.
+
+    ``retry_after`` is in seconds: the service's own wish, else a guess.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        entitlements: tuple[Entitlement, ...] = (),
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        entitlements, retry_after = _believed(entitlements), _seconds(retry_after)
+        super().__init__(message, entitlements, code, request_id, retry_after)
+        self.entitlements = entitlements
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+
+# Task queues rebuild exceptions from texts.
+
+
+def _believed(entitlements: Any) -> tuple[Entitlement, ...]:
+    return tuple(one for one in entitlements if isinstance(one, Entitlement))
+
+
+def _seconds(retry_after: Any) -> float | None:
+    try:
+        return float(retry_after)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,93 @@
+"""What happened, as frozen records for subscribers. None of them carries a token, ARN or fingerprint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .decision import Reason
+from .model import Entitlement
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a requirement."""
+
+    entitlements: tuple[Entitlement, ...]
+    """The requirement it happened to."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseCheckedOut(Event):
+    """A lease was checked out."""
+
+    lifetime: float
+    """Seconds the lease lives unless it is renewed."""
+    duration: float
+    """Seconds the checkout took, retries included."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRenewed(Event):
+    """A lease was renewed before its end, or confirmed after the clocks disagreed."""
+
+    lifetime: float
+    """Seconds it lives from this renewal on."""
+    duration: float
+    """Seconds the renewal took, retries included."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseCheckedIn(Event):
+    """A lease was given back."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInFailed(Event):
+    """A lease could not be given back; it lapses by its own expiry."""
+
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLapsed(Event):
+    """A lease ended unrenewed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost(Event):
+    """The service no longer knows a lease that should have been live."""
+
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntitlementRefused(Event):
+    """The service said no."""
+
+    reason: Reason
+    code: str | None
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUnavailable(Event):
+    """The service could not be asked, all retries included."""
+
+    code: str | None
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GraceEntered(Event):
+    """Calls go on without a live lease, since the last good answer is recent enough."""
+
+    remaining: float
+    """Seconds until grace ends, unless the service answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraceEnded(Event):
+    """Grace is over."""
+
+    recovered: bool
+    """True when the service answered again, False when time ran out."""

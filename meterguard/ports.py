@@ -1,0 +1,163 @@
+"""What the runtime needs from outside: a licence service and clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+from .model import Entitlement
+from .units import Unit
+
+
+class Moment(NamedTuple):
+    """One reading of both clocks, in seconds."""
+
+    wall: float
+    mono: float
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> Moment:
+        """Read both clocks."""
+        ...
+
+
+class FaultKind(Enum):
+    """What a failed request amounts to, whatever its code."""
+
+    DENIED = "denied"
+    """The service said no."""
+    NOT_FOUND = "not found"
+    """The service knows no such licence, or no such lease."""
+    REFUSED = "refused"
+    """IAM or the credentials do not let us ask."""
+    UNKNOWN = "unknown"
+    """No answer that means anything; another attempt may get one."""
+    UNREACHABLE = "unreachable"
+    """No answer, and another attempt will not get one (another Region, no such host in this partition)."""
+    INVALID = "invalid"
+    """The service calls our request wrong."""
+
+
+class ServiceFault(Exception):
+    """A request to the service failed.
+
+    ``may_have_acted`` is False only when the service surely did nothing: it answered with an error,
+    or was never reached. ``detail`` is for people and holds no secret.
+    """
+
+    def __init__(
+        self,
+        kind: FaultKind,
+        detail: str,
+        *,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        may_have_acted: bool = False,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.may_have_acted = may_have_acted
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """One line of ``EntitlementsAllowed``. The service may leave out value and unit."""
+
+    name: str
+    value: str | None = None
+    unit: Unit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutAnswer:
+    """A parsed 200 of ``CheckoutLicense``. It has a token; the rest may be missing or nonsense."""
+
+    token: str = field(repr=False)
+    allowed: tuple[Allowed, ...]
+    issued_at: datetime | None
+    expires_at: datetime | None
+    served_at: datetime | None = None
+    """The response's ``Date`` header."""
+    license_arn: str | None = field(default=None, repr=False)
+    node_id: str | None = None
+    checkout_type: str = "PROVISIONAL"
+    signed_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendAnswer:
+    """A parsed 200 of ``ExtendLicenseConsumption``."""
+
+    expires_at: datetime
+    served_at: datetime | None = None
+    """The response's ``Date`` header."""
+    token: str | None = field(default=None, repr=False)
+    """The token to use from now on, where the service sent one."""
+
+
+class LicenseService(Protocol):
+    """The service, one attempt a call: no retries, no memory. Every failure is a ServiceFault.
+
+    ``parting`` asks for time-outs short enough for a process that is leaving: a second in all.
+    """
+
+    def connect(self) -> None:
+        """Make what the first request needs (imports, client). Idempotent."""
+        ...
+
+    def check_out(
+        self, entitlements: tuple[Entitlement, ...], client_token: str, *, parting: bool = False
+    ) -> CheckoutAnswer:
+        """Check out provisionally, under this ``ClientToken``."""
+        ...
+
+    def extend(self, token: str) -> ExtendAnswer:
+        """Renew the lease with this consumption token."""
+        ...
+
+    def check_in(self, token: str, *, parting: bool = False) -> None:
+        """Give the lease back."""
+        ...
+
+
+class LeaseTable(Protocol):
+    """Where a guard keeps what it knows of each requirement: bounded, least recently used out first."""
+
+    def get(self, key: Any) -> Any | None:
+        """The record under this key, which becomes the most recently used."""
+        ...
+
+    def put(self, key: Any, record: Any) -> list[Any]:
+        """Keep a record; returns the records that had to make room."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]:
+        """The records kept, a snapshot."""
+        ...
+
+
+class DenialMemory(Protocol):
+    """Denials, each remembered for a while."""
+
+    def recall(self, key: Any) -> Exception | None:
+        """The denial remembered under this key, if it is recent enough."""
+        ...
+
+    def remember(self, key: Any, denial: Exception) -> None:
+        """Remember it."""
+        ...
+
+    def forget(self, matches: Callable[[Any], bool]) -> None:
+        """Forget the denials whose key matches."""
+        ...

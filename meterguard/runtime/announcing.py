@@ -1,0 +1,61 @@
+"""Events told to subscribers and to the log."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from ..events import (
+    CheckInFailed,
+    EntitlementRefused,
+    Event,
+    GraceEntered,
+    LeaseLost,
+    ServiceUnavailable,
+)
+
+logger = logging.getLogger("meterguard")
+logger.addHandler(logging.NullHandler())
+
+_LEVELS = {
+    CheckInFailed: logging.WARNING,
+    EntitlementRefused: logging.WARNING,
+    GraceEntered: logging.WARNING,
+    LeaseLost: logging.WARNING,
+    ServiceUnavailable: logging.WARNING,
+}
+
+Subscriber = Callable[[Event], object]
+
+
+class Announcer:
+    """Tells every subscriber, in the thread where it happened."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._subscribers: tuple[Subscriber, ...] = ()
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Add a subscriber; the returned function takes it off again."""
+        with self._lock:
+            self._subscribers = (*self._subscribers, subscriber)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._subscribers = tuple(one for one in self._subscribers if one is not subscriber)
+
+        return unsubscribe
+
+    def forget(self) -> None:
+        """In a forked child: the lock may be another thread's, the subscribers stay."""
+        self._lock = threading.RLock()
+
+    def tell(self, event: Event) -> None:
+        """Tell everybody. A subscriber that fails is logged and breaks nothing."""
+        logger.log(_LEVELS.get(type(event), logging.DEBUG), "%s", event, extra={"meterguard": event})
+        for subscriber in self._subscribers:
+            try:
+                subscriber(event)
+            except Exception:
+                logger.exception("a subscriber failed on %s", type(event).__name__)

@@ -1,0 +1,31 @@
+"""The clocks that leases live by, and a stopwatch for waiting."""
+
+from __future__ import annotations
+
+import time
+
+from ..ports import Moment
+
+# In a tuple, where neither freezegun nor time-machine replaces it: waiting is done in real seconds, also
+# in a test that froze time, or a retry loop inside it would never end.
+_REAL = (time.monotonic,)
+
+
+def stopwatch() -> float:
+    """Real seconds since some fixed moment."""
+    return _REAL[0]()
+
+
+class SystemClock:
+    """Both clocks of this machine, as tests may have replaced them."""
+
+    def now(self) -> Moment:
+        return _read(5)
+
+
+def _read(depth: int) -> Moment:
+    # freezegun gives real time to callers within five frames of the threading module, which would let our
+    # threads and the test's see different times. Hence five frames of our own.
+    if depth:
+        return _read(depth - 1)
+    return Moment(time.time(), time.monotonic())

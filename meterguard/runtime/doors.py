@@ -1,0 +1,73 @@
+"""The two ways to wait: a thread that blocks and a task that awaits. Nothing is decided here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any
+
+from .engine import Admission, Seek
+from .fleet import Wait
+
+
+def blocking(seek: Seek) -> Admission:
+    """Drive ``seek``, blocking this thread."""
+    came: Any = None
+    try:
+        while True:
+            came = block(seek.send(came))
+    except StopIteration as end:
+        admission: Admission = end.value
+        return admission
+    finally:
+        seek.close()
+
+
+async def awaiting(seek: Seek) -> Admission:
+    """Drive ``seek`` on the running loop, which stays free."""
+    came: Any = None
+    try:
+        while True:
+            try:
+                wait = seek.send(came)
+            except StopIteration as end:
+                admission: Admission = end.value
+                return admission
+            came = await pause(wait)
+    finally:
+        seek.close()
+
+
+def block(wait: Wait) -> Any:
+    """What the future brings, None when time is up."""
+    try:
+        return wait.future.result(max(0.0, wait.seconds))
+    except FutureTimeout:
+        return None
+
+
+async def pause(wait: Wait) -> Any:
+    """The same, without blocking the loop."""
+    future = wait.future
+    if not future.done() and wait.seconds > 0:
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+
+        def wake(_: Future[Any]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop died while we flew
+                loop.call_soon_threadsafe(_wake, waiter)
+
+        future.add_done_callback(wake)
+        alarm = loop.call_later(wait.seconds, _wake, waiter)
+        try:
+            await waiter
+        finally:
+            alarm.cancel()
+    return future.result() if future.done() else None
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

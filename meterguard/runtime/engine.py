@@ -1,0 +1,229 @@
+"""The engine: how a call gets a lease, and gives it back.
+
+``seek`` is one generator for all callers. It yields what has to be waited for, and is sent what came, None
+when nothing came in time. The two doors differ only in how they wait.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import random
+import threading
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+from ..core import wording
+from ..core.policy import OnUnknown, Policy, Unknown, answer_unknown, pause
+from ..core.requirements import Ask, Requirement
+from ..decision import Reason
+from ..errors import EntitlementDenied, EntitlementUnavailable
+from ..model import Lease, LeaseFacts
+from ..ports import Clock, DenialMemory, LeaseTable, LicenseService
+from .announcing import Announcer
+from .clock import stopwatch
+from .fleet import Fleet, Wait
+from .flights import Landing
+from .requests import Requester
+from .slots import Slot
+from .window import Window
+
+LOOKS = 4  # how often a caller looks at a slot again before it gives up on a lease that keeps vanishing
+OUTAGE_REMEMBERED = 30.0  # seconds
+SHORT_WAIT = 0.25  # seconds
+
+Seek = Generator[Wait, "Landing | None", "Admission"]
+
+
+@dataclass(slots=True)
+class Admission:
+    """A call that is let through, and what it holds while it runs."""
+
+    lease: Lease
+    reason: Reason
+    age: float
+    slot: Slot | None = None
+    """None when nothing is held: in grace and under ``"allow"``."""
+    fault: EntitlementUnavailable | None = None
+    """What kept the service from answering, when it did not."""
+
+
+class Engine:
+    """Everything one guard holds and knows."""
+
+    def __init__(
+        self,
+        service: LicenseService,
+        clock: Clock,
+        policy: Policy,
+        make_table: Callable[[Callable[[Slot], bool]], LeaseTable],
+        denials: DenialMemory,
+        announcer: Announcer,
+    ) -> None:
+        self.clock = clock
+        self.policy = policy
+        self.denials = denials
+        self.announcer = announcer
+        requester = Requester(service, clock, policy, announcer, threading.Event())
+        self.fleet = Fleet(requester, make_table(Slot.is_busy), denials)
+
+        self.pid = os.getpid()
+
+    def is_of_this_process(self) -> bool:
+        """False in a forked child, also where Python's fork hooks did not run."""
+        return self.pid == os.getpid()
+
+    def warm(self) -> None:
+        """Make the client on a worker."""
+        self.fleet.warm()
+
+    # -- getting in ------------------------------------------------------------------------------
+
+    def seek(self, ask: Ask, hot: Window | None = None, *, probing: bool = False) -> Seek:
+        """An admission, or the error that says why not."""
+        give_up = stopwatch() + ask.wait
+        attempt = 0
+        while True:
+            self.fleet.check_open()
+            vacancy = self.fleet.vacancy
+            outcome = yield from self._pass(ask, hot, probing)
+            if isinstance(outcome, Admission):
+                return outcome
+            left = give_up - stopwatch()
+            if left <= 0 or not _is_worth_waiting(outcome):
+                raise copy.copy(outcome)
+            yield Wait(vacancy, min(left, 0.1 + pause(attempt, random.random())))
+            attempt += 1
+
+    def _pass(
+        self, ask: Ask, hot: Window | None, probing: bool
+    ) -> Generator[Wait, Landing | None, Admission | Exception]:
+        """Try the alternatives once: those held first, then each in order."""
+        slots = [self.fleet.slot(requirement, ask) for requirement in ask.alternatives]
+        if not ask.single:
+            for slot in slots:
+                admission = self._ride(slot, hot, probing)
+                if admission is not None:
+                    return admission
+        declared = ask.on_unknown or self.policy.on_unknown
+        errors: list[Exception] = []
+        for slot in slots:
+            outcome = yield from self._try(slot, ask, hot, probing, declared)
+            if isinstance(outcome, Admission):
+                return outcome
+            errors.append(outcome)
+        return self._settle(slots, errors, declared)
+
+    def _try(
+        self, slot: Slot, ask: Ask, hot: Window | None, probing: bool, declared: OnUnknown
+    ) -> Generator[Wait, Landing | None, Admission | Exception]:
+        """One alternative: what is remembered, else a flight."""
+        if slot.fault is not None and self._in_grace(slot, declared):
+            self.fleet.ask_again(slot)
+            return slot.fault
+        remembered = None if ask.wait else self.denials.recall(slot.key)
+        if remembered is not None:
+            return remembered
+        seat = self.fleet.seat(slot) if ask.single else slot
+        try:
+            return (yield from self._fly(seat, hot, probing, stopwatch() + self._patience(slot, declared)))
+        except BaseException:
+            self.fleet.abandon(seat)
+            raise
+
+    def _fly(
+        self, slot: Slot, hot: Window | None, probing: bool, deadline: float
+    ) -> Generator[Wait, Landing | None, Admission | Exception]:
+        error: Exception | None = None
+        for _ in range(LOOKS):
+            admission = self._ride(slot, hot, probing, fresh=True)
+            if admission is not None:
+                return admission
+            if error is not None and slot.is_in_doubt(self.clock.now()):
+                return error  # it is held, so a checkout would take a second seat
+            flight = self.fleet.board(slot, wanted=not probing)
+            landing = yield Wait(flight.future, deadline - stopwatch())
+            if landing is None:
+                return self._too_slow(slot)
+            if landing.error is not None and (error is not None or not landing.was_renewal):
+                return landing.error
+            error = landing.error
+        return wording.timed_out(slot.key.requirement, self.policy.timeout)
+
+    def _too_slow(self, slot: Slot) -> EntitlementUnavailable:
+        self.fleet.abandon(slot)
+        fault = wording.timed_out(slot.key.requirement, self.policy.timeout)
+        (slot.parent or slot).failed(fault, stopwatch())
+        return fault
+
+    def _ride(self, slot: Slot, hot: Window | None, probing: bool, fresh: bool = False) -> Admission | None:
+        now = self.clock.now()
+        lease = slot.ride(now, hot, self.policy.linger, wanted=not probing)
+        if lease is None:
+            return None
+        if slot.wants_renewal(now):
+            self.fleet.ask_again(slot)
+        return Admission(lease, Reason.CHECKED_OUT if fresh else Reason.CACHED, slot.age(now), slot)
+
+    # -- unknown ---------------------------------------------------------------------------------
+
+    def _patience(self, slot: Slot, declared: OnUnknown) -> float:
+        """Seconds a call waits for an answer: few where it may go on without one, in an outage that is known."""
+        is_outage = slot.fault is not None and stopwatch() - slot.fault_at < OUTAGE_REMEMBERED
+        if is_outage and declared is OnUnknown.ALLOW:
+            return min(SHORT_WAIT, self.policy.timeout)
+        return self.policy.timeout
+
+    def _in_grace(self, slot: Slot, declared: OnUnknown) -> bool:
+        now = self.clock.now()
+        slot.notice_end(now, self.announcer)
+        is_grace = slot.answer_unknown(declared, now, self.policy.grace) is Unknown.GRACE
+        if not is_grace:
+            slot.leave_grace(self.announcer, recovered=False)
+        return is_grace
+
+    def _settle(self, slots: list[Slot], errors: list[Exception], declared: OnUnknown) -> Admission | Exception:
+        """What it comes to when no alternative was granted."""
+        unknown = next((error for error in errors if isinstance(error, EntitlementUnavailable)), None)
+        if unknown is None or any(not isinstance(e, EntitlementDenied | EntitlementUnavailable) for e in errors):
+            return _gravest(errors)
+        refusal = next((slot.refusal for slot in slots if slot.refusal is not None), None)
+        if refusal is not None:
+            return refusal  # the buyer controls IAM and the network alike
+        now = self.clock.now()
+        for slot in slots:
+            if self._in_grace(slot, declared) and slot.last_lease is not None:
+                slot.enter_grace(now, self.policy.grace, self.announcer)
+                return Admission(slot.last_lease, Reason.GRACE, slot.age(now), None, unknown)
+        if answer_unknown(declared, slots[0].state, None, now, 0.0) is Unknown.ALLOW:
+            return Admission(_no_lease(slots[0].key.requirement), Reason.ALLOWED_UNKNOWN, 0.0, None, unknown)
+        return unknown
+
+    # -- getting out -----------------------------------------------------------------------------
+
+    def release(self, admission: Admission, *, probing: bool = False) -> Wait | None:
+        """The call is over. What is returned has to be waited for."""
+        slot = admission.slot
+        if slot is None:
+            return None
+        slot.unpin(self.clock.now())
+        if slot.key.single or (probing and slot.is_unwanted()):
+            return self.fleet.give_back(slot)
+        if self.policy.linger is not None:
+            self.fleet.tender.watch(slot)
+        return None
+
+
+def _is_worth_waiting(error: Exception) -> bool:
+    return isinstance(error, EntitlementDenied) and error.reason in (Reason.NOT_ENTITLED, Reason.COVERS_LESS)
+
+
+def _gravest(errors: list[Exception]) -> Exception:
+    """A mistake of ours before a no; among noes, that of the first choice."""
+    return next(
+        (error for error in errors if not isinstance(error, EntitlementDenied | EntitlementUnavailable)), errors[0]
+    )
+
+
+def _no_lease(requirement: Requirement) -> Lease:
+    return Lease(LeaseFacts(requirement), lambda: 0.0)

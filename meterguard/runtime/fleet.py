@@ -1,0 +1,216 @@
+"""The fleet: a guard's slots and the flights between them and the service."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+import threading
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from ..core import wording
+from ..core.lifecycle import Signal
+from ..core.policy import retry_pause
+from ..core.requirements import Ask, Requirement
+from ..errors import ConfigurationError, EntitlementDenied
+from ..model import Lease
+from ..ports import DenialMemory, LeaseTable, ServiceFault
+from .clock import stopwatch
+from .flights import Flight, Flights, Landing
+from .requests import Requester
+from .slots import Key, Slot
+from .tending import Tender
+from .workers import Workers
+
+CHECK_IN_WAIT = 2.0  # seconds a caller waits for its seat to be given back before it goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something to wait for, and for how many seconds at most."""
+
+    future: Future[Any]
+    seconds: float
+
+
+class Fleet:
+    """Slots by key, seats of single calls, flights, workers."""
+
+    def __init__(self, requester: Requester, table: LeaseTable, denials: DenialMemory) -> None:
+        self.requester = requester
+        self.table = table
+        self.denials = denials
+        self.lock = threading.RLock()
+        self.flights = Flights()
+        self.workers = Workers(requester.policy.inline)
+        self.tender = Tender(
+            requester.clock, requester.policy, requester.announcer, self.ask_again, self.give_back_idle
+        )
+        self.seats: set[Slot] = set()
+        self.known: weakref.WeakSet[Slot] = weakref.WeakSet()
+        self.returning: set[Future[None]] = set()
+        self.serials = itertools.count(1)
+        self.vacancy: Future[None] = _pending()
+        self.is_closed = False
+
+    def check_open(self) -> None:
+        """A closed guard lets nothing through."""
+        if self.is_closed:
+            raise wording.closed()
+
+    # -- slots -----------------------------------------------------------------------------------
+
+    def slot(self, requirement: Requirement, ask: Ask) -> Slot:
+        """The slot for this requirement, made when it is asked for the first time."""
+        key = Key(requirement, ask.per, ask.single)
+        known: Slot | None = self.table.get(key)
+        if known is not None:
+            return known
+        with self.lock:
+            known = self.table.get(key)
+            if known is not None:
+                return known
+            slot = self._made(Slot(key, self.requester.clock))
+            evicted = self.table.put(key, slot)
+        for one in evicted:
+            self.give_back(one)
+        return slot
+
+    def seat(self, parent: Slot) -> Slot:
+        """A slot for one call, whose answers its parent hears of."""
+        seat = self._made(Slot(parent.key._replace(serial=next(self.serials)), self.requester.clock, parent))
+        with self.lock:
+            self.seats.add(seat)
+        return seat
+
+    def _made(self, slot: Slot) -> Slot:
+        self.known.add(slot)
+        return slot
+
+    def all_slots(self) -> Iterator[Slot]:
+        """Every slot there is, a snapshot."""
+        with self.lock:
+            seats = list(self.seats)
+        return itertools.chain(self.table, seats)
+
+    def leases(self) -> list[Lease]:
+        """What is held."""
+        return [slot.lease for slot in self.all_slots() if slot.lease is not None]
+
+    def warm(self) -> None:
+        """Make the client on a worker; what goes wrong is for the first call to say."""
+
+        def work() -> None:
+            with contextlib.suppress(ServiceFault, ConfigurationError):
+                self.requester.service.connect()
+
+        self.workers.submit(work)
+
+    # -- flights ---------------------------------------------------------------------------------
+
+    def board(self, slot: Slot, *, wanted: bool = True) -> Flight:
+        """The flight that makes the slot's lease good, in the air."""
+        if wanted:
+            slot.wanted = True
+        flight, is_leader = self.flights.board(slot.key)
+        if is_leader:
+            self.workers.submit(lambda: self.flights.fly(slot.key, flight, lambda: self._obtain(slot)))
+        return flight
+
+    def ask_again(self, slot: Slot) -> None:
+        """Ask in the background, unless somebody does or it is too soon after the last try."""
+        with slot.lock:
+            if stopwatch() < slot.next_try or self.is_closed or self.flights.is_flying(slot.key):
+                return
+            slot.next_try = stopwatch() + retry_pause(slot.tries, random.random())
+            slot.tries += 1
+        self.board(slot, wanted=False)
+
+    def _obtain(self, slot: Slot) -> Landing:
+        if self.is_closed:
+            return Landing(wording.closed())
+        if slot.key.single and slot.parent is None:
+            return self._sound(slot)
+        landing = self.requester.obtain(slot)
+        if isinstance(landing.error, EntitlementDenied) and not slot.state.holds:
+            self.denials.remember((slot.parent or slot).key, landing.error)
+        if landing.error is None:
+            (slot.parent or slot).leave_grace(self.requester.announcer, recovered=True)
+        if slot.abandoned:
+            self.give_back(slot)
+        elif slot.state.holds:
+            self.tender.watch(slot)
+        return landing
+
+    def _sound(self, parent: Slot) -> Landing:
+        """Find out whether the service answers again, for calls that take seats of their own."""
+        seat = self.seat(parent)
+        try:
+            return self.requester.obtain(seat)
+        finally:
+            self.give_back(seat)
+
+    # -- giving back -----------------------------------------------------------------------------
+
+    def abandon(self, slot: Slot) -> None:
+        """The one call that wanted this seat is gone; what still comes for it goes back."""
+        if slot.parent is None:
+            return
+        with slot.lock:
+            slot.abandoned = True
+        if not self.flights.is_flying(slot.key):
+            self.give_back(slot)
+
+    def give_back_idle(self, slot: Slot) -> None:
+        """Check the slot's lease in unless somebody took it up again."""
+        self.give_back(slot, if_idle=True)
+
+    def give_back(self, slot: Slot, *, if_idle: bool = False) -> Wait | None:
+        """Check the slot's lease in, on a worker."""
+        token = slot.let_go(Signal.RETURNED, if_idle=if_idle)
+        with self.lock:
+            self.seats.discard(slot)
+        if token is None:
+            return None
+        done = _pending()
+        self.returning.add(done)
+
+        def work() -> None:
+            try:
+                self.requester.check_in(slot, token)
+                self.vacated(slot.key.requirement)
+            finally:
+                self.returning.discard(done)
+                done.set_result(None)
+
+        self.workers.submit(work)
+        return Wait(done, CHECK_IN_WAIT)
+
+    def in_air(self) -> list[Future[Any]]:
+        """Everything that is being asked or given back."""
+        return [*(flight.future for flight in self.flights.in_air()), *self.returning.copy()]
+
+    def forget(self) -> None:
+        """In a forked child, whose only thread this is: nothing here is ours, and no lock of it may be taken."""
+        self.is_closed = True
+        self.tender.stopped = True
+        for slot in list(self.known):
+            slot.forget()
+
+    def vacated(self, requirement: Requirement) -> None:
+        """Units came back: who was denied them may ask, and who waits for them wakes up."""
+        names = {one.name for one in requirement}
+        self.denials.forget(lambda key: any(one.name in names for one in key.requirement))
+        with self.lock:
+            vacancy, self.vacancy = self.vacancy, _pending()
+        vacancy.set_result(None)
+
+
+def _pending() -> Future[None]:
+    future: Future[None] = Future()
+    future.set_running_or_notify_cancel()
+    return future

@@ -1,0 +1,76 @@
+"""Flights: work in the air that everybody who wants its result waits for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from ..errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """How a flight ended."""
+
+    error: Exception | None = None
+    was_renewal: bool = False
+
+
+class Flight:
+    """One piece of work in the air."""
+
+    __slots__ = ("future", "pilot")
+
+    def __init__(self) -> None:
+        self.future: Future[Landing] = Future()
+        # a future that is not running can be cancelled by any one waiter, for all of them
+        self.future.set_running_or_notify_cancel()
+        self.pilot: int | None = None
+
+
+class Flights:
+    """At most one flight a key."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._in_air: dict[Hashable, Flight] = {}
+
+    def board(self, key: Hashable) -> tuple[Flight, bool]:
+        """The flight for this key, and whether the caller has to get it off the ground."""
+        with self._lock:
+            flight = self._in_air.get(key)
+            if flight is None:
+                flight = self._in_air[key] = Flight()
+                return flight, True
+        if flight.pilot == threading.get_ident():
+            raise ConfigurationError(
+                "a hook that runs during a checkout asks for the very entitlement being checked out; "
+                "take the guard off what credential providers and client hooks call"
+            )
+        return flight, False
+
+    def fly(self, key: Hashable, flight: Flight, work: Callable[[], Landing]) -> None:
+        """Do the work on this thread and hand its end to everybody."""
+        flight.pilot = threading.get_ident()
+        landing = Landing(error=RuntimeError("the flight was interrupted"))
+        try:
+            landing = work()
+        except Exception as bug:  # noqa: BLE001 - everybody who waits gets it
+            landing = Landing(error=bug)
+        finally:
+            # off the table first: whoever wakes up and asks again must not board this one
+            with self._lock:
+                self._in_air.pop(key, None)
+            flight.future.set_result(landing)
+
+    def is_flying(self, key: Hashable) -> bool:
+        """Whether a flight for this key is in the air."""
+        with self._lock:
+            return key in self._in_air
+
+    def in_air(self) -> list[Flight]:
+        """All flights, a snapshot."""
+        with self._lock:
+            return list(self._in_air.values())

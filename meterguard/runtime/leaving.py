@@ -1,0 +1,94 @@
+"""Leaving: what happens to leases when a guard closes or the process ends.
+
+The last check-in has to be one plain blocking call on the current thread: at interpreter exit executors take no
+work, on some versions threads do not start, and event loops cannot resolve names. So nothing here uses any.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeout
+
+from ..core.lifecycle import Signal
+from .clock import stopwatch
+from .fleet import Fleet
+from .slots import Slot
+
+CLOSING_TIME = 2.0  # seconds for everything
+LANDING_TIME = 0.8  # of these, for flights in the air
+ONE_REQUEST = 1.0  # seconds that a parting request may take at most
+
+
+def close(fleet: Fleet, *, check_in: bool = True) -> None:
+    """Let nothing new through and give everything back. Idempotent, and over within two seconds."""
+    began = stopwatch()
+    with fleet.lock:
+        if fleet.is_closed:
+            return
+        fleet.is_closed = True
+    fleet.requester.leaving.set()
+    fleet.tender.stop()
+    for slot in fleet.all_slots():
+        slot.empty_windows()
+    _let_land(fleet, began + LANDING_TIME)
+    slots = list(fleet.all_slots())
+    held = [(slot, slot.let_go(Signal.CLOSE)) for slot in slots]
+    for slot in slots:
+        slot.signal(Signal.CLOSE)
+    if check_in:
+        _return_all(fleet, held, began + CLOSING_TIME - ONE_REQUEST)
+
+
+def _let_land(fleet: Fleet, deadline: float) -> None:
+    for future in fleet.in_air():
+        with contextlib.suppress(FutureTimeout):
+            future.result(max(0.0, deadline - stopwatch()))
+
+
+def _return_all(fleet: Fleet, held: list[tuple[Slot, str | None]], last_start: float) -> None:
+    for slot, token in held:
+        if token is not None and stopwatch() <= last_start:
+            fleet.requester.check_in(slot, token, parting=True)
+    for slot, _ in held:
+        while slot.pending and stopwatch() <= last_start:
+            fleet.requester.settle(slot, slot.pending.pop())
+
+
+# -- the end of the process ----------------------------------------------------------------------
+
+_closers: dict[int, Callable[[], None]] = {}
+_hooked = False
+
+
+def enlist(key: int, closer: Callable[[], None]) -> None:
+    """Have ``closer()`` called when the process ends; it is kept alive until then, or until it is struck off."""
+    global _hooked
+    _closers[key] = closer
+    if not _hooked:
+        _hooked = True
+        # Before the interpreter joins its threads, where it can still start some. Private, hence the guard;
+        # atexit comes later and finds nothing left to do.
+        register = getattr(threading, "_register_atexit", None)
+        with contextlib.suppress(RuntimeError):
+            if register is not None:
+                register(_close_all)
+        atexit.register(_close_all)
+
+
+def strike_off(key: int) -> None:
+    """It is closed already."""
+    _closers.pop(key, None)
+
+
+def forget_all() -> None:
+    """In a forked child: those are the parent's."""
+    _closers.clear()
+
+
+def _close_all() -> None:
+    while _closers:
+        _, closer = _closers.popitem()
+        closer()

@@ -1,0 +1,222 @@
+"""Requests carried out: attempts inside one budget, answers judged, slots told."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+from uuid import uuid4
+
+from ..core import planning, wording
+from ..core.intents import Intent, is_open, is_pending, take_up
+from ..core.lifecycle import Phase, Signal
+from ..core.planning import Granted, Rejected
+from ..core.policy import Policy, pause
+from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
+from ..events import (
+    CheckInFailed,
+    EntitlementRefused,
+    LeaseCheckedIn,
+    LeaseCheckedOut,
+    LeaseLost,
+    LeaseRenewed,
+    ServiceUnavailable,
+)
+from ..model import Lease
+from ..ports import CheckoutAnswer, Clock, FaultKind, LicenseService, Moment, ServiceFault
+from .announcing import Announcer
+from .clock import stopwatch
+from .flights import Landing
+from .slots import Slot
+
+Answer = TypeVar("Answer")
+CHECK_IN_BUDGET = 2.0  # seconds
+
+
+@dataclass(slots=True)
+class Requester:
+    """Asks the service on behalf of slots. Every method blocks; callers hold no lock."""
+
+    service: LicenseService
+    clock: Clock
+    policy: Policy
+    announcer: Announcer
+    leaving: threading.Event
+
+    # -- getting ---------------------------------------------------------------------------------
+
+    def obtain(self, slot: Slot) -> Landing:
+        """Make the slot's lease good: nothing to do, a renewal, or a checkout."""
+        phase = slot.look(self.clock.now())
+        if phase is Phase.LIVE:
+            return Landing()
+        if phase in (Phase.DUE, Phase.DOUBTFUL):
+            landing = self._renew(slot)
+            if landing is not None:
+                return landing
+        elif phase is Phase.ENDED:
+            slot.signal(Signal.ENDED)
+        return self._check_out(slot)
+
+    def _check_out(self, slot: Slot) -> Landing:
+        began = stopwatch()
+        try:
+            self.service.connect()
+            lease = self._granted(slot, began)
+        except ServiceFault as fault:
+            return Landing(self._failed(slot, fault))
+        except EntitlementDenied as denial:
+            self._denied(slot, denial)
+            return Landing(denial)
+        except ConfigurationError as mistake:
+            return Landing(mistake)
+        lifetime = lease.expires_in
+        self.announcer.tell(LeaseCheckedOut(slot.key.requirement, lifetime, stopwatch() - began))
+        return Landing()
+
+    def _granted(self, slot: Slot, began: float) -> Lease:
+        """Send the slot's intent until something definite comes of it."""
+        owner = slot.parent or slot
+        for _ in range(2):  # a replayed answer may have ended already; a new intent cannot have
+            with owner.lock:
+                intent, owner.pending = take_up(owner.pending, self.clock.now(), uuid4().hex)
+            answer, sent, intent = self._answer(slot, intent, began)
+            now = self.clock.now()
+            verdict = planning.judge(
+                slot.key.requirement,
+                answer,
+                sent,
+                now,
+                intent.resumed or intent.acted_since is not None,
+                self.policy.refresh_ahead,
+                random.random(),
+            )
+            if isinstance(verdict, Granted):
+                lease = slot.granted(verdict.facts, verdict.term, now)
+                if lease is not None:
+                    return lease
+            self.check_in(slot, answer.token, parting=self.leaving.is_set())
+            if isinstance(verdict, Granted):
+                raise wording.closed()
+            if isinstance(verdict, Rejected):
+                raise wording.rejected(slot.key.requirement, verdict)
+        raise ServiceFault(FaultKind.UNKNOWN, "every lease it gave had already ended")
+
+    def _answer(self, slot: Slot, intent: Intent, began: float) -> tuple[CheckoutAnswer, Moment, Intent]:
+        owner = slot.parent or slot
+        attempt = 0
+        while True:
+            sent_at = self.clock.now()
+            try:
+                answer = self.service.check_out(slot.key.requirement, intent.client_token)
+            except ServiceFault as fault:
+                if fault.kind is FaultKind.UNKNOWN:
+                    intent = intent.unanswered(sent_at, fault.may_have_acted)
+                if not self._try_again(fault, attempt, began):
+                    if is_open(intent, fault.kind):
+                        with owner.lock:
+                            owner.pending = [*owner.pending, intent]
+                    raise
+                attempt += 1
+            else:
+                return answer, intent.sent(sent_at), intent
+
+    def _try_again(self, fault: ServiceFault, attempt: int, began: float, budget: float | None = None) -> bool:
+        """Whether another attempt fits into the budget; waits before it."""
+        if fault.kind is not FaultKind.UNKNOWN:
+            return False
+        left = (self.policy.timeout if budget is None else budget) - (stopwatch() - began)
+        delay = max(pause(attempt, random.random()), fault.retry_after or 0.0)
+        return delay < left and not self.leaving.wait(delay)
+
+    # -- renewing --------------------------------------------------------------------------------
+
+    def _renew(self, slot: Slot) -> Landing | None:
+        """Renew the lease held. None when it is lost, so that a checkout has to follow."""
+        began, sent = stopwatch(), self.clock.now()
+        lease, term = slot.lease, slot.term
+        if lease is None or term is None or lease.token is None:
+            return None
+        facts = lease._facts
+        try:
+            answer = self._retried(lambda: self.service.extend(lease.token or ""), began)
+        except ServiceFault as fault:
+            return self._not_renewed(slot, fault)
+        renewed = planning.renewed_term(facts, term, answer, sent, self.policy.refresh_ahead, random.random())
+        if renewed is None:
+            return self._not_renewed(slot, ServiceFault(FaultKind.UNKNOWN, "the renewal leaves no time to live"))
+        moved = replace(facts, expires_at=answer.expires_at, token=answer.token or facts.token)
+        with slot.lock:
+            if slot.lease is lease:
+                slot.renewed(moved, renewed, self.clock.now())
+        self.announcer.tell(LeaseRenewed(slot.key.requirement, renewed.lifetime, stopwatch() - began))
+        return Landing(was_renewal=True)
+
+    def _not_renewed(self, slot: Slot, fault: ServiceFault) -> Landing | None:
+        signal = planning.RENEWAL_SIGNALS[fault.kind]
+        if signal is Signal.LOST:
+            slot.signal_held(signal)
+            self.announcer.tell(LeaseLost(slot.key.requirement, fault.code))
+            return None
+        error = wording.failed(slot.key.requirement, fault, renewing=True)
+        if isinstance(error, EntitlementDenied):
+            self._denied(slot, error)
+        elif isinstance(error, EntitlementUnavailable):
+            slot.signal_held(signal)
+            slot.failed(error, stopwatch())
+            self.announcer.tell(ServiceUnavailable(slot.key.requirement, fault.code, fault.request_id))
+        return Landing(error, was_renewal=True)
+
+    def _retried(self, request: Callable[[], Answer], began: float, budget: float | None = None) -> Answer:
+        attempt = 0
+        while True:
+            try:
+                return request()
+            except ServiceFault as fault:
+                if not self._try_again(fault, attempt, began, budget):
+                    raise
+                attempt += 1
+
+    # -- failing ---------------------------------------------------------------------------------
+
+    def _failed(self, slot: Slot, fault: ServiceFault) -> Exception:
+        error = wording.failed(slot.key.requirement, fault)
+        if isinstance(error, EntitlementUnavailable):
+            for one in filter(None, (slot, slot.parent)):
+                one.signal(Signal.UNKNOWN)
+                one.failed(error, stopwatch())
+            self.announcer.tell(ServiceUnavailable(slot.key.requirement, fault.code, fault.request_id))
+        elif isinstance(error, EntitlementDenied):
+            self._denied(slot, error)
+        return error
+
+    def _denied(self, slot: Slot, denial: EntitlementDenied) -> None:
+        for one in filter(None, (slot, slot.parent)):
+            one.denied(denial)
+        self.announcer.tell(EntitlementRefused(slot.key.requirement, denial.reason, denial.code, denial.request_id))
+
+    # -- giving back -----------------------------------------------------------------------------
+
+    def settle(self, slot: Slot, intent: Intent) -> None:
+        """Give back what an unanswered intent may have got: only its token can find out."""
+        if intent.acted_since is None or not is_pending(intent, self.clock.now()):
+            return
+        with contextlib.suppress(ServiceFault):
+            answer = self.service.check_out(slot.key.requirement, intent.client_token, parting=True)
+            self.check_in(slot, answer.token, parting=True)
+
+    def check_in(self, slot: Slot, token: str, *, parting: bool = False) -> bool:
+        """Give a lease back. A failure is told, never raised: the lease lapses by itself."""
+        try:
+            budget = 0.0 if parting else CHECK_IN_BUDGET
+            self._retried(lambda: self.service.check_in(token, parting=parting), stopwatch(), budget)
+        except ServiceFault as fault:
+            # not found: it lapsed, or an attempt whose answer was lost gave it back
+            if fault.kind is not FaultKind.NOT_FOUND:
+                self.announcer.tell(CheckInFailed(slot.key.requirement, fault.code))
+                return False
+        self.announcer.tell(LeaseCheckedIn(slot.key.requirement))
+        return True

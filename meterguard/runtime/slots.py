@@ -1,0 +1,259 @@
+"""A slot: what one guard knows of one requirement, and the lease it may hold for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+from typing import NamedTuple
+
+from ..core.intents import Intent
+from ..core.lifecycle import Phase, Signal, State, Term, elapsed, in_grace, phase, remaining, step
+from ..core.policy import OnUnknown, Unknown, answer_unknown, window, window_length
+from ..core.requirements import Requirement
+from ..errors import AuthorizationRefused, EntitlementDenied, EntitlementUnavailable
+from ..events import GraceEnded, GraceEntered, LeaseLapsed
+from ..model import Lease, LeaseFacts
+from ..ports import Clock, Moment
+from .announcing import Announcer
+from .window import Window
+
+
+class Key(NamedTuple):
+    """What makes two calls want the same lease."""
+
+    requirement: Requirement
+    per: Hashable = None
+    single: bool = False
+    serial: int = 0
+    """Tells the seats of ``hold="call"`` apart; 0 for what is kept in the table."""
+
+
+class Slot:
+    """All its fields change under ``lock``; ``state`` changes through the lifecycle's table only."""
+
+    def __init__(self, key: Key, clock: Clock, parent: Slot | None = None) -> None:
+        self.key = key
+        self.clock = clock
+        self.parent = parent
+        self.lock = threading.RLock()
+        self.state = State.VACANT
+        self.lease: Lease | None = None
+        self.term: Term | None = None
+        self.windows: list[Window] = []
+        # use
+        self.pins = 0
+        self.wanted = False  # by somebody who does not merely probe
+        self.used = False
+        self.used_at: Moment | None = None
+        self.quiet_until = 0.0  # seconds into the term
+        self.abandoned = False
+        # memory
+        self.last_good: Moment | None = None
+        self.last_lease: Lease | None = None
+        self.fault: EntitlementUnavailable | None = None
+        self.fault_at = 0.0  # stopwatch seconds
+        self.refusal: EntitlementDenied | None = None  # by IAM or the credentials, until a better answer
+        self.pending: list[Intent] = []
+        self.told_grace = False
+        # scheduling, in stopwatch seconds
+        self.tries = 0
+        self.next_try = 0.0
+        self.ticket = 0
+
+    # -- what happened ---------------------------------------------------------------------------
+
+    def signal(self, signal: Signal) -> None:
+        """Go on to the state that follows; without a lease there is no hot path."""
+        with self.lock:
+            if self.state is State.CLOSED:  # a flight may land after the guard has closed
+                return
+            self.state = step(self.state, signal)
+            if not self.state.holds:
+                self.term = None
+                self.empty_windows()
+            if signal in (Signal.LOST, Signal.RETURNED, Signal.CLOSE):
+                self.lease = None
+
+    def signal_held(self, signal: Signal) -> None:
+        """A signal about the lease, which may have ended since it was asked about."""
+        with self.lock:
+            if self.state.holds:
+                self.signal(signal)
+
+    def granted(self, facts: LeaseFacts, term: Term, now: Moment) -> Lease | None:
+        """A lease came. None when nobody can want it any more, so that it has to go back."""
+        with self.lock:
+            self.signal(Signal.GRANTED)
+            if not self.state.holds or self.abandoned:
+                return None
+            self._answered(term, now)
+            # the call that checked it out, and those beside it, are no reason to renew it
+            self.quiet_until = window_length(term.lifetime, None)
+            lease = self.lease = self.last_lease = Lease(facts, RemainingOf(self, facts.token))
+        if self.parent is not None:
+            self.parent.learned(lease, term.start)
+        return lease
+
+    def renewed(self, facts: LeaseFacts, term: Term, now: Moment) -> None:
+        """The lease goes on, even when its end was noticed meanwhile; holders see the new facts."""
+        with self.lock:
+            if self.lease is None:
+                return
+            self.signal(Signal.RENEWED)
+            if self.state.holds:
+                self._answered(term, now)
+                self.quiet_until = 0.0
+                self.lease._facts = facts
+                self.lease._remaining = RemainingOf(self, facts.token)
+
+    def learned(self, lease: Lease, good: Moment) -> None:
+        """One of the seats that calls take for themselves was granted."""
+        with self.lock:
+            self.signal(Signal.GRANTED)
+            self.signal(Signal.RETURNED)
+            self.last_lease, self.last_good = lease, good
+            self.fault = self.refusal = None
+
+    def _answered(self, term: Term, now: Moment) -> None:
+        self.term = term
+        self.last_good = term.start
+        self.used, self.used_at = False, now
+        self.fault = self.refusal = None
+        self.tries, self.next_try = 0, 0.0
+        self.empty_windows()  # so that the next use is noticed
+
+    def notice_end(self, now: Moment, announcer: Announcer) -> None:
+        """Let go of a lease whose time ran out by both clocks."""
+        with self.lock:
+            if self.term is None or phase(self.term, now) is not Phase.ENDED:
+                return
+            self.signal(Signal.ENDED)
+            self.wanted = self.pins > 0
+        announcer.tell(LeaseLapsed(self.key.requirement))
+
+    def let_go(self, signal: Signal, *, if_idle: bool = False) -> str | None:
+        """Hold the lease no longer. Its token, for whoever gives it back."""
+        with self.lock:
+            token = self.token
+            if token is None or (if_idle and self.pins):
+                return None
+            self.signal(signal)
+            self.wanted = False
+            return token
+
+    def forget(self) -> None:
+        """In a forked child: the lease is the parent's, and so may be whoever held the lock."""
+        self.lock = threading.RLock()
+        self.state, self.term, self.lease = State.CLOSED, None, None
+        self.empty_windows()
+
+    # -- questions -------------------------------------------------------------------------------
+
+    @property
+    def token(self) -> str | None:
+        """The consumption token, None when nothing is held."""
+        return self.lease.token if self.lease is not None and self.state.holds else None
+
+    def look(self, now: Moment) -> Phase | None:
+        """What the clocks say of the lease held, None when there is none."""
+        with self.lock:
+            return None if self.term is None else phase(self.term, now)
+
+    def is_in_doubt(self, now: Moment) -> bool:
+        """Whether a lease is held that only the service can tell the end of."""
+        return self.look(now) is Phase.DOUBTFUL
+
+    def wants_renewal(self, now: Moment) -> bool:
+        """Whether it is in use in its refresh window."""
+        return self.used and self.look(now) is Phase.DUE
+
+    def is_busy(self) -> bool:
+        """Whether work goes on under it."""
+        return self.pins > 0
+
+    def is_unwanted(self) -> bool:
+        """Whether it holds counted units that only a probe asked for."""
+        with self.lock:
+            return not self.wanted and not self.pins and any(one.is_counted for one in self.key.requirement)
+
+    def age(self, now: Moment) -> float:
+        """Seconds since the last good answer."""
+        return 0.0 if self.last_good is None else max(0.0, elapsed(self.last_good, now)[1])
+
+    # -- use -------------------------------------------------------------------------------------
+
+    def ride(self, now: Moment, hot: Window | None, linger: float | None, *, wanted: bool = True) -> Lease | None:
+        """Pin the lease for one call if it is live, and open the caller's window over it."""
+        with self.lock:
+            if self.term is None or phase(self.term, now) not in (Phase.LIVE, Phase.DUE):
+                return None
+            self.pins += 1
+            self.wanted = self.wanted or wanted
+            self.used = self.used or (wanted and elapsed(self.term.start, now)[1] >= self.quiet_until)
+            self.used_at = now
+            if hot is not None:
+                if hot not in self.windows:
+                    self.windows.append(hot)
+                hot.slide(*window(self.term, now, linger))
+            return self.lease
+
+    def unpin(self, now: Moment) -> None:
+        """The call is over."""
+        with self.lock:
+            self.pins -= 1
+            if self.term is not None:
+                self.used_at = now
+
+    def empty_windows(self) -> None:
+        """Send every call of every gate past the hot path."""
+        for hot in self.windows:
+            hot.empty()
+        self.windows.clear()
+
+    # -- unknown ---------------------------------------------------------------------------------
+
+    def answer_unknown(self, declared: OnUnknown, now: Moment, grace: float) -> Unknown:
+        """What an unknown counts as here."""
+        with self.lock:
+            return answer_unknown(declared, self.state, self.last_good, now, grace)
+
+    def failed(self, fault: EntitlementUnavailable, at: float) -> None:
+        """The service could not be asked."""
+        self.fault, self.fault_at = fault, at
+
+    def denied(self, denial: EntitlementDenied) -> None:
+        """The service, or what stands in front of it, said no."""
+        is_refusal = isinstance(denial, AuthorizationRefused)
+        with self.lock:
+            self.signal(Signal.REFUSED if is_refusal else Signal.DENIED)
+            self.fault = None
+            self.refusal = denial if is_refusal else None
+
+    def enter_grace(self, now: Moment, grace: float, announcer: Announcer) -> None:
+        """Tell that calls go on in grace, once."""
+        if not self.told_grace:
+            self.told_grace = True
+            announcer.tell(GraceEntered(self.key.requirement, in_grace(self.last_good, now, grace)))
+
+    def leave_grace(self, announcer: Announcer, *, recovered: bool) -> None:
+        """Tell that grace is over, once."""
+        if self.told_grace:
+            self.told_grace = False
+            announcer.tell(GraceEnded(self.key.requirement, recovered))
+
+
+class RemainingOf:
+    """Seconds a lease has left: none once its slot holds another lease or has let it go."""
+
+    __slots__ = ("_slot", "_token")
+
+    def __init__(self, slot: Slot, token: str | None) -> None:
+        self._slot = slot
+        self._token = token
+
+    def __call__(self) -> float:
+        slot = self._slot
+        with slot.lock:
+            if slot.term is None or slot.token != self._token:
+                return 0.0
+            return remaining(slot.term, slot.clock.now())

@@ -1,0 +1,110 @@
+"""Tending leases: busy ones are renewed ahead of their end, idle ones lapse or are given back.
+
+One daemon thread a guard, started when the first lease comes. The hot path never depends on it: when it is
+dead, frozen or starved, leases end by the clocks as ever, and calls wait for a renewal that they find due.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections.abc import Callable
+
+from ..core.policy import Policy, Tend, tend
+from ..ports import Clock
+from .announcing import Announcer
+from .clock import stopwatch
+from .slots import Slot
+
+LONGEST_SLEEP = 30.0  # seconds after which a clock that jumped is noticed at the latest
+
+
+class Tender:
+    """Looks at each slot when something may be due for it."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        policy: Policy,
+        announcer: Announcer,
+        renew: Callable[[Slot], None],
+        give_back: Callable[[Slot], object],
+    ) -> None:
+        self._clock = clock
+        self._policy = policy
+        self._announcer = announcer
+        self._renew = renew
+        self._give_back = give_back
+        self._changed = threading.Condition(threading.RLock())
+        self._due: list[tuple[float, int, Slot]] = []
+        self._tickets = itertools.count(1)
+        self._thread: threading.Thread | None = None
+        self.stopped = False
+
+    def watch(self, slot: Slot) -> None:
+        """Look after this slot from now on; a slot that is watched already is looked at anew."""
+        if self._policy.inline:
+            return
+        self._schedule(slot, self._look(slot))
+
+    def stop(self) -> None:
+        """Look at nothing any more."""
+        with self._changed:
+            self.stopped = True
+            self._due.clear()
+            self._changed.notify_all()
+
+    def _schedule(self, slot: Slot, delay: float | None) -> None:
+        with self._changed:
+            slot.ticket = next(self._tickets)  # outdates what is scheduled for it already
+            if delay is None or self.stopped:
+                return
+            heapq.heappush(self._due, (stopwatch() + min(delay, LONGEST_SLEEP), slot.ticket, slot))
+            self._changed.notify_all()
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="meterguard-tender", daemon=True)
+                self._start()
+
+    def _start(self) -> None:
+        try:
+            if self._thread is not None:
+                self._thread.start()
+        except RuntimeError:  # the interpreter is shutting down
+            self._thread = None
+
+    def _run(self) -> None:
+        while (slot := self._next()) is not None:
+            self._schedule(slot, self._look(slot))
+
+    def _next(self) -> Slot | None:
+        with self._changed:
+            while not self.stopped:
+                if not self._due:
+                    self._changed.wait()
+                    continue
+                when, ticket, slot = self._due[0]
+                if ticket != slot.ticket:
+                    heapq.heappop(self._due)
+                elif (delay := when - stopwatch()) > 0:
+                    self._changed.wait(delay)
+                else:
+                    heapq.heappop(self._due)
+                    return slot
+            return None
+
+    def _look(self, slot: Slot) -> float | None:
+        """Do what is due for the slot; seconds until the next look, None when there is nothing to look after."""
+        now = self._clock.now()
+        slot.notice_end(now, self._announcer)
+        with slot.lock:
+            if slot.term is None or slot.used_at is None:
+                return None
+            verdict, delay = tend(slot.term, now, slot.used_at, slot.used, slot.pins > 0, self._policy.linger)
+        if verdict is Tend.RETURN:
+            self._give_back(slot)
+            return None
+        if verdict is Tend.RENEW:
+            self._renew(slot)
+            return max(0.05, slot.next_try - stopwatch())
+        return delay

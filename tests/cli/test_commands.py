@@ -1,0 +1,133 @@
+"""What all commands have in common: help, wrong input, exit codes, what they import."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from meterguard import (
+    AuthorizationRefused,
+    ConfigurationError,
+    EntitlementDenied,
+    EntitlementUnavailable,
+    UntrustedLease,
+    __version__,
+)
+from meterguard.cli.commands import Commands
+
+COMMANDS = ["demo", "emulator"]
+
+
+def test_help_lists_the_commands(run):
+    done = run("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[0] for line in done.stdout.partition("Commands:\n")[2].splitlines()] == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_each_command_has_help(run, command, option):
+    done = run(command, option)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: meterguard {command} [OPTIONS]")
+    assert "--json" in done.stdout
+
+
+def test_the_version_is_the_packages(run):
+    assert run("--version").stdout == f"meterguard {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["bogus"], "No such command 'bogus'"),
+        (["demo", "--fast"], "No such option '--fast'"),
+        (["demo", "extra"], "unexpected extra argument (extra)"),
+        (["emulator", "--prot", "1"], "No such option '--prot'"),
+        (["emulator", "--port"], "Option '--port' requires an argument"),
+        (["emulator", "--port", "http"], "Invalid value for '--port'"),
+        (["emulator", "--port", "-1"], "Invalid value for '--port'"),
+        (["emulator", "--port", "65536"], "Invalid value for '--port'"),
+    ],
+)
+def test_wrong_usage_is_told_on_stderr(run, arguments, complaint):
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_command_there_is_help(run):
+    done = run()
+    assert done.returncode == 2
+    assert "Commands:" in done.stdout + done.stderr
+
+
+PROGRAM = """
+import json, sys
+from meterguard.cli import main
+sys.argv = ["meterguard", *{arguments}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+heavy = {{"boto3", "botocore", "starlette", "uvicorn", "rich", "asyncio"}}
+print(json.dumps(sorted(heavy & set(sys.modules))))
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["emulator", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(python, arguments):
+    done = python(PROGRAM.format(arguments=arguments))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+MISSING = """
+import sys
+sys.modules[{package!r}] = None
+from meterguard.cli import main
+sys.argv = ["meterguard", *{arguments}]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments", "extra"),
+    [
+        ("click", ["--help"], "cli"),
+        ("click", ["demo"], "cli"),
+        ("starlette", ["demo", "--plain"], "emulator"),
+        ("uvicorn", ["emulator", "--port", "0"], "emulator"),
+    ],
+)
+def test_a_missing_extra_is_named(python, package, arguments, extra):
+    done = python(MISSING.format(package=package, arguments=arguments))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"needs a package that is not installed: pip install 'meterguard[{extra}]'\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigurationError("told"), 1),
+        (EntitlementDenied("told"), 3),
+        (AuthorizationRefused("told"), 3),
+        (UntrustedLease("told"), 3),
+        (EntitlementUnavailable("told"), 4),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(error, code):
+    group = Commands("meterguard")
+
+    @group.command()
+    def work():
+        raise error
+
+    done = CliRunner().invoke(group, ["work"])
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert done.stderr == ("interrupted\n" if code == 130 else "Error: told\n")

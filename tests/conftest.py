@@ -1,0 +1,70 @@
+"""What tests share: credentials that open nothing, an emulator of the service, guards that get closed."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+from hypothesis import settings
+
+# A machine that does something else as well is no failure.
+settings.register_profile("meterguard", settings(), deadline=None)
+settings.load_profile("meterguard")
+
+
+def forget_default_guard():
+    """As before ``configure()`` or the first ``get_guard()``."""
+    module = sys.modules.get("meterguard.guard")
+    if module is not None and module._default is not None:
+        module._default.close()
+        module._default = None
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """Fake credentials, none of the settings in the developer's own environment, no default guard yet."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "METERGUARD_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    yield
+    forget_default_guard()
+
+
+@pytest.fixture
+def lm(environment):
+    """A License Manager of the test's own."""
+    from meterguard.emulator import Emulator
+
+    with Emulator() as emulator:
+        yield emulator
+        forget_default_guard()
+
+
+@pytest.fixture
+def make_guard(environment):
+    """``make_guard(lm, licence, **options)``: a guard for that licence, closed when the test ends."""
+    import meterguard
+
+    guards = []
+
+    def make(lm, licence, **options):
+        defaults = {
+            "product_sku": licence.product_sku,
+            "key_fingerprint": licence.key_fingerprint,
+            "endpoint_url": lm.url,
+            "region_name": lm.region,
+            "timeout": 5,
+        }
+        guards.append(meterguard.MeterGuard(**defaults | options))
+        return guards[-1]
+
+    yield make
+    for guard in guards:
+        guard.close()

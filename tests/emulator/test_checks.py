@@ -1,0 +1,64 @@
+"""Our checks against botocore's own: what botocore refuses to send, the emulator refuses to take."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+from botocore.validate import ParamValidator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meterguard.emulator.operations import OPERATIONS
+from meterguard.emulator.service import Problems, describe, operations
+
+MODEL = ServiceModel(Loader().load_service_model("license-manager", "service-2"), "license-manager")
+ODD = st.sampled_from(["", "x", 0, 1, True, 1.5, [], {}, ["x"], {"Name": "x"}])
+
+
+def values(shape):
+    """Values of a shape, most of them right."""
+    if shape.type_name == "structure":
+        members = {name: values(member) | ODD for name, member in shape.members.items()}
+        needed = {name: members.pop(name) for name in shape.required_members}
+        return st.fixed_dictionaries(needed, optional=members)
+    if shape.type_name == "list":
+        return st.lists(values(shape.member), max_size=2)
+    if shape.type_name == "boolean":
+        return st.booleans()
+    if shape.type_name in ("integer", "long"):
+        return st.integers(-5, 200)
+    return st.sampled_from(list(shape.enum) or ["x", "a b", "2026-01-01T00:00:00Z", "arn:aws:a:b:c:d"])
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_what_botocore_would_not_send_is_refused(name):
+    shape = MODEL.operation_model(name).input_shape
+
+    @settings(max_examples=40)
+    @given(values(shape))
+    def agree(parameters):
+        problems = Problems()
+        describe(name).check_request(parameters, "", problems)
+        if ParamValidator().validate(parameters, shape).has_errors():
+            assert problems
+
+    agree()
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_what_we_answer_wrongly_is_noticed(name):
+    problems = Problems()
+    describe(name).check_answer({"Colour": 1}, "", problems)
+    assert problems.constraints == ["Value at 'Colour' failed to satisfy constraint: Member is not known"]
+
+
+def test_every_operation_of_the_service_can_be_described():
+    assert operations() == frozenset(MODEL.operation_names)
+    assert OPERATIONS.keys() <= operations()
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_every_error_that_an_operation_answers_by_itself_is_one_of_its_own(name):
+    own = describe(name).errors
+    assert {"ValidationException", "InvalidParameterValueException", "ServerInternalException"} <= own

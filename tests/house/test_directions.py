@@ -1,0 +1,143 @@
+"""Imports point down only (design, section 5). A new room gets a line in a table here."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import defaultdict
+
+from tests.house.source import MODULES, room
+
+VOCABULARY = {"units", "model", "decision", "errors", "events", "ports"}
+# One room in several files: a guard makes gates, and a gate looks up its guard.
+FACADE = {"guard", "declaring", "gates", "draws", "streams", "decorators", "protect"}
+PUBLIC = VOCABULARY | FACADE | {"meterguard", "config"}
+
+MAY_IMPORT = {
+    "units": set(),
+    "model": {"units"},
+    "decision": {"model", "units"},
+    "errors": {"decision", "model", "units"},
+    "events": {"decision", "model", "units"},
+    "ports": VOCABULARY,
+    "core": VOCABULARY,
+    # Siblings that never meet, but for the one place that puts them together.
+    "runtime": VOCABULARY | {"core"},
+    "aws": VOCABULARY | {"core"},
+    "stores": VOCABULARY | {"core"},
+    "config": VOCABULARY | {"core"},
+    "assembly": VOCABULARY | {"core", "runtime", "aws", "stores", "config"},
+    **dict.fromkeys(FACADE, VOCABULARY | FACADE | {"core", "runtime", "config", "assembly"}),
+    "meterguard": VOCABULARY | FACADE,
+    "telemetry": PUBLIC,
+    "integrations": PUBLIC,
+    "console": PUBLIC,
+    "emulator": set(),
+    "testing": PUBLIC | {"emulator"},
+    "pytest_plugin": PUBLIC | {"emulator", "testing"},
+    "cli": PUBLIC | {"emulator", "console", "telemetry"},
+}
+
+# Which rooms may import what is not in the standard library.
+THIRD_PARTY = {
+    "boto3": {"aws"},
+    "botocore": {"aws", "emulator"},
+    "types_boto3_license_manager": {"aws"},
+    "cachetools": {"stores", "runtime"},
+    "wrapt": {"gates", "draws", "streams", "decorators", "protect"},
+    "starlette": {"emulator", "console", "integrations"},
+    "uvicorn": {"emulator", "console"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "redis": {"stores"},
+    "pytest": {"testing", "pytest_plugin"},
+    "opentelemetry": {"telemetry"},
+    "prometheus_client": {"telemetry"},
+    "flask": {"integrations"},
+    "django": {"integrations"},
+    "rest_framework": {"integrations"},
+    "fastapi": {"integrations"},
+    "celery": {"integrations"},
+    "openfeature": {"integrations"},
+}
+
+# What a room is made of. Anything else that is optional stands in one file of a room; an integration is its
+# framework, and free.
+WHOLE_ROOM = {("cli", "click"), ("emulator", "botocore"), ("pytest_plugin", "pytest")}
+REQUIRED = {"boto3", "cachetools", "wrapt"}
+
+IMPURE = {
+    *("asyncio", "concurrent", "logging", "multiprocessing", "os", "queue", "random", "secrets"),
+    *("select", "selectors", "signal", "socket", "subprocess", "threading", "time", "uuid"),
+}
+CLOCK_READS = {"now", "utcnow", "today"}
+
+
+def top(dotted: str) -> str:
+    return dotted.partition(".")[0]
+
+
+def imports(*, ours: bool):
+    """Every import in the package: of modules of ours, or of others'."""
+    for module in MODULES:
+        for line, dotted in module.imports():
+            if (top(dotted) == "meterguard") is ours:
+                yield module, f"{module.name}, line {line}, imports {dotted}", dotted
+
+
+def test_every_room_is_in_the_table():
+    assert {room(module.name) for module in MODULES} - MAY_IMPORT.keys() == set()
+
+
+def test_imports_point_down_only():
+    wrong = [
+        what
+        for module, what, dotted in imports(ours=True)
+        if room(dotted) not in MAY_IMPORT.get(here := room(module.name), set()) | {here}
+    ]
+    assert wrong == [], "\n".join(wrong)
+
+
+def test_third_party_packages_stay_in_their_rooms():
+    wrong = [
+        what
+        for module, what, dotted in imports(ours=False)
+        if top(dotted) not in sys.stdlib_module_names
+        and room(module.name) not in THIRD_PARTY.get(top(dotted), ())
+    ]
+    assert wrong == [], "\n".join(wrong)
+
+
+def test_an_optional_package_is_imported_in_one_file_of_a_room():
+    files = defaultdict(set)
+    for module, _, dotted in imports(ours=False):
+        if top(dotted) in THIRD_PARTY.keys() - REQUIRED:
+            files[room(module.name), top(dotted)].add(module.name)
+    spread = {where for where, names in files.items() if len(names) > 1}
+    assert {where for where in spread - WHOLE_ROOM if where[0] != "integrations"} == set()
+
+
+def test_no_integration_imports_another():
+    def framework(dotted: str) -> str | None:
+        return dotted.split(".")[2] if dotted.startswith("meterguard.integrations.") else None
+
+    wrong = [
+        what
+        for module, what, dotted in imports(ours=True)
+        if (here := framework(module.name)) and framework(dotted) not in {None, "_http", here}
+    ]
+    assert wrong == [], "\n".join(wrong)
+
+
+def test_core_has_no_clock_lock_thread_socket_log_line_or_random_number():
+    core = [module for module in MODULES if room(module.name) == "core"]
+    impure = [
+        what for module, what, dotted in imports(ours=False) if module in core and top(dotted) in IMPURE
+    ]
+    reads = [
+        f"{module.name}, line {node.lineno}, reads .{node.attr}"
+        for module in core
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr in CLOCK_READS
+    ]
+    assert impure + reads == [], "\n".join(impure + reads)

@@ -1,0 +1,24 @@
+"""Every error that the service may answer to an operation we use means something to us."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+
+OPERATIONS = ["CheckoutLicense", "CheckInLicense", "ExtendLicenseConsumption"]
+
+
+def declared_errors():
+    model = ServiceModel(Loader().load_service_model("license-manager", "service-2"), "license-manager")
+    for operation in OPERATIONS:
+        for shape in model.operation_model(operation).error_shapes:
+            yield pytest.param(shape.error_code, id=f"{operation}-{shape.error_code}")
+
+
+@pytest.mark.parametrize("code", list(declared_errors()))
+def test_a_declared_error_is_mapped(code):
+    from meterguard.aws.faults import KINDS
+    from meterguard.ports import FaultKind
+
+    assert isinstance(KINDS[code], FaultKind)

@@ -1,0 +1,44 @@
+"""Small rooms, small files, small functions (design, section 5)."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+
+from tests.house.source import MODULES, lines_of
+
+MAX_LINES = 400
+MAX_FUNCTION = 25
+NOT_AN_IDEA = {"base", "common", "helper", "helpers", "misc", "util", "utils"}
+
+
+def test_a_module_has_at_most_400_lines():
+    lines = {module.name: len(module.path.read_text("utf-8").splitlines()) for module in MODULES}
+    assert {name: count for name, count in lines.items() if count > MAX_LINES} == {}
+
+
+def test_a_module_is_named_after_an_idea():
+    names = {module.name: {part.lstrip("_") for part in module.name.split(".")} for module in MODULES}
+    assert [name for name, parts in names.items() if parts & NOT_AN_IDEA] == []
+
+
+def test_nine_functions_in_ten_have_at_most_25_lines():
+    """Folder by folder. One long function is allowed where a tenth of the functions is less than one."""
+    folders = defaultdict(list)
+    for module in MODULES:
+        functions = [
+            (lines_of(function), f"{module.name}.{function.name}") for function in module.functions()
+        ]
+        folders[module.path.parent] += functions
+    for functions in folders.values():
+        long = sorted((entry for entry in functions if entry[0] > MAX_FUNCTION), reverse=True)
+        assert len(long) <= max(1, len(functions) // 10), long
+
+
+def test_a_room_opens_with_its_rules():
+    """Two or three rules that say what belongs there; the package itself says what it is."""
+    rules = {module.name: ast.get_docstring(module.tree) or "" for module in MODULES if module.is_package}
+    few = [
+        name for name, text in rules.items() if len(text.splitlines()) < (1 if name == "meterguard" else 3)
+    ]
+    assert few == []

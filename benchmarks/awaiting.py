@@ -21,11 +21,11 @@ AsyncFunction = Callable[..., Awaitable[Any]]
 
 async def work(a: int, b: int) -> int:
     """What is guarded; it never suspends."""
-    return a
+    return a or b
 
 
 @wrapt.decorator
-async def empty(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+async def empty(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
     """What wrapt costs when it is used as its documentation shows."""
     return await wrapped(*args, **kwargs)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Self
 
 from meterguard.emulator import Emulator
 
@@ -21,7 +21,7 @@ TAKING = ("CheckoutLicense", "ExtendLicenseConsumption")
 class Backend:
     """The near end."""
 
-    def __enter__(self) -> Backend:
+    def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.backend"],
             stdin=subprocess.PIPE,
@@ -60,6 +60,10 @@ class Backend:
         """Answer every request with 503."""
         self._order("be_down")
 
+    def be_up(self) -> None:
+        """End the outage."""
+        self._order("be_up")
+
     def forget(self) -> None:
         """Count from here on."""
         self._order("forget")
@@ -69,7 +73,10 @@ class Backend:
         return int(self._order("calls"))
 
     def ends(self) -> list[tuple[float, float]]:
-        """Of each checkout and renewal granted: when it was, and when the lease ends, by the wall clock."""
+        """Of each checkout and renewal granted: when it was asked for, and when the lease ends, by the wall clock.
+
+        To the fraction of a second, which the service knows and its answers leave out.
+        """
         return [(at, end) for at, end in self._order("ends")]
 
 
@@ -79,6 +86,7 @@ class Orders:
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
         self._licenses = 0
+        self._ttl = 0.0
 
     def address(self) -> str:
         """Where it serves."""
@@ -87,6 +95,7 @@ class Orders:
     def license(self, ttl: float) -> list[str]:
         """See `Backend.license`."""
         self._licenses += 1
+        self._ttl = ttl
         made = self._emulator.add_license(
             f"BENCH-{self._licenses}", entitlements=[("Seats", UNITS, "Count"), ("Other", UNITS, "Count")], ttl=ttl
         )
@@ -99,8 +108,11 @@ class Orders:
 
     def be_down(self) -> None:
         """See `Backend.be_down`."""
-        self._emulator.faults.set_outage(None)
         self._emulator.down()
+
+    def be_up(self) -> None:
+        """See `Backend.be_up`."""
+        self._emulator.up()
 
     def forget(self) -> None:
         """See `Backend.forget`."""
@@ -113,14 +125,7 @@ class Orders:
     def ends(self) -> list[list[float]]:
         """See `Backend.ends`."""
         granted = [one for one in list(self._emulator.requests) if one.operation in TAKING and one.status == 200]
-        return [[one.at, _seconds((one.answer or {})["Expiration"])] for one in granted]
-
-
-def _seconds(written: str) -> float:
-    from datetime import UTC, datetime
-
-    moment = datetime.fromisoformat(written)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return [[one.at, (one.moment or 0.0) + self._ttl] for one in granted]
 
 
 def main() -> None:

@@ -16,6 +16,8 @@ from . import backend, fresh, hot, peers, rounds
 from .plan import Found, Goal, Row, Scale, Study
 
 LATENCY = 0.1  # seconds, of the backend that a warmed-up process calls
+WARM_UP = 0.5  # seconds that it had
+INTERPRETERS = 3  # of each kind, in each of five processes
 HEAVY = ("boto3", "botocore", "cachetools", "pydantic", "cryptography", "sqlite3")
 
 TIMED = """
@@ -79,8 +81,8 @@ def once(source: str, *arguments: str, env: dict[str, str]) -> tuple[float, list
     return float(took), list(heavy)
 
 
-def imports(scale: Scale, env: dict[str, str]) -> tuple[rounds.Samples, list[str]]:
-    """C1: interpreters interleaved, the first round of which compiles what it imports."""
+def imports(interpreters: int, env: dict[str, str]) -> tuple[rounds.Samples, list[str]]:
+    """C1: interpreters interleaved; the round that does not count compiles what it imports."""
     heavy: list[str] = []
 
     def sample(row: str) -> Callable[[], float]:
@@ -92,10 +94,10 @@ def imports(scale: Scale, env: dict[str, str]) -> tuple[rounds.Samples, list[str
 
         return run
 
-    return rounds.interleaved({row: sample(row) for row in IMPORTS}, scale.pick(15, 1)), heavy
+    return rounds.interleaved({row: sample(row) for row in IMPORTS}, interpreters, uncounted=interpreters > 1), heavy
 
 
-def first_calls(scale: Scale, env: dict[str, str]) -> rounds.Samples:
+def first_calls(interpreters: int, env: dict[str, str]) -> rounds.Samples:
     """C3: against a backend that answers at once, so that nothing hides what the process itself does."""
     with backend.Backend() as service:
         target = service.target()
@@ -104,10 +106,12 @@ def first_calls(scale: Scale, env: dict[str, str]) -> rounds.Samples:
             before, timed = FIRST_CALLS[row]
             return lambda: once(program(timed, before), *target, env=env)[0]
 
-        samples = rounds.interleaved({row: sample(row) for row in FIRST_CALLS}, scale.pick(15, 1))
+        samples = rounds.interleaved(
+            {row: sample(row) for row in FIRST_CALLS}, interpreters, uncounted=interpreters > 1
+        )
         service.be_slow(LATENCY)
-        warm = program("work()", GUARD + f"guard.prewarm(); time.sleep({scale.pick(0.5, 0.3)})")
-        samples["warmed-up"] = [once(warm, *target, env=env)[0] for _ in range(scale.pick(9, 1))]
+        warm = program("work()", GUARD + f"guard.prewarm(); time.sleep({WARM_UP})")
+        samples["warmed-up"] = [once(warm, *target, env=env)[0] for _ in range(interpreters)]
         samples["latency"] = [LATENCY * 1e3 for _ in samples["warmed-up"]]
     return samples
 
@@ -119,7 +123,7 @@ def decorating(scale: Scale) -> rounds.Samples:
         "decorate": ("gate(fn)", {"gate": gate}),
         "declare+decorate": ("declare('Seats', 1, 'Count')(fn)", {"declare": requires_entitlement}),
         "wrapt-decorate": ("empty(fn)", {"empty": hot.empty}),
-        "wrapt-declare+decorate": ("decorator(wrapper)(fn)", {"decorator": wrapt.decorator, "wrapper": _wrapper}),
+        "wrapt-declare+decorate": ("decorator(wrapper)(fn)", {"decorator": wrapt.decorator, "wrapper": hot.pass_on}),
         "closure-decorate": ("closed_over(fn, deadline=1.0)", {"closed_over": hot.closed_over}),
         "lru_cache-decorate": ("lru_cache(fn)", {"lru_cache": functools.lru_cache}),
         "cachetools-decorate": ("cached(cache)(fn)", {"cached": cached, "cache": TTLCache(8, 8)}),
@@ -129,15 +133,12 @@ def decorating(scale: Scale) -> rounds.Samples:
     return {row: [value / 1e3 for value in values] for row, values in samples.items()}
 
 
-def _wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-    return wrapped(*args, **kwargs)
-
-
 def measure(scale: Scale) -> Found:
     """All three."""
-    with fresh.compiled_elsewhere() as env:
-        samples, heavy = imports(scale, env)
-        samples |= first_calls(scale, env)
+    env = fresh.environment()
+    interpreters = scale.pick(INTERPRETERS, 1)
+    samples, heavy = imports(interpreters, env)
+    samples |= first_calls(interpreters, env)
     samples |= decorating(scale)
     found = Found(rounds.figures(samples, STUDY.pairs), peers.absent)
     found.figures["heavy"] = len(heavy)
@@ -201,8 +202,8 @@ STUDY = Study(
         ),
     ),
     measure,
-    processes=1,
     remarks=(
-        "Every sample of an import or a first call is a fresh interpreter of its own; wrapt is imported before a first call is timed.",
+        "Imports and first calls: each sample is an interpreter of its own, three of each kind a process.",
+        "Before a first call is timed wrapt is there, also beside boto3: it brings modules that both need.",
     ),
 )

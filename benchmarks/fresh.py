@@ -7,9 +7,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,45 +25,39 @@ CREDENTIALS = {
 }
 
 
-def environment(**more: str) -> dict[str, str]:
-    """This process's, without its settings for AWS and for the compiling of modules."""
+def environment() -> dict[str, str]:
+    """This process's, without its settings for AWS. What is imported is kept compiled, as it is for peers."""
     own = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("AWS_", "METERGUARD_")) and name != "PYTHONDONTWRITEBYTECODE"
     }
-    return {**own, **CREDENTIALS, "PYTHONPATH": str(ROOT), **more}
-
-
-@contextmanager
-def compiled_elsewhere() -> Iterator[dict[str, str]]:
-    """An environment whose compiled modules are kept in a folder of its own, alike for us and for peers."""
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-        yield environment(PYTHONPYCACHEPREFIX=folder)
+    return {**own, **CREDENTIALS, "PYTHONPATH": str(ROOT)}
 
 
 def run(program: str, *arguments: str, env: dict[str, str]) -> str:
     """What a program prints in a fresh interpreter."""
     command = [sys.executable, "-c", program, *arguments]
-    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"a measured program failed:\n{done.stderr}")
-    return done.stdout
+    return _printed(command, env)
 
 
 def measure(study: Study, scale: Scale, processes: int) -> Found:
     """The figures of a study, over so many fresh processes."""
     command = [sys.executable, "-m", "benchmarks", "--child", study.name, *(["--quick"] if scale.quick else [])]
-    with compiled_elsewhere() as env:
-        return together([_child(command, env) for _ in range(processes)], study.goals)
+    env = environment()
+    return together([_child(command, env) for _ in range(processes)], study.goals)
 
 
 def _child(command: list[str], env: dict[str, str]) -> Found:
-    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    answer = next(line for line in _printed(command, env).splitlines() if line.startswith(MARK))
+    return Found(**json.loads(answer.removeprefix(MARK)))
+
+
+def _printed(command: list[str], env: dict[str, str]) -> str:
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[1:])} failed:\n{done.stdout}{done.stderr}")
-    answer = next(line for line in done.stdout.splitlines() if line.startswith(MARK))
-    return Found(**json.loads(answer.removeprefix(MARK)))
+    return done.stdout
 
 
 def report(found: Found) -> None:

@@ -41,7 +41,11 @@ def decorated(gate: Callable[[Any], Any], number: int) -> dict[str, float]:
         "lru_cache": functools.lru_cache,
         "cachetools": lambda fn: cached(TTLCache(128, 3600))(fn),
     }
-    return {row: weight(lambda index, way=way: way(functions[index]), number) for row, way in ways.items()}
+    return {row: weight(_applied(way, functions), number) for row, way in ways.items()}
+
+
+def _applied(way: Callable[[Any], Any], functions: list[Any]) -> Callable[[int], Any]:
+    return lambda index: way(functions[index])
 
 
 def leases(number: int) -> float:

@@ -12,15 +12,15 @@ Samples = dict[str, list[float]]
 """Of each row one value a round."""
 
 
-def interleaved(rows: Mapping[str, Callable[[], float]], rounds: int) -> Samples:
-    """Measure every row in every round; one more round goes first and does not count."""
+def interleaved(rows: Mapping[str, Callable[[], float]], rounds: int, *, uncounted: int = 1) -> Samples:
+    """Measure every row in every round; the rounds that do not count go first."""
     samples: Samples = {row: [] for row in rows}
     order = list(rows)
-    for number in range(rounds + 1):
+    for number in range(uncounted + rounds):
         random.shuffle(order)
         for row in order:
             value = rows[row]()
-            if number:
+            if number >= uncounted:
                 samples[row].append(value)
     return samples
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from .plan import Found, Goal, Row, Study
 
 HEADS = ("row", "measured", "x base", "goal", "limit", "is", "verdict")
-WIDE = 160  # columns, where the output is no terminal that says how wide it is
+WIDE = 150  # columns, where the output is no terminal that says how wide it is
 
 
 class Line(NamedTuple):

@@ -16,6 +16,8 @@ html_copy_source = False
 
 html_theme = "furo"
 html_title = f"meterguard {release}"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
@@ -23,3 +25,4 @@ myst_heading_anchors = 4
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say it shorter than the annotations
 python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 100

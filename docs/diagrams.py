@@ -3,7 +3,7 @@
 ``states`` is :data:`meterguard.core.lifecycle.TABLE`; only the places of its boxes are set here. ``life`` and
 ``grace`` are played minute by minute with the functions that decide in the library. Each picture is written
 for light and for dark pages. A test compares what is committed with what this draws.
-"""
+"""  # noqa: INP001 - a script; nobody imports it
 
 from __future__ import annotations
 
@@ -64,21 +64,22 @@ class Canvas:
     title: str
     parts: list[str] = field(default_factory=list)
 
-    def box(self, x: float, y: float, width: float, height: float, fill: str, *, round_: float = 4, edge: str = "none") -> None:
-        self.parts.append(
-            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{round_:g}" fill="{fill}" stroke="{edge}"/>'
-        )
+    def box(self, x: float, y: float, width: float, height: float, fill: str, *, round_: float = 4) -> None:
+        where = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{round_:g}"'
+        self.parts.append(f'<rect {where} fill="{fill}"/>')
 
-    def text(self, x: float, y: float, words: str, fill: str, *, size: float = 13, anchor: str = "start", bold: bool = False) -> None:
+    def text(
+        self, x: float, y: float, words: str, fill: str, *, size: float = 13, anchor: str = "start", bold: bool = False
+    ) -> None:
         weight = ' font-weight="600"' if bold else ""
-        self.parts.append(
-            f'<text x="{x:g}" y="{y:g}" fill="{fill}" font-size="{size:g}" text-anchor="{anchor}"{weight}>{escape(words)}</text>'
-        )
+        look = f'fill="{fill}" font-size="{size:g}" text-anchor="{anchor}"{weight}'
+        self.parts.append(f'<text x="{x:g}" y="{y:g}" {look}>{escape(words)}</text>')
 
     def path(self, shape: str, *, arrow: bool = False, dashed: bool = False, colour: str | None = None) -> None:
         end = ' marker-end="url(#arrow)"' if arrow else ""
         dashes = ' stroke-dasharray="3 4"' if dashed else ""
-        self.parts.append(f'<path d="{shape}" fill="none" stroke="{colour or self.theme.line}" stroke-width="1.5"{dashes}{end}/>')
+        stroke = f'fill="none" stroke="{colour or self.theme.line}" stroke-width="1.5"'
+        self.parts.append(f'<path d="{shape}" {stroke}{dashes}{end}/>')
 
     def svg(self) -> str:
         head = (
@@ -133,6 +134,7 @@ def edges() -> Edges:
 
 
 def states(theme: Theme) -> Canvas:
+    """The state table."""
     canvas = Canvas(theme, 910, 448, "The states of a requirement, and what leads from one to the next")
     for (source, target), signals in edges().items():
         _edge(canvas, PLACES[source][:2], PLACES[target][:2], ", ".join(signal.name.lower() for signal in signals))
@@ -175,10 +177,8 @@ def _edge(canvas: Canvas, source: tuple[int, int], target: tuple[int, int], word
     elif across == 0:
         side, bend = (x1, -46) if source[0] == 1 else (x1 + BOX[0], 46)
         begin, end = y1 + BOX[1] / 2, y2 + BOX[1] / 2 - 8
-        canvas.path(
-            f"M{side:g},{begin:g} C{side + bend:g},{begin:g} {side + bend:g},{end:g} {side + (-2 if bend < 0 else 2):g},{end:g}",
-            arrow=True,
-        )
+        out, tip = side + bend, side + (-2 if bend < 0 else 2)
+        canvas.path(f"M{side:g},{begin:g} C{out:g},{begin:g} {out:g},{end:g} {tip:g},{end:g}", arrow=True)
         anchor = "end" if bend < 0 else "start"
         canvas.text(side + bend * 0.86, (begin + end) / 2 + 4, words, ink, size=12, anchor=anchor)
     elif down == 0:
@@ -311,8 +311,9 @@ def _runs(minutes: Iterable[Minute], key: str) -> Iterator[tuple[object, int, in
 
 
 def life(theme: Theme) -> Canvas:
-    story = Story(grace=120, outage=range(120, 217), until=263).play()
-    title = "The life of a lease: checked out, renewed, carried through an outage by grace, checked out again, checked in"
+    """A lease from its checkout to its check-in, with an outage in between."""
+    story = Story(grace=120, outage=range(120, 205), until=255).play()
+    title = "The life of a lease: checked out, renewed, an outage carried by grace, checked out again, checked in"
     canvas = Canvas(theme, 830, 198, title)
     chart = Chart(canvas, story.until)
     chart.service(12, story)
@@ -322,9 +323,10 @@ def life(theme: Theme) -> Canvas:
     chart.calls(128, "your calls", story)
     for at, operation, is_up in story.asked:
         if is_up:
-            x, is_last = chart.x(at), at == story.until
+            x = chart.x(at)
+            shift, anchor = (-7, "end") if at == story.until else (7, "start")
             canvas.path(f"M{x:g},85 V40", arrow=True)
-            canvas.text(x + (-7 if is_last else 7), 66, NAMES[operation], theme.ink, size=12, anchor="end" if is_last else "start")
+            canvas.text(x + shift, 66, NAMES[operation], theme.ink, size=12, anchor=anchor)
     vain = [at for at, _, is_up in story.asked if not is_up]
     canvas.path(f"M{chart.x(vain[0]):g},74 H{chart.x(vain[-1] + 1) - 3:g}", dashed=True, colour=theme.faint)
     canvas.text(chart.x(vain[0]), 66, "asked again, in vain", theme.faint, size=12)
@@ -333,10 +335,11 @@ def life(theme: Theme) -> Canvas:
 
 
 def grace(theme: Theme) -> Canvas:
+    """What two choices of grace come to in one outage."""
     outage, until = range(60, 195), 240
     stories = {"grace=1800": Story(30, outage, until).play(), "grace=7200": Story(120, outage, until).play()}
     first = stories["grace=1800"]
-    title = "An outage of more than two hours, with leases of an hour: what half an hour and what two hours of grace come to"
+    title = "Leases of an hour in an outage of two: what half an hour and what two hours of grace come to"
     canvas = Canvas(theme, 830, 214, title)
     chart = Chart(canvas, until)
     chart.service(38, first)

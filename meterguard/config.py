@@ -142,9 +142,10 @@ def _anything(_name: str, value: Any) -> Any:
 
 def _memory_url(name: str, value: Any) -> str:
     if value != "memory://":
+        scheme, colon, _ = _text(name, value).partition("://")
         # nothing but the scheme is shown, since what follows it may be a password
-        scheme = f"{_text(name, value).partition(':')[0]}://..."
-        raise ConfigurationError(f"{name}={scheme!r} is not supported by this version, which knows 'memory://' only")
+        got = f"{scheme}://..." if colon else "no URL"
+        raise ConfigurationError(f"{name} must be 'memory://', the only one that this version knows; got {got}")
     return str(value)
 
 

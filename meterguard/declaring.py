@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 from weakref import WeakValueDictionary
 
@@ -220,13 +221,11 @@ def _checked_degrading(fallback: Any, default: Any) -> Any:
     return fallback
 
 
+@dataclass(frozen=True, slots=True)
 class Constant:
     """A fallback that returns one value."""
 
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    value: Any
 
     def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
         return self.value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from .decision import Reason
 from .model import Entitlement
@@ -14,6 +14,15 @@ class Event:
 
     entitlements: tuple[Entitlement, ...]
     """The requirement it happened to."""
+
+    def __str__(self) -> str:
+        what = " and ".join(str(one) for one in self.entitlements)
+        rest = (f"{one.name}={_shown(getattr(self, one.name))}" for one in fields(self)[1:])
+        return " ".join([f"{type(self).__name__}: {what}", *rest])
+
+
+def _shown(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

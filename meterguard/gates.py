@@ -106,9 +106,8 @@ class Held:
         self.release()
 
 
-# No checker can tell a class from a callable that makes one. This overload is for classes alone, and
-# "deprecated" is the one error that an overload can raise by being chosen.
-_NO_CLASSES = "a class cannot be guarded: decorate its methods"
+# No checker can tell a class from a callable that makes one. The overloads for classes come first, and "deprecated"
+# is the one error that an overload can raise by being chosen.
 
 
 class DegradingGate(Protocol[S_co, A_co]):
@@ -119,7 +118,7 @@ class DegradingGate(Protocol[S_co, A_co]):
     """
 
     @overload
-    @deprecated(_NO_CLASSES)
+    @deprecated("a class cannot be guarded: decorate its methods")
     def __call__(self, fn: type[Any], /) -> Never: ...
     @overload
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, Coroutine[Any, Any, R | A_co]]: ...
@@ -226,7 +225,7 @@ class Gate:
     # -- decorator -------------------------------------------------------------------------------
 
     @overload
-    @deprecated(_NO_CLASSES)
+    @deprecated("a class cannot be guarded: decorate its methods")
     def __call__(self, fn: type[Any], /) -> Never: ...
     @overload
     def __call__(self, fn: F, /) -> F: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from . import config
 from .core import wording
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .runtime.engine import Engine
 
 D = TypeVar("D")
+P = ParamSpec("P")
 
 
 class MeterGuard:
@@ -302,6 +303,14 @@ _default: MeterGuard | None = None
 _default_lock = threading.RLock()
 
 
+def _taking_the_arguments_of(
+    _: Callable[P, MeterGuard],
+) -> Callable[[Callable[..., MeterGuard]], Callable[P, MeterGuard]]:
+    """For type checkers."""
+    return lambda fn: fn
+
+
+@_taking_the_arguments_of(MeterGuard)
 def configure(*args: Any, **kwargs: Any) -> MeterGuard:
     """Set the guard that module-level functions and undirected gates use; the one it replaces is closed.
 

@@ -142,7 +142,7 @@ class Lease:
 
     @property
     def is_live(self) -> bool:
-        """Whether it covers its entitlements now: not ended by either clock, returned or lost."""
+        """Whether it covers its entitlements now, and was not ended by either clock, returned or lost."""
         return self._remaining() > 0
 
     @property

@@ -24,7 +24,7 @@ def failed(requirement: Requirement, fault: ServiceFault, *, renewing: bool = Fa
         case FaultKind.DENIED:
             return EntitlementDenied(
                 f"License Manager does not allow {what}: the entitlement is not in the licence under this name and "
-                "unit, or all of it is in use. Check the name and unit against the licence, or wait for a seat (wait=).",
+                "unit, or all of it is in use. Check name and unit against the licence, or queue with wait=.",
                 requirement,
                 requirement,
                 Reason.NOT_ENTITLED,
@@ -52,8 +52,13 @@ def failed(requirement: Requirement, fault: ServiceFault, *, renewing: bool = Fa
             )
         case FaultKind.INVALID:
             return ConfigurationError(f"License Manager calls the request for {what} wrong: {fault.detail}")
+    return unavailable(requirement, fault)
+
+
+def unavailable(requirement: Requirement, fault: ServiceFault) -> EntitlementUnavailable:
+    """What a request without an answer raises."""
     return EntitlementUnavailable(
-        f"License Manager could not be asked about {what}: {fault.detail}",
+        f"License Manager could not be asked about {shown(requirement)}: {fault.detail}",
         requirement,
         fault.code,
         fault.request_id,

@@ -19,7 +19,7 @@ from .issuing import license_arn
 from .licenses import Checkout, License
 from .pools import State
 from .record import Request
-from .terms import EntitlementLike, build_license, change_terms
+from .terms import EntitlementLike, build_license, change_terms, received_status
 
 if TYPE_CHECKING:
     from .seed import Seed
@@ -190,6 +190,15 @@ class Emulator:
         with self._desk.lock:
             current = self.license(licence)
             return self._state.change(current.arn, **change_terms(current, changes))
+
+    def receive(self, licence: License | str, *, account: str | None = None, status: str = "ACTIVE") -> None:
+        """Set what has become of a licence that an account received, by default `account_id`.
+
+        Only ``"ACTIVE"`` may be checked out; ``"DISABLED"`` and ``"DELETED"`` take it away.
+        """
+        received_status(status)
+        with self._desk.lock:
+            self._state.receive(self.license(licence).arn, account or self.account_id, status)
 
     def license(self, licence: License | str) -> License:
         """The newest version of a licence, found by its ARN or as the newest of its SKU."""

@@ -130,7 +130,7 @@ class State:
         if checkout.kind == "PERPETUAL":
             raise wrong_value("A perpetual checkout cannot be extended.")
         licence = self._versions[checkout.arn][-1]
-        if not licence.is_usable_at(now) or licence.lifetime is None:
+        if not licence.is_usable_at(now) or licence.lifetime is None or not self._may_use(licence, account):
             raise ServiceError(self.behavior.lost_error, "The license is not available.")
         if not dry_run:
             start = now if self.behavior.extend_from == "now" else checkout.expires
@@ -208,6 +208,9 @@ class State:
             if licence.is_usable_at(now):
                 return licence
         raise self._not_usable(candidates, now)
+
+    def _may_use(self, licence: License, account: str) -> bool:
+        return licence.issuer_account == account or self.received_status(licence.arn, account) == "ACTIVE"
 
     def _not_usable(self, candidates: Sequence[License], now: float) -> ServiceError:
         if not candidates:

@@ -12,17 +12,20 @@ import selectors
 import socket
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
 
 from .clock import elapsed
 from .dispatch import Desk
 from .waits import Waits
 
+_NEEDS = 'the emulator needs Starlette and uvicorn: pip install "meterguard[emulator]"'
 try:
     from .carriage import Server
-    from .endpoint import application
 except ImportError as missing:
-    raise ImportError('the emulator needs Starlette and uvicorn: pip install "meterguard[emulator]"') from missing
+    raise ImportError(_NEEDS) from missing
 
 __all__ = ("HttpServer",)
 
@@ -61,6 +64,8 @@ class HttpServer:
         """Serve, and return when requests are answered."""
         if self.is_running:
             return
+        if find_spec("starlette") is None:
+            raise ImportError(_NEEDS)
         self._socket = _listen(self.port)
         self.port = self._socket.getsockname()[1]
         ready = threading.Event()
@@ -109,9 +114,24 @@ class HttpServer:
 
     async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
         waits = Waits()
-        server = Server(self._desk, waits, application(self._desk, waits), ready.set)
+        server = Server(self._desk, waits, _application(self._desk, waits), ready.set)
         self._leave = server.leave
         await server.serve(sockets=[listener])
+
+
+def _application(desk: Desk, waits: Waits) -> Callable[..., Awaitable[None]]:
+    @cache
+    def built() -> Callable[..., Awaitable[None]]:
+        # Starlette takes an eighth of the time of a start, and what an SDK sends never needs it.
+        from .endpoint import application
+
+        return application(desk, waits)
+
+    # uvicorn takes what can be called without arguments for a factory.
+    async def delegate(scope: Any, receive: Any, send: Any) -> None:
+        await built()(scope, receive, send)
+
+    return delegate
 
 
 def _listen(port: int) -> socket.socket:

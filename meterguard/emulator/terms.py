@@ -9,7 +9,7 @@ from .clock import Moment, moment_of
 from .licenses import FEATURE, Entitlement, License
 from .service import enumeration
 
-__all__ = ("EntitlementLike", "build_entitlement", "build_license", "change_terms")
+__all__ = ("EntitlementLike", "build_entitlement", "build_license", "change_terms", "received_status")
 
 EntitlementLike = Sequence[Any] | Mapping[str, Any] | Entitlement
 """``(name, maximum or value, unit)`` with an optional mapping of further terms, or a mapping of all terms."""
@@ -162,6 +162,13 @@ def _ttl(ttl: float | None) -> float | None:
     if ttl is not None and not ttl > 0:
         raise ValueError(f"ttl: {ttl!r} is not a positive number of seconds")
     return None if ttl is None else float(ttl)
+
+
+def received_status(status: str) -> str:
+    """A status that a received licence can have."""
+    if status not in enumeration("ReceivedStatus"):
+        raise ValueError(f"status: {status!r} is not the status of a received license")
+    return status
 
 
 def _status(terms: Mapping[str, Any]) -> str:

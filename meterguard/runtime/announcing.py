@@ -14,6 +14,7 @@ from ..events import (
     LeaseLost,
     ServiceUnavailable,
 )
+from .clock import stopwatch
 
 logger = logging.getLogger("meterguard")
 logger.addHandler(logging.NullHandler())
@@ -29,12 +30,16 @@ _LEVELS = {
 Subscriber = Callable[[Event], object]
 
 
+QUIET_FOR = 60.0  # seconds in which the same warning about the same requirement is a debug line
+
+
 class Announcer:
     """Tells every subscriber, in the thread where it happened."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._subscribers: tuple[Subscriber, ...] = ()
+        self._warned: dict[object, float] = {}
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Add a subscriber; the returned function takes it off again."""
@@ -47,13 +52,24 @@ class Announcer:
 
         return unsubscribe
 
+    def _level(self, event: Event) -> int:
+        """A refused view that is polled must not flood the log."""
+        level = _LEVELS.get(type(event), logging.DEBUG)
+        if level > logging.DEBUG:
+            now = stopwatch()
+            with self._lock:
+                self._warned = {what: when for what, when in self._warned.items() if now - when < QUIET_FOR}
+                if self._warned.setdefault((type(event), event.entitlements), now) != now:
+                    return logging.DEBUG
+        return level
+
     def forget(self) -> None:
         """In a forked child: the lock may be another thread's, the subscribers stay."""
         self._lock = threading.RLock()
 
     def tell(self, event: Event) -> None:
         """Tell everybody. A subscriber that fails is logged and breaks nothing."""
-        logger.log(_LEVELS.get(type(event), logging.DEBUG), "%s", event, extra={"meterguard": event})
+        logger.log(self._level(event), "%s", event, extra={"meterguard": event})
         for subscriber in self._subscribers:
             try:
                 subscriber(event)

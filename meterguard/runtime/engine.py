@@ -10,7 +10,7 @@ import copy
 import os
 import random
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from ..core import wording
@@ -19,10 +19,10 @@ from ..core.requirements import Ask, Requirement
 from ..decision import Reason
 from ..errors import EntitlementDenied, EntitlementUnavailable
 from ..model import Lease, LeaseFacts
-from ..ports import Clock, DenialMemory, LeaseTable, LicenseService
+from ..ports import Clock, DenialMemory, LicenseService, Moment
 from .announcing import Announcer
 from .clock import stopwatch
-from .fleet import Fleet, Wait
+from .fleet import Fleet, TableMaker, Wait
 from .flights import Landing
 from .requests import Requester
 from .slots import Slot
@@ -30,7 +30,7 @@ from .window import Window
 
 LOOKS = 4  # how often a caller looks at a slot again before it gives up on a lease that keeps vanishing
 OUTAGE_REMEMBERED = 30.0  # seconds
-SHORT_WAIT = 0.25  # seconds
+SHORT_WAIT = 1.0  # seconds, in which a service that is well answers several times over
 
 Seek = Generator[Wait, "Landing | None", "Admission"]
 
@@ -56,7 +56,7 @@ class Engine:
         service: LicenseService,
         clock: Clock,
         policy: Policy,
-        make_table: Callable[[Callable[[Slot], bool]], LeaseTable],
+        make_table: TableMaker,
         denials: DenialMemory,
         announcer: Announcer,
     ) -> None:
@@ -65,7 +65,7 @@ class Engine:
         self.denials = denials
         self.announcer = announcer
         requester = Requester(service, clock, policy, announcer, threading.Event())
-        self.fleet = Fleet(requester, make_table(Slot.is_busy), denials)
+        self.fleet = Fleet(requester, make_table, denials)
 
         self.pid = os.getpid()
 
@@ -85,12 +85,12 @@ class Engine:
         attempt = 0
         while True:
             self.fleet.check_open()
-            vacancy = self.fleet.vacancy
+            vacancy = self.fleet.vacancy() if ask.wait else None
             outcome = yield from self._pass(ask, hot, probing)
             if isinstance(outcome, Admission):
                 return outcome
             left = give_up - stopwatch()
-            if left <= 0 or not _is_worth_waiting(outcome):
+            if vacancy is None or left <= 0 or not _is_worth_waiting(outcome):
                 raise copy.copy(outcome)
             yield Wait(vacancy, min(left, 0.1 + pause(attempt, random.random())))
             attempt += 1
@@ -98,8 +98,18 @@ class Engine:
     def _pass(
         self, ask: Ask, hot: Window | None, probing: bool
     ) -> Generator[Wait, Landing | None, Admission | Exception]:
-        """Try the alternatives once: those held first, then each in order."""
-        slots = [self.fleet.slot(requirement, ask) for requirement in ask.alternatives]
+        """Try the alternatives once."""
+        slots = [self.fleet.seek(requirement, ask) for requirement in ask.alternatives]
+        try:
+            return (yield from self._among(slots, ask, hot, probing))
+        finally:
+            for slot in slots:
+                self.fleet.found(slot)
+
+    def _among(
+        self, slots: list[Slot], ask: Ask, hot: Window | None, probing: bool
+    ) -> Generator[Wait, Landing | None, Admission | Exception]:
+        """Those held first, then each in order."""
         if not ask.single:
             for slot in slots:
                 admission = self._ride(slot, hot, probing)
@@ -118,23 +128,27 @@ class Engine:
         self, slot: Slot, ask: Ask, hot: Window | None, probing: bool, declared: OnUnknown
     ) -> Generator[Wait, Landing | None, Admission | Exception]:
         """One alternative: what is remembered, else a flight."""
-        if slot.fault is not None and self._in_grace(slot, declared):
+        fault = slot.fault  # read once: a flight that lands clears it
+        if fault is not None and self._in_grace(slot, declared):
             self.fleet.ask_again(slot)
-            return slot.fault
+            # it may have landed already, on this very thread where there are no others
+            return self._ride(slot, hot, probing, fresh=True) or fault
         remembered = None if ask.wait else self.denials.recall(slot.key)
         if remembered is not None:
             return remembered
         seat = self.fleet.seat(slot) if ask.single else slot
         try:
-            return (yield from self._fly(seat, hot, probing, stopwatch() + self._patience(slot, declared)))
+            return (yield from self._fly(seat, hot, probing, self._patience(slot, declared)))
         except BaseException:
             self.fleet.abandon(seat)
             raise
 
     def _fly(
-        self, slot: Slot, hot: Window | None, probing: bool, deadline: float
+        self, slot: Slot, hot: Window | None, probing: bool, patience: float
     ) -> Generator[Wait, Landing | None, Admission | Exception]:
         error: Exception | None = None
+        good = (slot.parent or slot).last_good
+        deadline = stopwatch() + patience
         for _ in range(LOOKS):
             admission = self._ride(slot, hot, probing, fresh=True)
             if admission is not None:
@@ -144,16 +158,17 @@ class Engine:
             flight = self.fleet.board(slot, wanted=not probing)
             landing = yield Wait(flight.future, deadline - stopwatch())
             if landing is None:
-                return self._too_slow(slot)
+                break
             if landing.error is not None and (error is not None or not landing.was_renewal):
                 return landing.error
             error = landing.error
-        return wording.timed_out(slot.key.requirement, self.policy.timeout)
+        # it may have come in the last moment
+        return self._ride(slot, hot, probing, fresh=True) or self._too_slow(slot, patience, good)
 
-    def _too_slow(self, slot: Slot) -> EntitlementUnavailable:
+    def _too_slow(self, slot: Slot, patience: float, good: Moment | None) -> EntitlementUnavailable:
         self.fleet.abandon(slot)
-        fault = wording.timed_out(slot.key.requirement, self.policy.timeout)
-        (slot.parent or slot).failed(fault, stopwatch())
+        fault = wording.timed_out(slot.key.requirement, patience)
+        (slot.parent or slot).kept_waiting(good, fault, stopwatch())
         return fault
 
     def _ride(self, slot: Slot, hot: Window | None, probing: bool, fresh: bool = False) -> Admission | None:
@@ -162,15 +177,15 @@ class Engine:
         if lease is None:
             return None
         if slot.wants_renewal(now):
-            self.fleet.ask_again(slot)
+            self.fleet.renew(slot)
         return Admission(lease, Reason.CHECKED_OUT if fresh else Reason.CACHED, slot.age(now), slot)
 
     # -- unknown ---------------------------------------------------------------------------------
 
     def _patience(self, slot: Slot, declared: OnUnknown) -> float:
-        """Seconds a call waits for an answer: few where it may go on without one, in an outage that is known."""
+        """Seconds a call waits for an answer: few where grace can carry it, or in an outage that is known."""
         is_outage = slot.fault is not None and stopwatch() - slot.fault_at < OUTAGE_REMEMBERED
-        if is_outage and declared is OnUnknown.ALLOW:
+        if is_outage or self._in_grace(slot, declared):
             return min(SHORT_WAIT, self.policy.timeout)
         return self.policy.timeout
 
@@ -207,8 +222,10 @@ class Engine:
         if slot is None:
             return None
         slot.unpin(self.clock.now())
-        if slot.key.single or (probing and slot.is_unwanted()):
+        if slot.key.single:
             return self.fleet.give_back(slot)
+        if probing and slot.is_unwanted():
+            return self.fleet.give_back(slot, if_idle=True)
         if self.policy.linger is not None:
             self.fleet.tender.watch(slot)
         return None

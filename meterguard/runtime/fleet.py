@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import random
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,24 +39,26 @@ class Wait:
     seconds: float
 
 
+TableMaker = Callable[[Callable[[Slot], bool]], LeaseTable]
+"""Makes a table, given what tells whether a slot has to stay."""
+
+
 class Fleet:
     """Slots by key, seats of single calls, flights, workers."""
 
-    def __init__(self, requester: Requester, table: LeaseTable, denials: DenialMemory) -> None:
+    def __init__(self, requester: Requester, make_table: TableMaker, denials: DenialMemory) -> None:
         self.requester = requester
-        self.table = table
+        self.table = make_table(lambda slot: slot.is_busy() or slot.sought > 0 or self.flights.is_flying(slot.key))
         self.denials = denials
         self.lock = threading.RLock()
         self.flights = Flights()
         self.workers = Workers(requester.policy.inline)
-        self.tender = Tender(
-            requester.clock, requester.policy, requester.announcer, self.ask_again, self.give_back_idle
-        )
+        self.tender = Tender(requester.clock, requester.policy, requester.announcer, self.renew, self.give_back_idle)
         self.seats: set[Slot] = set()
         self.known: weakref.WeakSet[Slot] = weakref.WeakSet()
         self.returning: set[Future[None]] = set()
         self.serials = itertools.count(1)
-        self.vacancy: Future[None] = _pending()
+        self.waiting: weakref.WeakSet[Future[None]] = weakref.WeakSet()
         self.is_closed = False
 
     def check_open(self) -> None:
@@ -64,42 +68,51 @@ class Fleet:
 
     # -- slots -----------------------------------------------------------------------------------
 
-    def slot(self, requirement: Requirement, ask: Ask) -> Slot:
-        """The slot for this requirement, made when it is asked for the first time."""
+    def seek(self, requirement: Requirement, ask: Ask) -> Slot:
+        """The slot for this requirement, made when it is asked for the first time; it stays until it is found."""
         key = Key(requirement, ask.per, ask.single)
-        known: Slot | None = self.table.get(key)
-        if known is not None:
-            return known
+        evicted: list[Slot] = []
         with self.lock:
-            known = self.table.get(key)
-            if known is not None:
-                return known
-            slot = self._made(Slot(key, self.requester.clock))
-            evicted = self.table.put(key, slot)
+            slot: Slot | None = self.table.get(key)
+            if slot is None:
+                slot = Slot(key, self.requester.clock)
+                self.known.add(slot)
+                evicted = self.table.put(key, slot)
+            slot.sought += 1
         for one in evicted:
-            self.give_back(one)
+            self._evict(one)
         return slot
+
+    def found(self, slot: Slot) -> None:
+        """A call that sought this slot was let in, or turned away."""
+        with self.lock:
+            slot.sought -= 1
+
+    def _evict(self, slot: Slot) -> None:
+        self.give_back(slot)
+        for intent in slot.pending:
+            self.workers.submit(functools.partial(self.requester.settle, slot, intent))
 
     def seat(self, parent: Slot) -> Slot:
         """A slot for one call, whose answers its parent hears of."""
-        seat = self._made(Slot(parent.key._replace(serial=next(self.serials)), self.requester.clock, parent))
+        seat = Slot(parent.key._replace(serial=next(self.serials)), self.requester.clock, parent)
         with self.lock:
+            self.known.add(seat)
             self.seats.add(seat)
         return seat
 
-    def _made(self, slot: Slot) -> Slot:
-        self.known.add(slot)
-        return slot
+    def _drop(self, seat: Slot) -> None:
+        with self.lock:
+            self.seats.discard(seat)
 
     def all_slots(self) -> Iterator[Slot]:
-        """Every slot there is, a snapshot."""
+        """Every slot there is, a snapshot, also one that was evicted while its caller was about to fly."""
         with self.lock:
-            seats = list(self.seats)
-        return itertools.chain(self.table, seats)
+            return iter(list(self.known))
 
     def leases(self) -> list[Lease]:
         """What is held."""
-        return [slot.lease for slot in self.all_slots() if slot.lease is not None]
+        return [lease for slot in self.all_slots() if (lease := slot.lease) is not None]
 
     def warm(self) -> None:
         """Make the client on a worker; what goes wrong is for the first call to say."""
@@ -116,34 +129,49 @@ class Fleet:
         """The flight that makes the slot's lease good, in the air."""
         if wanted:
             slot.wanted = True
+        return self._board(slot, self.requester.obtain)
+
+    def _board(self, slot: Slot, ask: Callable[[Slot], Landing]) -> Flight:
         flight, is_leader = self.flights.board(slot.key)
         if is_leader:
-            self.workers.submit(lambda: self.flights.fly(slot.key, flight, lambda: self._obtain(slot)))
+            self.workers.submit(lambda: self.flights.fly(slot.key, flight, lambda: self._fly(slot, ask)))
         return flight
 
     def ask_again(self, slot: Slot) -> None:
-        """Ask in the background, unless somebody does or it is too soon after the last try."""
+        """Ask for a lease in the background, unless somebody does or it is too soon after the last try."""
+        self._in_background(slot, self.requester.obtain)
+
+    def renew(self, slot: Slot) -> None:
+        """Renew the lease in the background, if it is still held then."""
+        self._in_background(slot, self.requester.renew)
+
+    def _in_background(self, slot: Slot, ask: Callable[[Slot], Landing]) -> None:
         with slot.lock:
             if stopwatch() < slot.next_try or self.is_closed or self.flights.is_flying(slot.key):
                 return
             slot.next_try = stopwatch() + retry_pause(slot.tries, random.random())
             slot.tries += 1
-        self.board(slot, wanted=False)
+        self._board(slot, ask)
 
-    def _obtain(self, slot: Slot) -> Landing:
+    def _fly(self, slot: Slot, ask: Callable[[Slot], Landing]) -> Landing:
+        if slot.returning is not None:  # beside it, a checkout might find its own unit still taken
+            with contextlib.suppress(FutureTimeout):
+                slot.returning.result(CHECK_IN_WAIT)
         if self.is_closed:
             return Landing(wording.closed())
+        if slot.abandoned:
+            return Landing()
         if slot.key.single and slot.parent is None:
             return self._sound(slot)
-        landing = self.requester.obtain(slot)
+        landing = ask(slot)
         if isinstance(landing.error, EntitlementDenied) and not slot.state.holds:
             self.denials.remember((slot.parent or slot).key, landing.error)
-        if landing.error is None:
+        if landing.error is None or isinstance(landing.error, EntitlementDenied):
             (slot.parent or slot).leave_grace(self.requester.announcer, recovered=True)
-        if slot.abandoned:
-            self.give_back(slot)
-        elif slot.state.holds:
+        if slot.state.holds:
             self.tender.watch(slot)
+        elif slot.parent is not None:
+            self._drop(slot)
         return landing
 
     def _sound(self, parent: Slot) -> Landing:
@@ -157,12 +185,8 @@ class Fleet:
     # -- giving back -----------------------------------------------------------------------------
 
     def abandon(self, slot: Slot) -> None:
-        """The one call that wanted this seat is gone; what still comes for it goes back."""
-        if slot.parent is None:
-            return
-        with slot.lock:
-            slot.abandoned = True
-        if not self.flights.is_flying(slot.key):
+        """The one call that wanted this seat is gone; what came for it, or still comes, goes back."""
+        if slot.parent is not None:
             self.give_back(slot)
 
     def give_back_idle(self, slot: Slot) -> None:
@@ -171,12 +195,15 @@ class Fleet:
 
     def give_back(self, slot: Slot, *, if_idle: bool = False) -> Wait | None:
         """Check the slot's lease in, on a worker."""
-        token = slot.let_go(Signal.RETURNED, if_idle=if_idle)
-        with self.lock:
-            self.seats.discard(slot)
+        done = _pending()
+        with slot.lock:
+            token = slot.let_go(Signal.RETURNED, if_idle=if_idle)
+            if token is not None:
+                slot.returning = done
+        if slot.parent is not None:
+            self._drop(slot)
         if token is None:
             return None
-        done = _pending()
         self.returning.add(done)
 
         def work() -> None:
@@ -197,7 +224,8 @@ class Fleet:
     def forget(self) -> None:
         """In a forked child, whose only thread this is: nothing here is ours, and no lock of it may be taken."""
         self.is_closed = True
-        self.tender.stopped = True
+        self.lock = threading.RLock()
+        self.tender.forget()
         for slot in list(self.known):
             slot.forget()
 
@@ -206,8 +234,17 @@ class Fleet:
         names = {one.name for one in requirement}
         self.denials.forget(lambda key: any(one.name in names for one in key.requirement))
         with self.lock:
-            vacancy, self.vacancy = self.vacancy, _pending()
-        vacancy.set_result(None)
+            woken = list(self.waiting)
+            self.waiting.clear()
+        for waiting in woken:
+            waiting.set_result(None)
+
+    def vacancy(self) -> Future[None]:
+        """Done when units have come back. A future for each waiter, so that none outlives its wait."""
+        future = _pending()
+        with self.lock:
+            self.waiting.add(future)
+        return future
 
 
 def _pending() -> Future[None]:

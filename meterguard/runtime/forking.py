@@ -68,8 +68,10 @@ def _before() -> None:
 
 
 def _after() -> None:
-    while _held:
-        _held.pop().release()
+    held = _held.copy()
+    _held.clear()  # before another thread that forks can fill it
+    for lock in reversed(held):
+        lock.release()
 
 
 def _in_child() -> None:

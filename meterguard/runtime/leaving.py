@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
 
@@ -20,6 +21,7 @@ from .slots import Slot
 CLOSING_TIME = 2.0  # seconds for everything
 LANDING_TIME = 0.8  # of these, for flights in the air
 ONE_REQUEST = 1.0  # seconds that a parting request may take at most
+HELPERS, LEASES_EACH = 8, 10  # more threads, where there is more than one can do in time
 
 
 def close(fleet: Fleet, *, check_in: bool = True) -> None:
@@ -39,7 +41,7 @@ def close(fleet: Fleet, *, check_in: bool = True) -> None:
     for slot in slots:
         slot.signal(Signal.CLOSE)
     if check_in:
-        _return_all(fleet, held, began + CLOSING_TIME - ONE_REQUEST)
+        _return_all(fleet, held, began + CLOSING_TIME)
 
 
 def _let_land(fleet: Fleet, deadline: float) -> None:
@@ -48,13 +50,28 @@ def _let_land(fleet: Fleet, deadline: float) -> None:
             future.result(max(0.0, deadline - stopwatch()))
 
 
-def _return_all(fleet: Fleet, held: list[tuple[Slot, str | None]], last_start: float) -> None:
-    for slot, token in held:
-        if token is not None and stopwatch() <= last_start:
-            fleet.requester.check_in(slot, token, parting=True)
-    for slot, _ in held:
-        while slot.pending and stopwatch() <= last_start:
-            fleet.requester.settle(slot, slot.pending.pop())
+def _return_all(fleet: Fleet, held: list[tuple[Slot, str | None]], deadline: float) -> None:
+    """On this thread, with the help of those that can be had."""
+    ask = fleet.requester
+    left = deque((slot, token) for slot, token in held if token is not None)
+    lost = deque((slot, intent) for slot, _ in held for intent in slot.pending)
+
+    def work() -> None:
+        with contextlib.suppress(IndexError):
+            while stopwatch() <= deadline - ONE_REQUEST:
+                slot, token = left.popleft()
+                ask.check_in(slot, token, parting=True)
+        with contextlib.suppress(IndexError):
+            while stopwatch() <= deadline - ONE_REQUEST:
+                ask.settle(*lost.popleft())
+
+    helpers = [fleet.workers.promise(work) for _ in range(min(HELPERS, len(left) // LEASES_EACH))]
+    work()
+    for helper in helpers:
+        with contextlib.suppress(FutureTimeout):
+            helper.result(max(0.0, deadline - stopwatch()))
+    for slot, _ in left:
+        ask.not_checked_in(slot, None)
 
 
 # -- the end of the process ----------------------------------------------------------------------
@@ -81,11 +98,6 @@ def enlist(key: int, closer: Callable[[], None]) -> None:
 def strike_off(key: int) -> None:
     """It is closed already."""
     _closers.pop(key, None)
-
-
-def forget_all() -> None:
-    """In a forked child: those are the parent's."""
-    _closers.clear()
 
 
 def _close_all() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import threading
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 from ..core import planning, wording
 from ..core.intents import Intent, is_open, is_pending, take_up
-from ..core.lifecycle import Phase, Signal
+from ..core.lifecycle import Phase, Signal, remaining
 from ..core.planning import Granted, Rejected
 from ..core.policy import Policy, pause
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
@@ -26,7 +27,7 @@ from ..events import (
     ServiceUnavailable,
 )
 from ..model import Lease
-from ..ports import CheckoutAnswer, Clock, FaultKind, LicenseService, Moment, ServiceFault
+from ..ports import CheckoutAnswer, Clock, ExtendAnswer, FaultKind, LicenseService, Moment, ServiceFault
 from .announcing import Announcer
 from .clock import stopwatch
 from .flights import Landing
@@ -50,19 +51,23 @@ class Requester:
 
     def obtain(self, slot: Slot) -> Landing:
         """Make the slot's lease good: nothing to do, a renewal, or a checkout."""
-        phase = slot.look(self.clock.now())
+        now = self.clock.now()
+        slot.notice_end(now, self.announcer, boarded=True)
+        phase = slot.look(now)
         if phase is Phase.LIVE:
             return Landing()
-        if phase in (Phase.DUE, Phase.DOUBTFUL):
-            landing = self._renew(slot)
-            if landing is not None:
-                return landing
-        elif phase is Phase.ENDED:
-            slot.signal(Signal.ENDED)
-        return self._check_out(slot)
+        renewed = self._renew(slot) if phase in (Phase.DUE, Phase.DOUBTFUL) else None
+        return renewed or self._check_out(slot)
+
+    def renew(self, slot: Slot) -> Landing:
+        """Make good the lease that is held, and do nothing where none is any more."""
+        due = slot.look(self.clock.now()) in (Phase.DUE, Phase.DOUBTFUL)
+        return self.obtain(slot) if due else Landing()
 
     def _check_out(self, slot: Slot) -> Landing:
         began = stopwatch()
+        if slot.vacant_from > began:  # the unit it had is still taken
+            self.leaving.wait(slot.vacant_from - began)
         try:
             self.service.connect()
             lease = self._granted(slot, began)
@@ -117,10 +122,12 @@ class Requester:
                     intent = intent.unanswered(sent_at, fault.may_have_acted)
                 if not self._try_again(fault, attempt, began):
                     if is_open(intent, fault.kind):
-                        with owner.lock:
-                            owner.pending = [*owner.pending, intent]
+                        owner.leave_pending(intent)
                     raise
                 attempt += 1
+            except BaseException:  # of a hook's own; what the service did nobody knows
+                owner.leave_pending(intent.unanswered(sent_at, may_have_acted=True))
+                raise
             else:
                 return answer, intent.sent(sent_at), intent
 
@@ -128,7 +135,7 @@ class Requester:
         """Whether another attempt fits into the budget; waits before it."""
         if fault.kind is not FaultKind.UNKNOWN:
             return False
-        left = (self.policy.timeout if budget is None else budget) - (stopwatch() - began)
+        left = min(self.policy.timeout, math.inf if budget is None else budget) - (stopwatch() - began)
         delay = max(pause(attempt, random.random()), fault.retry_after or 0.0)
         return delay < left and not self.leaving.wait(delay)
 
@@ -137,28 +144,46 @@ class Requester:
     def _renew(self, slot: Slot) -> Landing | None:
         """Renew the lease held. None when it is lost, so that a checkout has to follow."""
         began, sent = stopwatch(), self.clock.now()
-        lease, term = slot.lease, slot.term
-        if lease is None or term is None or lease.token is None:
-            return None
+        with slot.lock:
+            lease, term = slot.lease, slot.term
+        if lease is None or term is None:
+            return Landing(was_renewal=True)
         facts = lease._facts
         try:
-            answer = self._retried(lambda: self.service.extend(lease.token or ""), began)
+            answer = self._retried(lambda: self._extended(slot, lease), began, remaining(term, sent) or None)
         except ServiceFault as fault:
-            return self._not_renewed(slot, fault)
+            return self._not_renewed(slot, lease, fault)
         renewed = planning.renewed_term(facts, term, answer, sent, self.policy.refresh_ahead, random.random())
         if renewed is None:
-            return self._not_renewed(slot, ServiceFault(FaultKind.UNKNOWN, "the renewal leaves no time to live"))
+            return self._not_renewed(slot, lease, ServiceFault(FaultKind.UNKNOWN, "the renewal leaves no time to live"))
         moved = replace(facts, expires_at=answer.expires_at, token=answer.token or facts.token)
         with slot.lock:
-            if slot.lease is lease:
-                slot.renewed(moved, renewed, self.clock.now())
+            if slot.lease is not lease:  # given back meanwhile
+                return Landing(was_renewal=True)
+            slot.renewed(moved, renewed, self.clock.now())
+            stray = slot.let_go(Signal.RETURNED) if slot.abandoned else None
         self.announcer.tell(LeaseRenewed(slot.key.requirement, renewed.lifetime, stopwatch() - began))
+        if stray is not None:  # its end was noticed, and so its call could not give it back
+            self.check_in(slot, stray)
         return Landing(was_renewal=True)
 
-    def _not_renewed(self, slot: Slot, fault: ServiceFault) -> Landing | None:
+    def _extended(self, slot: Slot, lease: Lease) -> ExtendAnswer:
+        try:
+            return self.service.extend(lease.token or "")
+        except ServiceFault as fault:
+            if fault.kind is FaultKind.UNKNOWN:
+                # known at once, so that calls go into grace at the lease's end and do not wait for the last attempt
+                slot.failed(wording.unavailable(slot.key.requirement, fault), stopwatch())
+            raise
+
+    def _not_renewed(self, slot: Slot, lease: Lease, fault: ServiceFault) -> Landing | None:
         signal = planning.RENEWAL_SIGNALS[fault.kind]
+        with slot.lock:
+            if slot.lease is not lease or slot.abandoned:  # given back meanwhile, so that nobody wants another
+                return Landing(was_renewal=True)
+            if signal is Signal.LOST:
+                slot.signal_held(signal)
         if signal is Signal.LOST:
-            slot.signal_held(signal)
             self.announcer.tell(LeaseLost(slot.key.requirement, fault.code))
             return None
         error = wording.failed(slot.key.requirement, fault, renewing=True)
@@ -204,19 +229,23 @@ class Requester:
         """Give back what an unanswered intent may have got: only its token can find out."""
         if intent.acted_since is None or not is_pending(intent, self.clock.now()):
             return
-        with contextlib.suppress(ServiceFault):
+        with contextlib.suppress(Exception):
             answer = self.service.check_out(slot.key.requirement, intent.client_token, parting=True)
             self.check_in(slot, answer.token, parting=True)
 
-    def check_in(self, slot: Slot, token: str, *, parting: bool = False) -> bool:
+    def check_in(self, slot: Slot, token: str, *, parting: bool = False) -> None:
         """Give a lease back. A failure is told, never raised: the lease lapses by itself."""
         try:
             budget = 0.0 if parting else CHECK_IN_BUDGET
             self._retried(lambda: self.service.check_in(token, parting=parting), stopwatch(), budget)
-        except ServiceFault as fault:
+        except Exception as problem:  # noqa: BLE001 - a hook of the client's may raise anything
+            fault = problem if isinstance(problem, ServiceFault) else None
             # not found: it lapsed, or an attempt whose answer was lost gave it back
-            if fault.kind is not FaultKind.NOT_FOUND:
-                self.announcer.tell(CheckInFailed(slot.key.requirement, fault.code))
-                return False
+            if fault is None or fault.kind is not FaultKind.NOT_FOUND:
+                self.not_checked_in(slot, fault.code if fault else type(problem).__name__)
+                return
         self.announcer.tell(LeaseCheckedIn(slot.key.requirement))
-        return True
+
+    def not_checked_in(self, slot: Slot, code: str | None) -> None:
+        """Tell that a lease is left to lapse by itself."""
+        self.announcer.tell(CheckInFailed(slot.key.requirement, code))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Hashable
+from concurrent.futures import Future
 from typing import NamedTuple
 
 from ..core.intents import Intent
@@ -15,7 +17,10 @@ from ..events import GraceEnded, GraceEntered, LeaseLapsed
 from ..model import Lease, LeaseFacts
 from ..ports import Clock, Moment
 from .announcing import Announcer
+from .clock import stopwatch
 from .window import Window
+
+LONGEST_SLACK = 2.0  # seconds
 
 
 class Key(NamedTuple):
@@ -42,9 +47,11 @@ class Slot:
         self.windows: list[Window] = []
         # use
         self.pins = 0
+        self.sought = 0  # by calls that are not let in yet; the fleet's lock guards it
         self.wanted = False  # by somebody who does not merely probe
         self.used = False
         self.used_at: Moment | None = None
+        self.slack = 0.0  # seconds by which the service's end of the lease may come after ours
         self.quiet_until = 0.0  # seconds into the term
         self.abandoned = False
         # memory
@@ -58,7 +65,10 @@ class Slot:
         # scheduling, in stopwatch seconds
         self.tries = 0
         self.next_try = 0.0
-        self.ticket = 0
+        self.vacant_from = 0.0  # when the lease that ended here has surely ended at the service too
+        self.next_look = math.inf
+        self.returning: Future[None] | None = None
+        """Done when the lease given back last is back at the service."""
 
     # -- what happened ---------------------------------------------------------------------------
 
@@ -89,7 +99,9 @@ class Slot:
             self._answered(term, now)
             # the call that checked it out, and those beside it, are no reason to renew it
             self.quiet_until = window_length(term.lifetime, None)
-            lease = self.lease = self.last_lease = Lease(facts, RemainingOf(self, facts.token))
+            lease = self.lease = Lease(facts, RemainingOf(self, facts.token))
+            if self.parent is None:
+                self.last_lease = lease
         if self.parent is not None:
             self.parent.learned(lease, term.start)
         return lease
@@ -113,39 +125,51 @@ class Slot:
             self.signal(Signal.RETURNED)
             self.last_lease, self.last_good = lease, good
             self.fault = self.refusal = None
+            self.tries, self.next_try = 0, 0.0
 
     def _answered(self, term: Term, now: Moment) -> None:
         self.term = term
+        self.slack = min(LONGEST_SLACK, elapsed(term.start, now)[1])
         self.last_good = term.start
         self.used, self.used_at = False, now
         self.fault = self.refusal = None
         self.tries, self.next_try = 0, 0.0
         self.empty_windows()  # so that the next use is noticed
 
-    def notice_end(self, now: Moment, announcer: Announcer) -> None:
-        """Let go of a lease whose time ran out by both clocks."""
+    def notice_end(self, now: Moment, announcer: Announcer, *, boarded: bool = False) -> None:
+        """Let go of a lease whose time ran out by both clocks. Who ``boarded`` a flight wants the next one."""
         with self.lock:
             if self.term is None or phase(self.term, now) is not Phase.ENDED:
                 return
+            overdue = elapsed(self.term.start, now)[1] - self.term.lifetime
+            self.vacant_from = stopwatch() + max(0.0, self.slack - overdue)
             self.signal(Signal.ENDED)
-            self.wanted = self.pins > 0
+            self.wanted = self.pins > 0 or (boarded and self.wanted)
         announcer.tell(LeaseLapsed(self.key.requirement))
 
     def let_go(self, signal: Signal, *, if_idle: bool = False) -> str | None:
         """Hold the lease no longer. Its token, for whoever gives it back."""
         with self.lock:
+            if if_idle and self.pins:
+                return None
+            # a seat was for one call: what still comes for it goes back too
+            self.abandoned = self.parent is not None
             token = self.token
-            if token is None or (if_idle and self.pins):
+            if token is None:
                 return None
             self.signal(signal)
             self.wanted = False
             return token
 
+    def leave_pending(self, intent: Intent) -> None:
+        """It may have got a lease that nobody knows of; the next call takes it up."""
+        with self.lock:
+            self.pending = [*self.pending, intent]
+
     def forget(self) -> None:
         """In a forked child: the lease is the parent's, and so may be whoever held the lock."""
         self.lock = threading.RLock()
-        self.state, self.term, self.lease = State.CLOSED, None, None
-        self.empty_windows()
+        self.signal(Signal.CLOSE)
 
     # -- questions -------------------------------------------------------------------------------
 
@@ -206,9 +230,10 @@ class Slot:
 
     def empty_windows(self) -> None:
         """Send every call of every gate past the hot path."""
-        for hot in self.windows:
-            hot.empty()
-        self.windows.clear()
+        with self.lock:
+            for hot in self.windows:
+                hot.empty()
+            self.windows.clear()
 
     # -- unknown ---------------------------------------------------------------------------------
 
@@ -219,7 +244,14 @@ class Slot:
 
     def failed(self, fault: EntitlementUnavailable, at: float) -> None:
         """The service could not be asked."""
-        self.fault, self.fault_at = fault, at
+        with self.lock:
+            self.fault, self.fault_at = fault, at
+
+    def kept_waiting(self, since: Moment | None, fault: EntitlementUnavailable, at: float) -> None:
+        """A call got no answer in time; no fault if one came just now, later than the one of ``since``."""
+        with self.lock:
+            if self.last_good is since:
+                self.failed(fault, at)
 
     def denied(self, denial: EntitlementDenied) -> None:
         """The service, or what stands in front of it, said no."""
@@ -231,14 +263,16 @@ class Slot:
 
     def enter_grace(self, now: Moment, grace: float, announcer: Announcer) -> None:
         """Tell that calls go on in grace, once."""
-        if not self.told_grace:
-            self.told_grace = True
+        with self.lock:
+            was_told, self.told_grace = self.told_grace, True
+        if not was_told:
             announcer.tell(GraceEntered(self.key.requirement, in_grace(self.last_good, now, grace)))
 
     def leave_grace(self, announcer: Announcer, *, recovered: bool) -> None:
         """Tell that grace is over, once."""
-        if self.told_grace:
-            self.told_grace = False
+        with self.lock:
+            was_told, self.told_grace = self.told_grace, False
+        if was_told:
             announcer.tell(GraceEnded(self.key.requirement, recovered))
 
 

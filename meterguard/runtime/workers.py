@@ -6,8 +6,10 @@ answer would then hold the exit up for longer than the two seconds we allow ours
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 
 IDLE_FOR = 10.0  # seconds until a worker without work ends
@@ -40,6 +42,19 @@ class Workers:
         if wanted:
             self._start()
 
+    def promise(self, job: Job) -> Future[None]:
+        """Run ``job`` soon; done when it has ended, however it did."""
+        done: Future[None] = Future()
+
+        def work() -> None:
+            try:
+                job()
+            finally:
+                done.set_result(None)
+
+        self.submit(work)
+        return done
+
     def _start(self) -> None:
         try:
             threading.Thread(target=self._work, name="meterguard", daemon=True).start()
@@ -54,7 +69,9 @@ class Workers:
 
     def _work(self) -> None:
         while (job := self._take(IDLE_FOR)) is not None:
-            job()
+            # whoever waits for it was told; a thread that ended here would still be counted
+            with contextlib.suppress(BaseException):
+                job()
 
     def _take(self, patience: float) -> Job | None:
         with self._lock:

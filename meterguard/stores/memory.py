@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -69,4 +70,5 @@ class MemoryDenials:
     def forget(self, matches: Callable[[Any], bool]) -> None:
         with self._lock:
             for key in [key for key in self._denials if matches(key)]:
-                del self._denials[key]
+                with contextlib.suppress(KeyError):  # it has expired since
+                    del self._denials[key]

@@ -19,7 +19,7 @@ region = "eu-west-1"
 [[licenses]]
 product_sku = "ACME-7"
 issuer_name = "Acme & Sons"
-entitlements = [["Seats", 1, "Count"], ["Export", "None"], ["Traffic", 500, "Gigabytes"]]
+entitlements = [["Seats", 1, "Count"], { name = "Export" }, ["Traffic", 500, "Gigabytes"]]
 ttl = 600
 
 [[licenses]]
@@ -31,7 +31,7 @@ entitlements = [["Seats", 2, "Count"]]
 @pytest.fixture
 def seed(tmp_path):
     path = tmp_path / "seed.toml"
-    path.write_text(SEED.replace('["Export", "None"]', '{ name = "Export" }'))
+    path.write_text(SEED)
     return path
 
 
@@ -90,7 +90,7 @@ PROGRAM = "import meterguard; print(meterguard.has_entitlement('Seats', 1), mete
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
 def test_its_two_lines_are_all_a_program_needs(serving, seed, shell_environment):
     with serving("--seed", seed) as emulator:
-        lines = [emulator.process.stdout.readline().rstrip() for _ in range(9)]
+        lines = [emulator.process.stdout.readline().rstrip() for _ in range(8)]
         assert lines[:2] == ["  ACME-7: 1 Seats, Export (feature), 500 Traffic (Gigabytes)", "  ACME-8: 2 Seats"]
         exports = [line for line in lines if line.startswith("export ")]
         assert len(exports) == 2

@@ -6,9 +6,13 @@ import contextlib
 import doctest
 import io
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
 from sybil import Example, Sybil
 from sybil.evaluators.python import PythonEvaluator
@@ -26,6 +30,9 @@ _FLAGS = doctest.ELLIPSIS | doctest.REPORT_NDIFF
 def _run(example: Example) -> None:
     """Run a ``python`` block, and keep what it prints for the block that shows it."""
     check_all_is_shown(example.namespace)
+    if "_tests" in example.namespace or "@pytest.fixture" in example.parsed:
+        example.namespace.setdefault("_tests", []).append(str(example.parsed))
+        return
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         PythonEvaluator()(example)
@@ -42,10 +49,32 @@ def _compare(example: Example) -> str | None:
     return checker.output_difference(doctest.Example("", want), got, _FLAGS)
 
 
+def run_tests_shown(namespace: dict[str, Any], folder: str | Path) -> None:
+    """A page that shows a fixture shows a test file, in pieces: put together, it passes."""
+    pieces = namespace.pop("_tests", [])
+    if pieces:
+        file = Path(folder) / "test_shown.py"
+        file.write_text("\n\n".join(pieces), "utf-8")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", file]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def check_all_is_shown(namespace: dict[str, Any]) -> None:
     """What a snippet prints is shown below it: a reader wants to know what to expect."""
     printed = namespace.pop(_PRINTED, "")
     assert not printed, f"printed, and not shown in a text block:\n{printed}"
+
+
+def play(path: str, folder: str | Path, namespace: dict[str, Any]) -> None:
+    """Run a page from top to bottom."""
+    document = (MARKDOWN if path.endswith(".md") else DOCSTRINGS).parse(Path(path))
+    document.namespace.update(namespace, __name__="__main__")
+    for example in document.examples():
+        with contextlib.suppress(SkipTest):  # of a snippet whose framework is not installed
+            example.evaluate()
+    check_all_is_shown(document.namespace)
+    run_tests_shown(document.namespace, folder)
 
 
 MARKDOWN = Sybil(
@@ -58,10 +87,10 @@ MARKDOWN = Sybil(
 DOCSTRINGS = Sybil(parsers=[rest.DocTestParser(), rest.PythonCodeBlockParser(), rest.SkipParser()])
 
 
-def documents():
+def documents() -> list[Path]:
     """Every page and module with something to run."""
-    parsed = [*map(MARKDOWN.parse, PAGES), *map(DOCSTRINGS.parse, PATHS)]
-    return [(document.path.removeprefix(f"{ROOT}/"), document) for document in parsed if any(document.examples())]
+    pages = [page for page in PAGES if any(MARKDOWN.parse(page).examples())]
+    return pages + [path for path in PATHS if any(DOCSTRINGS.parse(path).examples())]
 
 
 @dataclass(frozen=True)

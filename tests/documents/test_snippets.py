@@ -2,14 +2,20 @@
 
 A page finds what its reader has: a licence for the product ACME-1 with 3 Seats and the feature Export, and
 the environment variables that say where it is. ``lm``, the emulator, is there by name. What a snippet prints
-stands below it in a ``text`` block. A snippet that cannot run says so: ``% skip: next`` before it.
+stands below it in a ``text`` block. From a fixture on, a page's snippets are a test file. A snippet that cannot
+run says so: ``% skip: next`` before it. A page that sets up what a process has once says ``% own process``.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
-from tests.documents.pages import check_all_is_shown, documents
+from tests.documents.pages import blocks, documents, play
+from tests.house.source import ROOT
 
 
 @pytest.fixture
@@ -21,9 +27,25 @@ def reader(lm, monkeypatch):
     return lm
 
 
-@pytest.mark.parametrize("document", [pytest.param(document, id=name) for name, document in documents()])
-def test_a_page_runs(document, reader):
-    document.namespace["lm"] = reader
-    for example in document.examples():
-        example.evaluate()
-    check_all_is_shown(document.namespace)
+@pytest.mark.parametrize("page", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in documents()])
+def test_a_page_runs(page, reader, tmp_path):
+    if "% own process" not in page.read_text("utf-8").splitlines():
+        play(str(page), tmp_path, {"lm": reader})
+        return
+    program = "import sys; from tests.documents.pages import play; play(sys.argv[1], sys.argv[2], {})"
+    command = [sys.executable, "-W", "error", "-c", program, page, tmp_path]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_first_example_of_the_readme_is_a_program(tmp_path):
+    """It needs no set-up at all, ends by itself, and prints what stands below it."""
+    program, shown = (
+        next(one.text for one in blocks(kind) if one.place == "README.md:1") for kind in ("python", "text")
+    )
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "METERGUARD_"))}
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=bare, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == (shown, "", 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -74,6 +76,17 @@ class TestFakedTime:
         with fake():
             now = Clock().now()
         assert abs(now - TRUE_TIME) < 600
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no clock tells the truth then")
+    def test_even_one_that_is_imported_only_then(self):
+        program = (
+            "import time_machine\n"
+            "with time_machine.travel('2001-01-01', tick=False):\n"
+            "    from meterguard.emulator import Clock\n"
+            "    print(Clock().now())\n"
+        )
+        run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=30)
+        assert abs(float(run.stdout) - TRUE_TIME) < 600
 
     @faked
     def test_a_clock_made_before_goes_on(self, fake):

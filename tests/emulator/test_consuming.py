@@ -7,6 +7,8 @@ from datetime import datetime
 import pytest
 
 from meterguard.emulator import Behavior, Emulator
+from meterguard.emulator.clock import moment_of
+from meterguard.emulator.periods import period_of
 
 
 def seconds(text):
@@ -158,6 +160,23 @@ def test_a_licence_that_renews_has_its_drawn_units_back(lm, take):
     assert lm.usage(weekly) == {"Seats": 3}
     lm.clock.advance(60)
     assert lm.usage(weekly) == {"Seats": 0}
+
+
+@pytest.mark.parametrize(
+    ("renew_type", "begin", "now", "period"),
+    [
+        ("None", "2026-01-01", "2030-01-01", 0),
+        ("Weekly", "2026-01-01", "2025-01-01", 0),
+        ("Weekly", "2026-01-01", "2026-01-07T23:59:59", 0),
+        ("Weekly", "2026-01-01", "2026-01-08", 1),
+        ("Monthly", "2026-01-31T12:00:00", "2026-02-28T11:59:59", 0),
+        ("Monthly", "2026-01-31T12:00:00", "2026-02-28T12:00:00", 1),
+        ("Monthly", "2026-01-31T12:00:00", "2026-03-30T12:00:00", 1),
+        ("Monthly", "2026-01-31T12:00:00", "2027-01-31T12:00:00", 12),
+    ],
+)
+def test_periods_of_renewal(renew_type, begin, now, period):
+    assert period_of(renew_type, moment_of(begin), moment_of(now)) == period
 
 
 def test_provisional_needs_a_provisional_configuration(lm, take, code):
@@ -319,6 +338,19 @@ class TestAccounts:
         with code("ResourceNotFoundException"):
             stranger.extend_license_consumption(LicenseConsumptionToken=token)
         assert lm.usage("ACME-1") == {"Seats": 1}
+
+    def test_a_licence_can_be_taken_away_from_who_received_it(self, lm, licence, take, client, code):
+        token = take(Seats=1)["LicenseConsumptionToken"]
+        lm.receive(licence, status="DISABLED")
+        with code("ResourceNotFoundException"):
+            take(Seats=1)
+        with code("ResourceNotFoundException"):
+            client.extend_license_consumption(LicenseConsumptionToken=token)
+        client.check_in_license(LicenseConsumptionToken=token)
+        lm.receive(licence)
+        take(Seats=1)
+        with pytest.raises(ValueError, match="GONE"):
+            lm.receive(licence, status="GONE")
 
     def test_an_access_key_can_be_given_an_account(self, lm, connect, take, code):
         lm.accounts["AKIAELSEWHERE"] = "222222222222"

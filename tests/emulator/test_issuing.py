@@ -230,6 +230,9 @@ class TestListReceived:
         assert found == [["SKU-1", "SKU-2"], ["SKU-3", "SKU-4"], ["SKU-5"]]
         assert token == {"NextToken": None}
 
+    def test_a_last_page_that_is_full_has_no_next(self, client, many):
+        assert "NextToken" not in client.list_received_licenses(MaxResults=5)
+
     def test_a_page_token_is_for_its_own_question(self, client, many, code):
         token = client.list_received_licenses(MaxResults=2)["NextToken"]
         for wrong in ({"NextToken": "bm8="}, {"NextToken": "!"}, {"NextToken": "\u00e9"}):

@@ -42,6 +42,16 @@ def test_after_ten_minutes_a_token_is_new(lm, take):
     assert lm.usage("ACME-1") == {"Seats": 2}
 
 
+def test_a_token_is_forgotten_in_time_when_the_clock_was_set_back(lm, take):
+    lm.clock.freeze()
+    take(Seats=1, token="later")
+    lm.clock.advance(-300)
+    lm.update_license("ACME-1", begin="2020-01-01")
+    first = take(Seats=1, token="same")
+    lm.clock.advance(600)
+    assert bare(take(Seats=1, token="same")) != bare(first)
+
+
 def test_a_refusal_is_not_remembered(lm, take, client, code):
     held = take(Seats=3)
     with code("NoEntitlementsAllowedException"):

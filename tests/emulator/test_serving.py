@@ -22,7 +22,7 @@ def threads():
 
 def test_many_one_after_another_leave_nothing():
     before = threads()
-    for _ in range(20):
+    for _ in range(40):
         with Emulator() as lm, socket.create_connection(("127.0.0.1", lm.port), 5):
             pass
     assert threads() == before
@@ -145,10 +145,13 @@ def test_in_a_thread_it_serves_too():
     found[0].stop()
 
 
-def test_without_the_optional_packages_the_error_says_what_to_install():
+@pytest.mark.parametrize("package", ["uvicorn", "starlette"])
+def test_without_the_optional_packages_the_error_says_what_to_install(package):
     program = (
-        "import sys\n"
-        "sys.modules['uvicorn'] = None\n"
+        "import importlib.util, sys\n"
+        f"sys.modules['{package}'] = None\n"
+        "found = importlib.util.find_spec\n"
+        f"importlib.util.find_spec = lambda name: None if name == '{package}' else found(name)\n"
         "from meterguard.emulator import Emulator\n"
         "lm = Emulator()\n"
         "lm.add_license('ACME-1', [('Seats', 1, 'Count')])\n"
@@ -162,7 +165,7 @@ def test_without_the_optional_packages_the_error_says_what_to_install():
 def test_importing_it_starts_and_imports_nothing_heavy():
     program = (
         "import sys, threading, meterguard.emulator\n"
-        "heavy = {'boto3', 'uvicorn', 'starlette', 'asyncio'} & sys.modules.keys()\n"
+        "heavy = {'boto3', 'botocore', 'uvicorn', 'starlette'} & sys.modules.keys()\n"
         "assert not heavy, heavy\n"
         "assert threading.active_count() == 1\n"
     )

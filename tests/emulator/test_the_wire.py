@@ -94,7 +94,7 @@ class TestMalformed:
             b'"text"',
             b"[]",
             b"null",
-            b'{"ProductSKU": NaN}',
+            b'{"Colour": NaN}',
             b'{"ProductSKU": "\xff"}',
             b"\xef\xbb\xbf{}",
             b"\x00",
@@ -144,6 +144,11 @@ class TestMalformed:
         assert (status, code_of(body)) == (400, "ValidationException")
         assert next(iter(change)) in json.loads(body)["Message"]
         assert lm.usage("ACME-1") == {"Seats": 0}
+
+    @pytest.mark.parametrize("size", [2**31, 1.0, "1", False])
+    def test_numbers_of_the_wrong_kind(self, lm, post, size):
+        status, _, body = post({"MaxResults": size}, "ListReceivedLicenses")
+        assert (status, code_of(body)) == (400, "SerializationException")
 
     def test_all_that_is_wrong_is_told_at_once(self, lm, post):
         message = json.loads(post({"CheckoutType": "X", "Entitlements": []})[2])["Message"]

@@ -65,9 +65,7 @@ def checkouts(lm):
 
     def asked():
         requests = [one for one in lm.requests if one.operation == "CheckoutLicense"]
-        return [
-            {line["Name"]: line.get("Value") for line in one.parameters["Entitlements"]} for one in requests
-        ]
+        return [{line["Name"]: line.get("Value") for line in one.parameters["Entitlements"]} for one in requests]
 
     return asked
 
@@ -82,6 +80,12 @@ def per_call(guard):
 def denied(guard):
     """``denied(**options)``: a gate for what the licence does not hold."""
     return lambda **options: guard.requires_entitlement("Nope", **options)
+
+
+@pytest.fixture
+def unreachable(lm):
+    """``with unreachable():`` an unknown at once, since no other attempt would get another answer."""
+    return lambda: lm.down(error="RedirectException")
 
 
 @pytest.fixture

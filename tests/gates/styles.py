@@ -1,4 +1,4 @@
-"""Every way to write a guarded callable.
+"""Every way to write a guarded function or method; see `running_styles` for those that run on after the call.
 
 A style gets a gate and a body, puts the body behind the gate, and returns a function without arguments that
 calls it with ``1, b=2`` and runs it to its end. What that returns is what the body returned: for generators
@@ -8,7 +8,6 @@ the one item there was.
 from __future__ import annotations
 
 import abc
-import asyncio
 import contextlib
 import functools
 import types
@@ -19,17 +18,6 @@ STYLES = {}
 def style(make):
     STYLES[make.__name__] = make
     return make
-
-
-def drained(generator):
-    return next(iter([*generator]), "no item")
-
-
-def adrained(generator):
-    async def drain():
-        return [item async for item in generator]
-
-    return drained(asyncio.run(drain()))
 
 
 @style
@@ -346,129 +334,3 @@ def twice_guarded(gate, body):
         return body(a, b=b)
 
     return lambda: guarded(1, b=2)
-
-
-@style
-def coroutine_function(gate, body):
-    @gate
-    async def guarded(a, b):
-        return body(a, b=b)
-
-    return lambda: asyncio.run(guarded(1, b=2))
-
-
-@style
-def coroutine_method(gate, body):
-    class Owner:
-        @gate
-        async def guarded(self, a, b):
-            assert type(self) is Owner
-            return body(a, b=b)
-
-    return lambda: asyncio.run(Owner().guarded(1, b=2))
-
-
-@style
-def coroutine_classmethod(gate, body):
-    class Owner:
-        @gate
-        @classmethod
-        async def guarded(cls, a, b):
-            assert cls is Owner
-            return body(a, b=b)
-
-    return lambda: asyncio.run(Owner.guarded(1, b=2))
-
-
-@style
-def coroutine_staticmethod(gate, body):
-    class Owner:
-        @staticmethod
-        @gate
-        async def guarded(a, b):
-            return body(a, b=b)
-
-    return lambda: asyncio.run(Owner.guarded(1, b=2))
-
-
-@style
-def partial_of_a_coroutine_function(gate, body):
-    async def coroutine(a, b):
-        return body(a, b=b)
-
-    guarded = gate(functools.partial(coroutine, 1))
-    return lambda: asyncio.run(guarded(b=2))
-
-
-@style
-def object_with_a_coroutine_call(gate, body):
-    class Owner:
-        async def __call__(self, a, b):
-            return body(a, b=b)
-
-    guarded = gate(Owner())
-    return lambda: asyncio.run(guarded(1, b=2))
-
-
-@style
-def generator(gate, body):
-    @gate
-    def guarded(a, b):
-        yield body(a, b=b)
-
-    return lambda: drained(guarded(1, b=2))
-
-
-@style
-def generator_method(gate, body):
-    class Owner:
-        @gate
-        def guarded(self, a, b):
-            assert type(self) is Owner
-            yield body(a, b=b)
-
-    return lambda: drained(Owner().guarded(1, b=2))
-
-
-@style
-def iter_of_an_object(gate, body):
-    class Owner:
-        @gate
-        def __iter__(self):
-            yield body(1, b=2)
-
-    return lambda: drained(Owner())
-
-
-@style
-def async_generator(gate, body):
-    @gate
-    async def guarded(a, b):
-        yield body(a, b=b)
-
-    return lambda: adrained(guarded(1, b=2))
-
-
-@style
-def async_generator_method(gate, body):
-    class Owner:
-        @gate
-        async def guarded(self, a, b):
-            assert type(self) is Owner
-            yield body(a, b=b)
-
-    return lambda: adrained(Owner().guarded(1, b=2))
-
-
-@style
-def async_context_manager_function(gate, body):
-    @contextlib.asynccontextmanager
-    @gate
-    async def guarded(a, b):
-        yield body(a, b=b)
-
-    async def call():
-        async with guarded(1, b=2) as result:
-            return result
-
-    return lambda: asyncio.run(call())

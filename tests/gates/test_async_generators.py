@@ -100,7 +100,7 @@ def test_an_exception_of_its_own_comes_out_unchanged(per_call, used):
     async def main():
         return [item async for item in failing()]
 
-    with pytest.raises(ValueError, match="^mine$") as caught:
+    with pytest.raises(ValueError, match=r"^mine$") as caught:
         asyncio.run(main())
     assert caught.value is error
     assert caught.traceback[-1].name == "failing"
@@ -140,7 +140,7 @@ def test_one_that_refuses_to_close_fails_as_it_would_unguarded_and_still_returns
     async def main():
         generator = refusing()
         await anext(generator)
-        with pytest.raises(RuntimeError, match="async generator ignored GeneratorExit"):
+        with pytest.raises(RuntimeError, match=r"async generator ignored GeneratorExit"):
             await generator.aclose()
         return used()
 
@@ -151,6 +151,7 @@ def test_one_that_is_left_early_returns_its_seat_with_the_loop(counting, used):
     async def main():
         async for item in counting():
             return item, used()
+        return None
 
     assert asyncio.run(main()) == (0, 1)
     assert used() == 0

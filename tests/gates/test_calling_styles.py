@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meterguard import EntitlementDenied
+from tests.gates import running_styles  # noqa: F401 - it adds to them
 from tests.gates.styles import STYLES
 
 TAKES_TWO = {"twice_guarded"}

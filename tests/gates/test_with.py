@@ -1,10 +1,8 @@
-"""A gate as a context manager, sync and async: nested, re-entrant, concurrent, and in frameworks' hands."""
+"""A gate as a context manager, sync and async: nested, re-entrant, concurrent."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
 import gc
 import sys
 import threading
@@ -18,11 +16,6 @@ from meterguard import ConfigurationError, EntitlementDenied, EntitlementUnavail
 @pytest.fixture
 def shared(guard):
     return guard.requires_entitlement("Seats", 1)
-
-
-def in_a_copy(fn):
-    """Call it in a copy of this context, as frameworks do with each half of a dependency."""
-    return contextvars.copy_context().run(fn)
 
 
 # -- what it gives -------------------------------------------------------------------------------
@@ -173,25 +166,20 @@ def test_a_cancelled_task_returns_the_seat(per_call, used):
     assert asyncio.run(main()) == (1, 0)
 
 
-def test_a_coroutine_that_is_thrown_away_in_the_block_returns_the_seat(per_call, used, returned):
+def test_a_task_that_dies_with_its_loop_in_the_block_returns_the_seat(per_call, used, returned):
     async def work(inside):
         async with per_call:
             inside.set()
             await asyncio.Event().wait()
 
-    async def main():
-        inside = asyncio.Event()
-        coroutine = work(inside)
-        task = asyncio.ensure_future(_stepped(coroutine, inside))
-        await task
-        coroutine.close()
-
-    async def _stepped(coroutine, inside):
-        while not inside.is_set():
-            coroutine.send(None)
-            await asyncio.sleep(0)
-
-    asyncio.run(main())
+    loop = asyncio.new_event_loop()
+    inside = asyncio.Event()
+    task = loop.create_task(work(inside))
+    loop.run_until_complete(inside.wait())
+    assert used() == 1
+    loop.close()
+    del task
+    gc.collect()
     returned()
     assert used() == 0
 
@@ -206,6 +194,11 @@ def test_a_generator_that_is_dropped_in_the_block_returns_the_seat(per_call, use
     del generator
     gc.collect()
     assert used() == 0
+
+
+def test_leaving_more_often_than_entering_is_an_error(per_call):
+    with pytest.raises(RuntimeError, match=r"^this gate is left more often than it was entered$"):
+        per_call.__exit__(None, None, None)
 
 
 # -- many at once --------------------------------------------------------------------------------
@@ -292,128 +285,6 @@ def test_who_leaves_first_ends_only_its_own_lease(per_call, used):
     assert used() == 0
 
 
-# -- in frameworks' hands ------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def dependency(gate):
-    """As FastAPI has them: a generator, whose halves run on any thread, each in a context of its own."""
-    with gate as lease:
-        yield lease
-
-
-def test_dependencies_end_their_own_lease_whatever_context_they_end_in(per_call, used):
-    one, other = dependency(per_call), dependency(per_call)
-    first, second = in_a_copy(one.__enter__), in_a_copy(other.__enter__)
-    assert used() == 2
-    in_a_copy(lambda: one.__exit__(None, None, None))
-    assert (first.is_live, second.is_live, used()) == (False, True, 1)
-    in_a_copy(lambda: other.__exit__(None, None, None))
-    assert (second.is_live, used()) == (False, 0)
-
-
-def test_dependencies_end_their_own_lease_whatever_thread_they_end_on(per_call, used):
-    one, other = dependency(per_call), dependency(per_call)
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(one.__enter__).result()
-    with ThreadPoolExecutor(1) as pool:
-        second = pool.submit(other.__enter__).result()
-        pool.submit(one.__exit__, None, None, None).result()
-    assert (first.is_live, second.is_live, used()) == (False, True, 1)
-    other.__exit__(None, None, None)
-    assert used() == 0
-
-
-def test_async_dependencies_end_their_own_lease_whatever_task_they_end_in(per_call, used):
-    @contextlib.asynccontextmanager
-    async def dependency():
-        async with per_call as lease:
-            yield lease
-
-    async def in_a_task(coroutine):
-        return await asyncio.create_task(coroutine)
-
-    async def main():
-        one, other = dependency(), dependency()
-        first = await in_a_task(one.__aenter__())
-        second = await in_a_task(other.__aenter__())
-        await in_a_task(one.__aexit__(None, None, None))
-        between = first.is_live, second.is_live, used()
-        await in_a_task(other.__aexit__(None, None, None))
-        return between
-
-    assert asyncio.run(main()) == (False, True, 1)
-    assert used() == 0
-
-
-def test_an_exit_stack_ends_what_it_entered_last(per_call, used):
-    with contextlib.ExitStack() as stack:
-        leases = [stack.enter_context(per_call) for _ in range(2)]
-        assert used() == 2
-    assert [lease.is_live for lease in leases] == [False, False]
-    assert used() == 0
-
-
-def test_exit_stacks_on_two_threads_end_their_own_leases(per_call, used):
-    entered, left = threading.Barrier(2), threading.Event()
-
-    def first():
-        with contextlib.ExitStack() as stack:
-            lease = stack.enter_context(per_call)
-            entered.wait()
-            entered.wait()
-        left.set()
-        return lease
-
-    with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as stack:
-        other = pool.submit(first)
-        entered.wait()
-        mine = stack.enter_context(per_call)
-        entered.wait()
-        left.wait()
-        assert (mine.is_live, other.result().is_live, used()) == (True, False, 1)
-    assert used() == 0
-
-
-def test_exit_stacks_in_copied_contexts_give_back_every_seat(per_call, used):
-    stacks = [contextlib.ExitStack() for _ in range(3)]
-    for stack in stacks:
-        in_a_copy(lambda stack=stack: stack.enter_context(per_call))
-    assert used() == 3
-    for seats, stack in zip((2, 1, 0), stacks, strict=True):
-        in_a_copy(stack.close)
-        assert used() == seats
-
-
-def test_an_async_exit_stack_ends_what_it_entered(per_call, used):
-    async def main():
-        async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(per_call)
-            stack.enter_context(per_call)
-            return used()
-
-    assert asyncio.run(main()) == 2
-    assert used() == 0
-
-
-def test_blocks_that_others_end_leave_nothing_behind(per_call):
-    """What is entered here and left in a copy of this context is forgotten here, too."""
-    for _ in range(3):
-        one = dependency(per_call)
-        one.__enter__()
-        in_a_copy(lambda one=one: one.__exit__(None, None, None))
-    from meterguard.gates import _entered
-
-    with per_call:
-        assert len(_entered.get()) == 1
-    assert per_call._open == {}
-
-
-def test_leaving_more_often_than_entering_is_an_error(per_call):
-    with pytest.raises(RuntimeError, match="^this gate is left more often than it was entered$"):
-        per_call.__exit__(None, None, None)
-
-
 # -- computed ------------------------------------------------------------------------------------
 
 
@@ -435,7 +306,7 @@ def test_callables_are_called_without_arguments(guard, checkouts):
 
 def test_a_value_out_of_range_is_refused_before_the_block(guard, checkouts):
     ran = []
-    with pytest.raises(ConfigurationError, match="^value must be a positive whole number"):  # noqa: SIM117
+    with pytest.raises(ConfigurationError, match=r"^value must be a positive whole number"):  # noqa: SIM117
         with guard.requires_entitlement("Seats", lambda: 0):
             ran.append(True)
     assert (ran, checkouts()) == ([], [])

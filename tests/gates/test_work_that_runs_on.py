@@ -31,7 +31,7 @@ def test_a_coroutine_that_fails_returns_the_seat(per_call, used):
         raise error
 
     guarded = per_call(lambda: work())
-    with pytest.raises(ValueError, match="^mine$") as caught:
+    with pytest.raises(ValueError, match=r"^mine$") as caught:
         asyncio.run(guarded())
     assert caught.value is error
     assert (error.__cause__, error.__context__) == (None, None)

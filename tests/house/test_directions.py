@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "testing": PUBLIC | {"emulator"},
     "pytest_plugin": PUBLIC | {"emulator", "testing"},
     "cli": PUBLIC | {"emulator", "console", "telemetry"},
+    "__main__": {"cli"},
 }
 
 # Which rooms may import what is not in the standard library.

@@ -85,7 +85,7 @@ def _claims(claims: Iterable[Claim]) -> RenderableType:
     table.add_column(style="dim")
     for claim in claims:
         value = Text(shown(claim.actual, claim.unit), style="" if claim.holds else "bold red")
-        table.add_row(_mark(holds=claim.holds), claim.text, value, expected(claim))
+        table.add_row(_mark(holds=claim.holds), Text(claim.text), value, Text(expected(claim)))
     return table
 
 
@@ -97,7 +97,7 @@ def _sheet(finale: Finale) -> RenderableType:
         table.add_column(name, justify="right", header_style="dim")
     for step in finale.steps:
         calls, requests = f"{step.outcome.calls:,}", f"{sum(step.requests.values())}"
-        table.add_row(f"{step.number}", step.title, calls, requests, per_call(step.outcome))
+        table.add_row(f"{step.number}", Text(step.title), calls, requests, per_call(step.outcome))
     table.add_section()
     table.add_row("", "", f"{finale.calls:,}", f"{finale.requests}", "", style="bold")
     return table

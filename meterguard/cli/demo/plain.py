@@ -33,7 +33,8 @@ def _encodable(line: str) -> str:
 def _lines(record: Record) -> Iterator[str]:
     match record:
         case Opening():
-            yield f"meterguard demo: real boto3, and an emulated AWS License Manager at {record.url}"
+            yield "meterguard demo"
+            yield f"Real boto3, and an emulated AWS License Manager at {record.url}."
             yield f"The licence has {record.terms}."
         case Curtain():
             yield ""

@@ -73,7 +73,7 @@ def two_users(stage: Stage) -> Playing:
     ana, ben = USERS
     answers = [*_at_once(stage.product.edit, ana), *asyncio.run(_gathered(stage.product.edit_async, ben))]
     return Outcome(
-        f"A seat for each user: {CROWD} threads call edit({ana!r}) at once, {CROWD} tasks edit({ben!r}).",
+        f"A seat each: {CROWD} threads call edit({ana!r}) at once, {CROWD} tasks edit({ben!r}).",
         (
             Claim("calls served", sum(map(is_served, answers)), 2 * CROWD),
             Claim("requests", stage.requests(), {"CheckoutLicense": 2}),

@@ -23,7 +23,7 @@ SEATS = 2
 USERS = ("ana", "ben")
 LONG, SHORT = 3600, 2
 """Seconds a lease lives: in real life, and once the demonstration shows how it is renewed."""
-LONGEST = 13.0
+LONGEST = 12.0
 """Seconds after which no scene waits any longer, so that a broken promise does not hang the demonstration."""
 
 
@@ -80,6 +80,14 @@ class Stage:
         self.is_up = True
 
     def __enter__(self) -> Self:
+        try:
+            self._put_up()
+        except BaseException:
+            self._rooms.close()
+            raise
+        return self
+
+    def _put_up(self) -> None:
         self._rooms.enter_context(_nobodys_environment())
         self.lm = self._rooms.enter_context(Emulator())
         self.licence = self.lm.add_license(
@@ -87,7 +95,6 @@ class Stage:
         )
         self.open_guard()
         self.load = self._new_load()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._rooms.close()

@@ -1,0 +1,134 @@
+"""What the reference lists is what there is."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import tomllib
+
+import pytest
+from botocore.loaders import Loader
+
+import meterguard
+import meterguard.emulator
+from meterguard import config, events
+from meterguard.core.lifecycle import TABLE, Signal, State
+from meterguard.emulator import Emulator
+from meterguard.emulator.seed import read_seed
+from tests.documents.pages import DOCS, blocks
+
+REFERENCE = {path.name: path.read_text("utf-8") for path in (DOCS / "reference").glob("*.md")}
+DOCUMENTED = set(re.findall(r"auto(?:function|class|exception):: (\w+)", "\n".join(REFERENCE.values())))
+
+
+def rows(text):
+    """The cells of every table row, code marks taken off."""
+    lines = [line for line in text.splitlines() if line.startswith("|") and "---" not in line]
+    return [[cell.strip().replace("`", "") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_every_public_name_is_documented():
+    public = {*meterguard.__all__, *meterguard.emulator.__all__}
+    assert {name for name in public if not name.startswith("_")} <= DOCUMENTED
+
+
+def test_every_event_is_documented():
+    kinds = {name for name, kind in vars(events).items() if inspect.isclass(kind) and issubclass(kind, events.Event)}
+    assert kinds <= DOCUMENTED
+
+
+def written(default):
+    if isinstance(default, str):
+        return f'"{default}"'
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def test_the_configuration_table_is_the_code():
+    table = {row[0]: row for row in rows(REFERENCE["configuration.md"]) if len(row) == 3}
+    parameters = dict(inspect.signature(meterguard.MeterGuard.__init__).parameters)
+    del parameters["self"], table["argument"]
+    assert list(table) == list(parameters)
+    for name, (_, variable, default) in table.items():
+        expected = config.variable(name) if name in config._FROM_ENVIRONMENT else None
+        assert (variable if variable.startswith("METERGUARD_") else None) == expected, name
+        stated = config._DEFAULTS.get(name, parameters[name].default)
+        if name in config._REQUIRED:
+            assert default == "required"
+        elif stated is None:
+            assert default in ("none", "a new one", "AWS's own"), name
+        else:
+            assert default == written(stated), name
+
+
+def test_defaults_in_signatures_are_those_of_the_code():
+    shown = re.search(r"autoclass:: MeterGuard\((.+)\)", REFERENCE["guard.md"])[1]
+    for name, _, default in [row for row in rows(REFERENCE["configuration.md"]) if len(row) == 3][1:]:
+        stated = re.search(rf"\b{name}=([^,]+)", shown)[1].replace("_", "")
+        if default not in ("required", "none", "a new one", "AWS's own"):
+            assert stated == default, name
+
+
+def test_the_reasons_are_the_code():
+    table = [row for row in rows(REFERENCE["answers.md"]) if len(row) == 5][1:]
+    shown = [(name, value.strip('"'), openfeature) for name, value, _, _, openfeature in table]
+    assert shown == [(one.name, one.value, one.openfeature) for one in meterguard.Reason]
+
+
+def test_the_table_of_states_is_the_code():
+    text = (DOCS / "explanation/leases.md").read_text("utf-8")
+    shown = {
+        (State[source], Signal[signal.strip().upper()]): State[target]
+        for source, signals, target in (row for row in rows(text) if len(row) == 3)
+        if source in State.__members__
+        for signal in signals.split(",")
+    }
+    told = {Signal.GRANTED: State.HELD, Signal.RENEWED: State.HELD}
+    told |= {Signal.DENIED: State.BARRED, Signal.CLOSE: State.CLOSED}
+    changes = {
+        (state, signal): target
+        for state, row in TABLE.items()
+        for signal, target in row.items()
+        if signal not in told and target is not state
+    }
+    assert shown == changes
+    assert all(row.get(signal, target) is target for row in TABLE.values() for signal, target in told.items())
+
+
+def test_the_tree_of_errors_is_the_code():
+    tree = re.search(r"```\{code-block\} none\n(.+?)```", REFERENCE["errors.md"], re.DOTALL)[1]
+    shown, path = {}, []
+    for line in tree.splitlines():
+        indent, name = re.match(r"([\s│├└─]*)(\w+)", line).groups()
+        path[len(indent) // 4 :] = [name]
+        shown[name] = path[-2] if len(path) > 1 else "Exception"
+    errors = [one for one in vars(meterguard).values() if isinstance(one, type) and issubclass(one, Exception)]
+    assert shown == {one.__name__: one.__bases__[0].__name__ for one in errors}
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=block.place) for block in blocks("json")])
+def test_a_policy_names_actions_that_exist(block):
+    operations = set(Loader().load_service_model("license-manager", "service-2")["operations"])
+    policy = json.loads(block.text)
+    assert policy["Version"] == "2012-10-17"
+    for statement in policy["Statement"]:
+        assert {action.removeprefix("license-manager:") for action in statement["Action"]} <= operations
+
+
+def test_the_first_policy_is_what_the_client_asks():
+    from meterguard.aws.service import _METHODS
+
+    first = json.loads(blocks("json")[0].text)
+    assert {action.removeprefix("license-manager:") for action in first["Statement"][0]["Action"]} == set(_METHODS)
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=block.place) for block in blocks("toml")])
+def test_a_seed_can_be_planted(block):
+    emulator = Emulator(seed=read_seed(tomllib.loads(block.text)))
+    assert emulator.license("ACME-1")
+
+
+@pytest.mark.parametrize(("page", "owner"), [("emulator.md", Emulator), ("guard.md", meterguard.MeterGuard)])
+def test_every_public_method_is_documented(page, owner):
+    shown = set(re.findall(r"auto(?:method|property):: (\w+)", REFERENCE[page]))
+    assert shown == {name for name in vars(owner) if not name.startswith("_")} - {"forget"}

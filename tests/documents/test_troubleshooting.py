@@ -1,0 +1,125 @@
+"""The page of messages has every message that can be provoked here, and none that cannot."""
+
+from __future__ import annotations
+
+import re
+from contextvars import ContextVar
+from types import SimpleNamespace
+
+import boto3
+import flask
+import pytest
+
+import meterguard
+from meterguard import Entitlement, requires_entitlement
+from meterguard.core import wording
+from meterguard.ports import ServiceFault
+from tests.documents.pages import DOCS
+
+HEADINGS = re.findall(r"^### `(.+)`$", (DOCS / "how-to/troubleshooting.md").read_text("utf-8"), re.MULTILINE)
+
+WANTED = (Entitlement("Export"),)
+
+# What the service is made to do, for a guard that is set up well.
+FAULTS = {
+    "denied": {"error": "NoEntitlementsAllowedException"},
+    "no licence": {"error": "ResourceNotFoundException"},
+    "less": {"partial": ["Export"]},
+    "iam": {"error": "AccessDeniedException"},
+    "expired": {"error": "ExpiredTokenException"},
+    "unrecognised": {"error": "UnrecognizedClientException"},
+    "signature": {"error": "InvalidSignatureException"},
+    "clock": {"error": "RequestTimeTooSkewed", "status": 403},
+    "lifetime": {"lifetime": -5},
+    "wrong": {"error": "ValidationException"},
+}
+# These are retried until time is up, and what a caller hears then depends on the moment: so, one attempt.
+UNKNOWNS = {
+    "broken": {"drop": "before"},
+    "silent": {"latency": 2},
+    "throttled": {"error": "RateLimitExceededException"},
+    "trouble": {"status": 503},
+    "empty": {"body": "empty"},
+    "redirect": {"error": "RedirectException", "location": "eu-west-1"},
+}
+
+
+def message(act):
+    with pytest.raises((meterguard.MeterGuardError, TypeError)) as caught:
+        act()
+    return str(caught.value)
+
+
+def attempt(service):
+    with pytest.raises(ServiceFault) as caught:
+        service.check_out(WANTED, "token")
+    return str(wording.failed(WANTED, caught.value))
+
+
+def enter(gate):
+    with gate:
+        pass
+
+
+@pytest.fixture
+def asked(lm, make_guard):
+    """The messages of calls that reach the service."""
+    licence = lm.add_license("ACME-1", entitlements=[("Seats", 3, "Count"), ("Export", None, "None")])
+    guard = make_guard(lm, licence, timeout=1, denial_ttl=0)
+    service = guard._ready().fleet.requester.service
+    service.connect()
+    told = []
+    for name, fault in FAULTS.items():
+        gate = guard.requires_entitlement("Export", per=name) & guard.requires_entitlement("Seats", 1, per=name)
+        with lm.faults.active("CheckoutLicense", **fault):
+            told.append(message(lambda gate=gate: enter(gate)))
+    for fault in UNKNOWNS.values():
+        with lm.faults.active("CheckoutLicense", **fault):
+            told.append(attempt(service))
+    lm.stop()
+    return [*told, attempt(service), str(wording.timed_out(WANTED, 10))]
+
+
+def unasked(monkeypatch):
+    """The messages of declarations and set-ups."""
+    session = boto3.Session("any", "any", region_name="us-east-1")
+    closed = meterguard.MeterGuard("ACME-1", "issuer")
+    closed.close()
+    app = flask.Flask(__name__)
+    no_region = SimpleNamespace(client=session.client, region_name=None)
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    yield message(lambda: enter(meterguard.MeterGuard().requires_entitlement("Export")))
+    placeless = meterguard.MeterGuard("ACME-1", "issuer", session=no_region)
+    yield message(lambda: enter(placeless.requires_entitlement("Export")))
+    yield message(lambda: enter(closed.requires_entitlement("Export")))
+    yield message(lambda: meterguard.MeterGuard(store="redis://host"))
+    yield message(lambda: requires_entitlement("Seats", 0))
+    yield message(lambda: requires_entitlement("Seats", 1, "Piece"))
+    yield message(lambda: requires_entitlement("Seats", None, "Count"))
+    yield message(lambda: requires_entitlement("Seats", 1, "None"))
+    yield message(lambda: requires_entitlement("Seats")(SimpleNamespace))
+    yield message(lambda: requires_entitlement("Seats")(app))
+    yield message(lambda: enter(requires_entitlement("Seats", default=None)))
+    yield message(lambda: enter(requires_entitlement("Seats", per=ContextVar("user"))))
+    yield str(meterguard.MissingExtra("the emulator", "emulator"))
+    with monkeypatch.context() as bare:
+        bare.delenv("AWS_ACCESS_KEY_ID")
+        bare.delenv("AWS_SECRET_ACCESS_KEY")
+        guard = meterguard.MeterGuard("ACME-1", "issuer", region_name="us-east-1")
+        yield message(lambda: enter(guard.requires_entitlement("Export")))
+        guard.close()
+    monkeypatch.setenv("METERGUARD_GRACE", "30m")
+    yield message(lambda: enter(meterguard.MeterGuard("ACME-1", "issuer").requires_entitlement("Export")))
+
+
+# A host of a Region that does not exist is looked up in the world's DNS, which tests do not ask.
+UNPROVOKED = {"boto3 knows of no License Manager in Region"}
+
+
+def test_the_page_and_the_messages_are_the_same(asked, monkeypatch):
+    told = [*asked, *unasked(monkeypatch)]
+    unlisted = [one for one in told if not any(heading in one for heading in HEADINGS)]
+    assert unlisted == []
+    unheard = {heading for heading in HEADINGS if not any(heading in one for one in told)}
+    assert unheard == UNPROVOKED

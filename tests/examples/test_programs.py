@@ -1,0 +1,119 @@
+"""Each example, run as its docstring says: what it prints, what it asks, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.examples.conftest import EXAMPLES
+
+TAKE, RETURN = "CheckoutLicense Seats 1", "CheckInLicense"
+
+PROGRAMS = {
+    "quickstart": (
+        ["invoice.pdf", "offer.pdf", "reminder.pdf", "not in this licence: Teleport"],
+        [TAKE, "CheckoutLicense Teleport 400", RETURN],
+    ),
+    "context_managers": (
+        ["working in Seats (1 Count)", "the fourth seat is denied", "exporting under Seats (1 Count) and Export"],
+        [
+            *[TAKE, RETURN],
+            *[TAKE, TAKE, TAKE, f"{TAKE} 400", RETURN, RETURN, RETURN],
+            *["CheckoutLicense Seats 1, Export", RETURN],
+        ],
+    ),
+    "async_tasks": (
+        [
+            "rendered 100 pages",
+            "streamed [0, 1, 2]",
+            "exporting under Export",
+            "more seats: True",
+            "teleport: False",
+        ],
+        [
+            *[TAKE, "CheckoutLicense Export"],
+            *["CheckoutLicense Seats 2", RETURN],
+            *["CheckoutLicense Teleport 400", RETURN, RETURN],
+        ],
+    ),
+    "seats_per_user": (
+        [
+            *[f"{user} writes 'a letter'" for user in ("ana", "ben", "cleo")],
+            "dora finds no free seat",
+            "ana writes 'a letter'",
+            "ben publishes 'the news'",
+        ],
+        [TAKE, TAKE, TAKE, f"{TAKE} 400", RETURN, RETURN, RETURN],
+    ),
+    "free_tier": (
+        [
+            *["report, all pages", "report, first page only", "suggestions: none"],
+            *["Export: yes (cached)", "Printing: no (not_entitled)"],
+        ],
+        ["CheckoutLicense Export", "CheckoutLicense Printing 400", "CheckoutLicense Suggestions 400", RETURN],
+    ),
+}
+SERVERS = {"flask_view", "django_view"}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program(run, asked, nothing_left, name):
+    lines, requests = PROGRAMS[name]
+    done = run(EXAMPLES / f"{name}.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == lines
+    assert asked() == requests
+    assert nothing_left()
+
+
+def test_the_free_tier_goes_on_while_the_service_is_down(run, lm, nothing_left):
+    with lm.down():
+        done = run(EXAMPLES / "free_tier.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        *["report, first page only", "report, first page only", "suggestions: none"],
+        *["Export: no (unavailable)", "Printing: no (unavailable)"],
+    ]
+    assert nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "complaint"),
+    [
+        ("", 0, ""),
+        ("raise ValueError('on purpose')", 1, "ValueError: on purpose"),
+        ("sys.exit(3)", 3, ""),
+        ("sys.exit('cannot go on')", 1, "cannot go on"),
+    ],
+    ids=["return", "exception", "sys.exit", "sys.exit with a text"],
+)
+def test_a_seat_is_given_back_however_the_program_ends(run, asked, nothing_left, ending, code, complaint):
+    program = f"import runpy, sys\nrunpy.run_path({str(EXAMPLES / 'quickstart.py')!r}, run_name='__main__')\n{ending}"
+    done = run("-c", program)
+    assert done.returncode == code
+    assert done.stderr.splitlines()[-1:] == ([complaint] if complaint else [])
+    assert "meterguard" not in done.stderr
+    assert asked() == PROGRAMS["quickstart"][1]
+    assert nothing_left()
+
+
+def test_every_example_is_run():
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == PROGRAMS.keys() | SERVERS
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAMS.keys() | SERVERS))
+def test_an_example_is_short_and_says_how_to_run_it(name):
+    text = (EXAMPLES / f"{name}.py").read_text("utf-8")
+    said = ast.get_docstring(ast.parse(text))
+    assert f"examples/{name}.py" in said
+    assert 20 <= len(text.splitlines()) <= 65
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAMS.keys() | SERVERS))
+def test_an_example_uses_public_names_only(name):
+    tree = ast.parse((EXAMPLES / f"{name}.py").read_text("utf-8"))
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {module for module in modules if module.startswith("meterguard.")} == set()
+    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert [name for name in attributes if name.startswith("_")] == []

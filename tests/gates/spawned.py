@@ -1,0 +1,33 @@
+"""Guarded functions of a module, for another process to find by name."""
+
+from __future__ import annotations
+
+import os
+
+from meterguard import requires_entitlement
+
+seat = requires_entitlement("Seats", 1, "Count")
+
+
+@seat
+def double(number):
+    return 2 * number, os.getpid()
+
+
+class Work:
+    def __init__(self, number):
+        self.number = number
+
+    @seat
+    def double(self):
+        return 2 * self.number, os.getpid()
+
+    @classmethod
+    @seat
+    def of_class(cls, number):
+        return 2 * number, os.getpid()
+
+    @seat
+    @staticmethod
+    def of_nobody(number):
+        return 2 * number, os.getpid()

@@ -1,0 +1,177 @@
+"""Arguments and environment: an argument beats its variable, which beats the default."""
+
+from __future__ import annotations
+
+import inspect
+from datetime import timedelta
+
+import pytest
+
+from meterguard import ConfigurationError, MeterGuard, config
+from meterguard.core.policy import OnUnknown
+
+GIVEN = {"product_sku": "ACME-1", "key_fingerprint": "fingerprint"}
+
+
+def settled(environ=None, **arguments):
+    names = [name for name in inspect.signature(MeterGuard).parameters if name != "self"]
+    given = dict.fromkeys(names) | _defaults() | GIVEN | arguments
+    return config.settle(config.check(given), environ or {})
+
+
+def _defaults():
+    parameters = inspect.signature(MeterGuard).parameters.values()
+    return {one.name: one.default for one in parameters if one.default is not one.empty}
+
+
+# -- where from ----------------------------------------------------------------------------------
+
+
+def test_without_anything_the_defaults_count():
+    settings = settled()
+    policy = settings.policy
+    assert (settings.product_sku, settings.key_fingerprint, settings.store) == ("ACME-1", "fingerprint", "memory://")
+    assert (settings.beneficiary, settings.node_id, settings.region_name, settings.endpoint_url) == (None,) * 4
+    assert (policy.on_unknown, policy.grace, policy.denial_ttl, policy.linger) == (OnUnknown.GRACE, 1800.0, 5.0, None)
+    assert (policy.refresh_ahead, policy.timeout, policy.max_leases) == (0.2, 10.0, 10_000)
+    assert (policy.check_in_on_exit, policy.inline) == (True, False)
+
+
+VARIABLES = {
+    "product_sku": "SKU-2",
+    "key_fingerprint": "other",
+    "beneficiary": "customer",
+    "node_id": "node-7",
+    "store": "memory://",
+}
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_variable_stands_in_for_an_argument(name):
+    environ = {f"METERGUARD_{name.upper()}": f" {VARIABLES[name]} "}
+    assert getattr(settled(environ, **{name: None}), name) == VARIABLES[name]
+    assert getattr(settled(environ, **{name: "memory://"}), name) == "memory://", "the argument beats it"
+
+
+def test_policy_has_variables_too():
+    environ = {"METERGUARD_ON_UNKNOWN": "deny", "METERGUARD_GRACE": "90.5"}
+    assert (settled(environ).policy.on_unknown, settled(environ).policy.grace) == (OnUnknown.DENY, 90.5)
+    given = settled(environ, on_unknown="allow", grace=0).policy
+    assert (given.on_unknown, given.grace) == (OnUnknown.ALLOW, 0.0)
+
+
+def test_an_empty_variable_is_none():
+    assert settled({"METERGUARD_NODE_ID": "  ", "METERGUARD_GRACE": ""}).policy.grace == 1800.0
+
+
+def test_aws_settings_stay_awss():
+    settings = settled({"AWS_REGION": "eu-west-1", "METERGUARD_REGION_NAME": "x", "METERGUARD_TIMEOUT": "3"})
+    assert (settings.region_name, settings.policy.timeout) == (None, 10.0)
+
+
+def test_in_lambda_there_are_no_threads_of_our_own():
+    assert settled({"AWS_LAMBDA_FUNCTION_NAME": "f"}).policy.inline
+
+
+@pytest.mark.parametrize("name", ["product_sku", "key_fingerprint"])
+def test_what_is_missing_is_named(name):
+    with pytest.raises(ConfigurationError) as caught:
+        settled(**{name: None})
+    variable = f"METERGUARD_{name.upper()}"
+    assert str(caught.value) == f"{name} is missing: pass {name}= to MeterGuard or configure(), or set {variable}"
+
+
+WRONG_VARIABLES = {
+    ("METERGUARD_GRACE", "soon"): "METERGUARD_GRACE must be a number of seconds; got 'soon'",
+    ("METERGUARD_GRACE", "-1"): "METERGUARD_GRACE: grace must be seconds or a timedelta, from zero to a hundred years; "
+    "got -1.0",
+    (
+        "METERGUARD_GRACE",
+        "nan",
+    ): "METERGUARD_GRACE: grace must be seconds or a timedelta, from zero to a hundred years; got nan",
+    (
+        "METERGUARD_ON_UNKNOWN",
+        "DENY",
+    ): "METERGUARD_ON_UNKNOWN: on_unknown must be 'grace', 'deny' or 'allow'; got 'DENY'",
+    ("METERGUARD_STORE", "redis://:hunter2@host"): "METERGUARD_STORE: store must be 'memory://', the only one "
+    "that this version knows; got redis://...",
+}
+
+
+@pytest.mark.parametrize(("variable", "text"), WRONG_VARIABLES, ids=" ".join)
+def test_a_wrong_variable_is_named(variable, text):
+    with pytest.raises(ConfigurationError) as caught:
+        settled({variable: text})
+    assert str(caught.value) == WRONG_VARIABLES[variable, text]
+
+
+# -- what a guard takes --------------------------------------------------------------------------
+
+DURATION = "must be seconds or a timedelta, from zero to a hundred years; got "
+DURATIONS = ["grace", "denial_ttl", "linger", "timeout"]
+NO_DURATION = [-1, -0.001, float("nan"), float("inf"), 10**400, True, "5", timedelta(seconds=-1), timedelta.max, [5]]
+TEXTS = ["product_sku", "key_fingerprint", "beneficiary", "node_id", "region_name", "endpoint_url"]
+
+
+@pytest.mark.parametrize("name", DURATIONS)
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(5, 5.0), (0.5, 0.5), (timedelta(minutes=1), 60.0), (100 * 365 * 86_400, 3_153_600_000.0)],
+    ids=str,
+)
+def test_a_duration_is_seconds_or_a_timedelta(name, value, seconds):
+    assert getattr(settled(**{name: value}).policy, name) == seconds
+
+
+@pytest.mark.parametrize("name", DURATIONS)
+@pytest.mark.parametrize("value", NO_DURATION, ids=lambda value: repr(value)[:30])
+def test_nothing_else_is_a_duration(name, value):
+    with pytest.raises(ConfigurationError) as caught:
+        MeterGuard(**{name: value})
+    assert str(caught.value).startswith(f"{name} {DURATION}")
+
+
+def test_no_time_at_all_is_no_time_out():
+    assert settled(grace=0, denial_ttl=0, linger=0).policy.grace == 0.0
+    with pytest.raises(ConfigurationError, match=r"^timeout must be more than zero seconds; got 0$"):
+        MeterGuard(timeout=0)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("value", ["", "  ", 7, b"x", ["x"]], ids=repr)
+def test_a_text_is_a_non_empty_string_and_is_not_repeated(name, value):
+    with pytest.raises(ConfigurationError) as caught:
+        MeterGuard(**{name: value})
+    assert str(caught.value) == f"{name} must be a non-empty string; got {type(value).__name__}"
+
+
+MISTAKES = [
+    ("refresh_ahead", 0, "refresh_ahead must lie between 0 and 1, both excluded; got 0"),
+    ("refresh_ahead", 1, "refresh_ahead must lie between 0 and 1, both excluded; got 1"),
+    ("refresh_ahead", float("nan"), "refresh_ahead must lie between 0 and 1, both excluded; got nan"),
+    ("refresh_ahead", True, "refresh_ahead must lie between 0 and 1, both excluded; got True"),
+    ("refresh_ahead", "0.2", "refresh_ahead must lie between 0 and 1, both excluded; got '0.2'"),
+    ("max_leases", 0, "max_leases must be a whole number from 1; got 0"),
+    ("max_leases", 1.5, "max_leases must be a whole number from 1; got 1.5"),
+    ("max_leases", True, "max_leases must be a whole number from 1; got True"),
+    ("check_in_on_exit", "no", "check_in_on_exit must be True or False; got 'no'"),
+    ("check_in_on_exit", 0, "check_in_on_exit must be True or False; got 0"),
+    ("on_unknown", "open", "on_unknown must be 'grace', 'deny' or 'allow'; got 'open'"),
+    ("on_unknown", False, "on_unknown must be 'grace', 'deny' or 'allow'; got False"),
+    ("store", "tape://", "store must be 'memory://', the only one that this version knows; got tape://..."),
+    ("store", "memory", "store must be 'memory://', the only one that this version knows; got no URL"),
+    ("store", 7, "store must be a non-empty string; got int"),
+    ("ledger", "", "ledger must be a non-empty string; got str"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), MISTAKES, ids=[f"{name}={value!r}" for name, value, _ in MISTAKES])
+def test_a_mistake_is_told_when_it_is_made(name, value, said):
+    with pytest.raises(ConfigurationError) as caught:
+        MeterGuard(**{name: value})
+    assert str(caught.value) == said
+
+
+def test_none_is_not_given():
+    """So that settings of a framework can be passed on as they are."""
+    MeterGuard(**dict.fromkeys(_defaults()))

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 from meterguard.core.lifecycle import TABLE, Phase, Signal, State, Term, phase, step
-from meterguard.core.policy import OnUnknown, Policy, Tend, Unknown, answer_unknown, refresh_after, tend
+from meterguard.core.policy import Policy, Tend, Unknown, answer_unknown, refresh_after, tend
 from meterguard.ports import Moment
 
 IMAGES = Path(__file__).parent / "images"
@@ -239,7 +239,7 @@ class Story:
                 last_good = term.start
             call = "served"
             if not state.holds:
-                counts = answer_unknown(OnUnknown.GRACE, state, last_good, now, policy.grace)
+                counts = answer_unknown(policy.on_unknown, state, last_good, now, policy.grace)
                 call = "in grace" if counts is Unknown.GRACE else "refused"
             self.minutes.append(Minute(at, call, is_up, state.holds))
         if state.holds:

@@ -1,6 +1,8 @@
 """An AWS License Manager licence in front of Python code."""
 
-from .decision import Decision, Reason
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .declaring import requires_entitlement
 from .errors import (
     AuthorizationRefused,
@@ -12,17 +14,14 @@ from .errors import (
     UntrustedLease,
 )
 from .gates import Gate
-from .guard import (
-    MeterGuard,
-    adecide,
-    ahas_entitlement,
-    configure,
-    decide,
-    get_guard,
-    has_entitlement,
-)
-from .model import Entitlement, Lease
+from .model import Entitlement
+from .reasons import Reason
 from .units import Unit
+
+if TYPE_CHECKING:
+    from .decision import Decision
+    from .guard import MeterGuard, adecide, ahas_entitlement, configure, decide, get_guard, has_entitlement
+    from .lease import Lease
 
 __version__ = "0.1.0"
 __all__ = [
@@ -48,3 +47,24 @@ __all__ = [
     "has_entitlement",
     "requires_entitlement",
 ]
+
+# What decorating does not need is imported when it is asked for.
+_LATER = {
+    "Decision": "decision",
+    "Lease": "lease",
+    **dict.fromkeys(
+        ("MeterGuard", "adecide", "ahas_entitlement", "configure", "decide", "get_guard", "has_entitlement"), "guard"
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'meterguard' has no attribute {name!r}")
+    value = getattr(import_module(f".{_LATER[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER} - {"TYPE_CHECKING", "Any", "import_module"})

@@ -3,39 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from .model import Lease
-
-
-class Reason(StrEnum):
-    """Why a call was allowed or not."""
-
-    CHECKED_OUT = "checked_out"
-    CACHED = "cached"
-    GRACE = "grace"
-    ALLOWED_UNKNOWN = "allowed_unknown"
-    NOT_ENTITLED = "not_entitled"
-    COVERS_LESS = "covers_less"
-    NO_LICENSE = "no_license"
-    REFUSED = "refused"
-    UNTRUSTED = "untrusted"
-    UNAVAILABLE = "unavailable"
-
-    @property
-    def openfeature(self) -> str:
-        """The OpenFeature reason that it amounts to, for flag systems."""
-        return _OPENFEATURE.get(self, "STATIC")
-
-
-_OPENFEATURE = {
-    Reason.CACHED: "CACHED",
-    Reason.GRACE: "STALE",
-    Reason.ALLOWED_UNKNOWN: "DEFAULT",
-    Reason.REFUSED: "ERROR",
-    Reason.UNTRUSTED: "ERROR",
-    Reason.UNAVAILABLE: "ERROR",
-}
+from .lease import Lease
+from .reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 from weakref import WeakValueDictionary
 
-from . import config
+from . import arguments
 from .core.requirements import entitlement
 from .errors import ConfigurationError
 from .gates import NOT_GIVEN, DegradingGate, Gate, Line
@@ -25,7 +24,7 @@ Value: TypeAlias = "int | str | Decimal | Callable[..., int | str | Decimal] | N
 Seat = str | contextvars.ContextVar[Any] | Callable[..., Any] | None
 Hold = Literal["shared", "call"]
 OnUnknownName = Literal["grace", "deny", "allow"]
-Wait = config.Duration
+Wait = arguments.Duration
 
 
 @overload
@@ -165,9 +164,9 @@ def declare(
         _checked_guard(guard),
         _checked_hold(hold),
         _checked_per(per),
-        config.seconds("wait", wait),
+        arguments.seconds("wait", wait),
         _checked_degrading(fallback, default),
-        None if on_unknown is None else config.on_unknown("on_unknown", on_unknown),
+        None if on_unknown is None else arguments.on_unknown("on_unknown", on_unknown),
         _checked_keyword(pass_lease),
     )
     if key is not None:
@@ -221,11 +220,19 @@ def _checked_degrading(fallback: Any, default: Any) -> Any:
     return fallback
 
 
-@dataclass(frozen=True, slots=True)
 class Constant:
     """A fallback that returns one value."""
 
-    value: Any
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Constant) and (self.value is other.value or self.value == other.value)
+
+    def __hash__(self) -> int:
+        return hash(Constant)  # the value may have none
 
     def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
         return self.value

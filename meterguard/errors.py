@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .decision import Reason
 from .model import Entitlement
+from .reasons import Reason
 
 
 class MeterGuardError(Exception):

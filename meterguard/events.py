@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from .decision import Reason
 from .model import Entitlement
+from .reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

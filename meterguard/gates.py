@@ -9,16 +9,18 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Never, ParamSpec, Protocol, TypeVar, overload
 from weakref import WeakValueDictionary
 
-from .core.policy import OnUnknown
 from .core.requirements import Ask, Requirement, entitlement, shown, together
 from .errors import ConfigurationError
-from .model import Entitlement, Lease
+from .model import Entitlement
+from .reasons import OnUnknown
+from .runtime import forking
 from .runtime.window import Window
 
 if TYPE_CHECKING:
     from typing_extensions import deprecated
 
     from .guard import MeterGuard
+    from .lease import Lease
     from .runtime.engine import Admission, Engine
     from .runtime.fleet import Wait
 else:
@@ -218,8 +220,8 @@ class Gate:
     def _owner(self) -> MeterGuard:
         if self._guard is not None:
             return self._guard
-        from .guard import get_guard
-
+        with forking.importing():
+            from .guard import get_guard
         return get_guard()
 
     # -- decorator -------------------------------------------------------------------------------

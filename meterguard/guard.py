@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
-from . import config
-from .core import wording
+from . import arguments
 from .core.requirements import Ask, entitlement, together
-from .decision import Decision, Reason
+from .decision import Decision
 from .declaring import Hold, OnUnknownName, Seat, Value, Wait, requires_entitlement
 from .errors import EntitlementDenied, EntitlementUnavailable
 from .gates import DegradingGate, Gate, Held
-from .model import Lease
+from .lease import Lease
+from .reasons import Reason
 from .runtime import forking
 from .runtime.window import Window
 from .units import Unit
@@ -72,16 +72,16 @@ class MeterGuard:
         store: str | None = None,
         ledger: str = "memory://",
         on_unknown: str | None = None,
-        grace: config.Duration | None = None,
-        denial_ttl: config.Duration = 5,
-        linger: config.Duration | None = None,
+        grace: arguments.Duration | None = None,
+        denial_ttl: arguments.Duration = 5,
+        linger: arguments.Duration | None = None,
         refresh_ahead: float = 0.2,
-        timeout: config.Duration = 10,
+        timeout: arguments.Duration = 10,
         max_leases: int = 10_000,
         check_in_on_exit: bool = True,
     ) -> None:
-        arguments = {name: value for name, value in locals().items() if name != "self"}
-        self._arguments = config.check(arguments)
+        given = {name: value for name, value in locals().items() if name != "self"}
+        self._arguments = arguments.check(given)
         self._lock = threading.RLock()
         self._engine: Engine | None = None
         self._announcer: Announcer | None = None
@@ -248,14 +248,15 @@ class MeterGuard:
 
     def _ready(self) -> Engine:
         engine = self._engine
-        if self._is_closed:
-            raise wording.closed()
-        if engine is not None and engine.is_of_this_process():
+        if engine is not None and engine.is_of_this_process() and not self._is_closed:
             return engine
         with forking.importing():
-            from . import assembly
+            from . import assembly, config
+            from .core import wording
 
             with self._lock:
+                if self._is_closed:
+                    raise wording.closed()
                 if self._engine is None or not self._engine.is_of_this_process():
                     self._engine = assembly.engine(config.settle(self._arguments), self._announced())
                 return self._engine
@@ -300,7 +301,6 @@ def _refusal(no: EntitlementDenied | EntitlementUnavailable) -> Decision:
 # -- the default guard -------------------------------------------------------------------------------
 
 _default: MeterGuard | None = None
-_default_lock = threading.RLock()
 
 
 def _taking_the_arguments_of(
@@ -318,7 +318,7 @@ def configure(*args: Any, **kwargs: Any) -> MeterGuard:
     """
     global _default
     guard = MeterGuard(*args, **kwargs)
-    with _default_lock:
+    with forking.importing():  # the one lock that a forked child finds free
         replaced, _default = _default, guard
     if replaced is not None:
         replaced.close()
@@ -330,7 +330,7 @@ def get_guard() -> MeterGuard:
     global _default
     guard = _default
     if guard is None:
-        with _default_lock:
+        with forking.importing():
             if _default is None:
                 _default = MeterGuard()
             guard = _default

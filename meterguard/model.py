@@ -1,10 +1,7 @@
-"""The nouns: what is asked for, and what is held."""
+"""What is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from .units import Unit
@@ -12,17 +9,21 @@ from .units import Unit
 MAX_VALUE = 2**63 - 1  # the service's Long
 
 
-@dataclass(frozen=True, slots=True)
 class Entitlement:
-    """A named right in a licence.
+    """A named right in a licence: frozen, equal and hashed by its parts.
 
     ``value`` is a positive whole number of ``unit``s, or, for ``Unit.NONE`` (a feature), None or
     the string that the licence must carry (AWS Marketplace uses ``"Enabled"``).
     """
 
+    # Not a dataclass: the first use of that module and one class cost 2 ms, more than the rest of importing meterguard.
+    __slots__ = ("_hash", "name", "unit", "value")
+    __match_args__ = ("name", "value", "unit")
+
     name: str
     value: int | str | None
     unit: Unit
+    _hash: int
 
     def __init__(self, name: str, value: Any = None, unit: Unit | str | None = None) -> None:
         """Check and normalise; ``ValueError`` names the argument that is wrong."""
@@ -30,11 +31,32 @@ class Entitlement:
         put(self, "name", _checked_name(name))
         put(self, "unit", _checked_unit(unit, value))
         put(self, "value", _checked_value(value, self.unit))
+        put(self, "_hash", hash((self.name, self.value, self.unit)))
 
     @property
     def is_counted(self) -> bool:
         """False for a feature, which any number of callers may hold."""
         return self.unit.is_counted
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Entitlement):
+            return NotImplemented
+        return (self.name, self.value, self.unit) == (other.name, other.value, other.unit)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __setattr__(self, part: str, value: object) -> None:
+        raise AttributeError(f"an Entitlement is frozen: {part!r} cannot be set")
+
+    def __delattr__(self, part: str) -> None:
+        raise AttributeError(f"an Entitlement is frozen: {part!r} cannot be deleted")
+
+    def __reduce__(self) -> tuple[type[Entitlement], tuple[Any, ...]]:
+        return Entitlement, (self.name, self.value, self.unit)
+
+    def __repr__(self) -> str:
+        return f"Entitlement(name={self.name!r}, value={self.value!r}, unit={self.unit!r})"
 
     def __str__(self) -> str:
         if self.is_counted:
@@ -106,86 +128,3 @@ def _whole(value: object) -> int | None:
     if not number.is_finite() or not 0 < number <= MAX_VALUE or number != number.to_integral_value():
         return None
     return int(number)
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseFacts:
-    """What the service said of one checkout. The secrets are kept out of the repr."""
-
-    entitlements: tuple[Entitlement, ...]
-    license_arn: str | None = field(default=None, repr=False)
-    issued_at: datetime | None = None
-    expires_at: datetime | None = None
-    node_id: str | None = None
-    checkout_type: str = "PROVISIONAL"
-    token: str | None = field(default=None, repr=False)
-    signed_token: str | None = field(default=None, repr=False)
-
-
-class Lease:
-    """One provisional checkout, as its holder sees it.
-
-    It follows the checkout through renewals, so :attr:`expires_at` moves while work goes on under
-    it. Applications get leases from gates; they do not make them.
-    """
-
-    __slots__ = ("__weakref__", "_facts", "_remaining")
-
-    def __init__(self, facts: LeaseFacts, remaining: Callable[[], float]) -> None:
-        self._facts = facts
-        self._remaining = remaining
-
-    @property
-    def entitlements(self) -> tuple[Entitlement, ...]:
-        """What it covers, as asked for."""
-        return self._facts.entitlements
-
-    @property
-    def is_live(self) -> bool:
-        """Whether it covers its entitlements now, and was not ended by either clock, returned or lost."""
-        return self._remaining() > 0
-
-    @property
-    def license_arn(self) -> str | None:
-        """The licence it was taken from. Do not show it to users."""
-        return self._facts.license_arn
-
-    @property
-    def issued_at(self) -> datetime | None:
-        """When the service issued it (aware, UTC); None for a lease that was never checked out."""
-        return self._facts.issued_at
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """When it ends by the service's clock (aware, UTC). Not the end of the contract."""
-        return self._facts.expires_at
-
-    @property
-    def expires_in(self) -> float:
-        """Seconds it still lives by the local clocks; 0.0 once it has ended."""
-        return max(0.0, self._remaining())
-
-    @property
-    def node_id(self) -> str | None:
-        """The ``NodeId`` that was sent with the checkout."""
-        return self._facts.node_id
-
-    @property
-    def checkout_type(self) -> str:
-        """``"PROVISIONAL"`` for every gate."""
-        return self._facts.checkout_type
-
-    @property
-    def token(self) -> str | None:
-        """The consumption token, a secret; None when nothing was checked out."""
-        return self._facts.token
-
-    @property
-    def signed_token(self) -> str | None:
-        """The signed token, where the service sent one; a secret."""
-        return self._facts.signed_token
-
-    def __repr__(self) -> str:
-        what = ", ".join(str(entitlement) for entitlement in self.entitlements)
-        left = self.expires_in
-        return f"<Lease {what}: {f'live for {left:.0f} s' if left else 'ended'}>"

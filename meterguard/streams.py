@@ -31,7 +31,7 @@ def carry(result: Any, held: Held) -> Any:
 
 def _until_collected(work: Any, held: Held) -> Any:
     # a generator that is never started never reaches its finally
-    weakref.finalize(work, held.release).atexit = False
+    weakref.finalize(work, held.drop).atexit = False
     return work
 
 

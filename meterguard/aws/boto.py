@@ -19,9 +19,7 @@ def new_session() -> Any:
     return boto3.Session()
 
 
-def new_client(
-    session: Any, region: str, endpoint_url: str | None, connect: float, read: float, **options: Any
-) -> Any:
+def new_client(session: Any, region: str, endpoint_url: str | None, connect: float, read: float, **options: Any) -> Any:
     """A client that makes one attempt a call, within these time-outs in seconds."""
     config = Config(
         # The runtime tries again, in its own budget and knowing what it risks; botocore would multiply that.

@@ -23,9 +23,7 @@ class Breakdown:
     """Whether botocore made the text from settings alone, so that it may be shown."""
 
 
-_UNKNOWN = Breakdown(
-    FaultKind.UNKNOWN, "boto3 failed in a way that meterguard does not know", may_have_acted=True
-)
+_UNKNOWN = Breakdown(FaultKind.UNKNOWN, "boto3 failed in a way that meterguard does not know", may_have_acted=True)
 _NOT_SENT = Breakdown(FaultKind.UNKNOWN, "no connection to it could be made")
 _LOST = replace(_UNKNOWN, detail="the connection broke before its answer was complete")
 _GARBLED = replace(_UNKNOWN, detail="its answer could not be read")
@@ -72,17 +70,11 @@ BREAKDOWNS: Mapping[str, Breakdown] = {
     ),
     **dict.fromkeys(("NoAuthTokenError", "TokenRetrievalError", "SSOError", "LoginError"), _LOGIN),
     # How things are set up.
-    "ProfileNotFound": replace(
-        _SETTINGS, detail="the AWS profile does not exist; check AWS_PROFILE or session="
-    ),
-    "NoRegionError": Breakdown(
-        FaultKind.INVALID, "no AWS Region is set: pass region_name= or set AWS_REGION"
-    ),
+    "ProfileNotFound": replace(_SETTINGS, detail="the AWS profile does not exist; check AWS_PROFILE or session="),
+    "NoRegionError": Breakdown(FaultKind.INVALID, "no AWS Region is set: pass region_name= or set AWS_REGION"),
     **dict.fromkeys(("BaseEndpointResolverError", "InvalidRegionError", "UnknownRegionError"), _REGION),
     "ServiceNotInRegionError": _REGION,
-    **dict.fromkeys(
-        ("DataNotFoundError", "ApiVersionNotFoundError", "UnsupportedServiceProtocolsError"), _OLD
-    ),
+    **dict.fromkeys(("DataNotFoundError", "ApiVersionNotFoundError", "UnsupportedServiceProtocolsError"), _OLD),
     **dict.fromkeys(
         (
             "ConfigNotFound",

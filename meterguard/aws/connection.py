@@ -166,9 +166,7 @@ class Connection:
         from . import boto
 
         waits = PARTING if parting else time_outs(self._settings.timeout)
-        return _configured(
-            lambda: boto.new_client(self._any_session(), region, self._settings.endpoint_url, *waits)
-        )
+        return _configured(lambda: boto.new_client(self._any_session(), region, self._settings.endpoint_url, *waits))
 
     # -- other Regions ---------------------------------------------------------------------------
 
@@ -260,9 +258,7 @@ def _configured(make: Callable[[], Made]) -> Made:
 
 def _told(trouble: Exception) -> ConfigurationError | ServiceFault:
     if isinstance(trouble, ValueError) and not ancestors(trouble) and not is_about_credentials(trouble):
-        return ConfigurationError(
-            "endpoint_url (or AWS_ENDPOINT_URL...) and region_name make no valid endpoint"
-        )
+        return ConfigurationError("endpoint_url (or AWS_ENDPOINT_URL...) and region_name make no valid endpoint")
     fault = translate(trouble, "connect")
     return ConfigurationError(fault.detail) if fault.kind is FaultKind.INVALID else fault
 

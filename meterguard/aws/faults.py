@@ -130,9 +130,7 @@ def translate(exc: Exception, operation: str) -> ServiceFault:
         fault.may_have_acted = fault.may_have_acted and is_signed
         return fault
     if not is_signed:
-        return ServiceFault(
-            FaultKind.REFUSED, f"the AWS credentials could not be loaded ({type(exc).__name__})"
-        )
+        return ServiceFault(FaultKind.REFUSED, f"the AWS credentials could not be loaded ({type(exc).__name__})")
     if isinstance(exc, OSError):
         detail = f"the request failed ({type(exc).__name__})"
         return ServiceFault(FaultKind.UNKNOWN, detail, may_have_acted=True)

@@ -26,9 +26,7 @@ class Identity:
     node_id: str | None = None
 
 
-def checkout_request(
-    identity: Identity, entitlements: Iterable[Entitlement], client_token: str
-) -> dict[str, Any]:
+def checkout_request(identity: Identity, entitlements: Iterable[Entitlement], client_token: str) -> dict[str, Any]:
     """The parameters of ``CheckoutLicense``."""
     request: dict[str, Any] = {
         "ProductSKU": identity.product_sku,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..decision import Reason
-from ..model import Entitlement, LeaseFacts
+from ..lease import LeaseFacts
+from ..model import Entitlement
 from ..ports import Allowed, CheckoutAnswer, ExtendAnswer, FaultKind, Moment
+from ..reasons import Reason
 from .lifecycle import Phase, Signal, Term, elapsed, phase, renewed_lifetime
 from .policy import refresh_after
 from .requirements import Requirement

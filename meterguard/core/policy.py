@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import Enum
 
 from ..ports import Moment
+from ..reasons import OnUnknown
 from .lifecycle import Phase, State, Term, elapsed, in_grace, phase
 
 WINDOW = 5.0  # seconds: the longest the hot path goes without looking at both clocks
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds, back-off between attempts
 RENEWAL_PAUSE = 5.0  # seconds between questions in the background that got no answer, at most
-
-
-class OnUnknown(StrEnum):
-    """What an unknown counts as."""
-
-    GRACE = "grace"
-    DENY = "deny"
-    ALLOW = "allow"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..model import Entitlement
-from .policy import OnUnknown
+from ..reasons import OnUnknown
 
 Requirement = tuple[Entitlement, ...]
 """Entitlements that are checked out together, atomically."""
 
 
-@dataclass(frozen=True, slots=True)
 class Ask:
-    """One call's question, with every callable already answered."""
+    """One call's question, with every callable already answered. ``single`` is a seat of its own (``hold="call"``)."""
 
-    alternatives: tuple[Requirement, ...]
-    per: Hashable = None
-    single: bool = False
-    """A seat of its own (``hold="call"``)."""
-    wait: float = 0.0
-    on_unknown: OnUnknown | None = None
+    __slots__ = ("alternatives", "on_unknown", "per", "single", "wait")
+
+    def __init__(
+        self,
+        alternatives: tuple[Requirement, ...],
+        per: Hashable = None,
+        single: bool = False,
+        wait: float = 0.0,
+        on_unknown: OnUnknown | None = None,
+    ) -> None:
+        self.alternatives = alternatives
+        self.per = per
+        self.single = single
+        self.wait = wait
+        self.on_unknown = on_unknown
 
 
 def entitlement(name: Any, value: Any = None, unit: Any = None) -> Entitlement:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..decision import Reason
 from ..errors import (
     AuthorizationRefused,
     ConfigurationError,
@@ -11,6 +10,7 @@ from ..errors import (
     UntrustedLease,
 )
 from ..ports import FaultKind, ServiceFault
+from ..reasons import Reason
 from .planning import Rejected
 from .requirements import Requirement, shown
 

@@ -14,12 +14,12 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from ..core import wording
-from ..core.policy import OnUnknown, Policy, Unknown, answer_unknown, pause
+from ..core.policy import Policy, Unknown, answer_unknown, pause
 from ..core.requirements import Ask, Requirement
-from ..decision import Reason
 from ..errors import EntitlementDenied, EntitlementUnavailable
-from ..model import Lease, LeaseFacts
+from ..lease import Lease, LeaseFacts
 from ..ports import Clock, DenialMemory, LicenseService, Moment
+from ..reasons import OnUnknown, Reason
 from .announcing import Announcer
 from .clock import stopwatch
 from .fleet import Fleet, TableMaker, Wait

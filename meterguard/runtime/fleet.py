@@ -19,7 +19,7 @@ from ..core.lifecycle import Signal
 from ..core.policy import retry_pause
 from ..core.requirements import Ask, Requirement
 from ..errors import ConfigurationError, EntitlementDenied
-from ..model import Lease
+from ..lease import Lease
 from ..ports import DenialMemory, LeaseTable, ServiceFault
 from .clock import stopwatch
 from .flights import Flight, Flights, Landing

@@ -26,7 +26,7 @@ from ..events import (
     LeaseRenewed,
     ServiceUnavailable,
 )
-from ..model import Lease
+from ..lease import Lease
 from ..ports import CheckoutAnswer, Clock, ExtendAnswer, FaultKind, LicenseService, Moment, ServiceFault
 from .announcing import Announcer
 from .clock import stopwatch

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from ..core.intents import Intent
 from ..core.lifecycle import Phase, Signal, State, Term, elapsed, in_grace, phase, remaining, step
-from ..core.policy import OnUnknown, Unknown, answer_unknown, window, window_length
+from ..core.policy import Unknown, answer_unknown, window, window_length
 from ..core.requirements import Requirement
 from ..errors import AuthorizationRefused, EntitlementDenied, EntitlementUnavailable
 from ..events import GraceEnded, GraceEntered, LeaseLapsed
-from ..model import Lease, LeaseFacts
+from ..lease import Lease, LeaseFacts
 from ..ports import Clock, Moment
+from ..reasons import OnUnknown
 from .announcing import Announcer
 from .clock import stopwatch
 from .window import Window

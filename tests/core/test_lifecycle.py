@@ -21,8 +21,9 @@ from meterguard.core.lifecycle import (
     renewed_lifetime,
     step,
 )
-from meterguard.core.policy import OnUnknown, Unknown, answer_unknown, refresh_after, window
+from meterguard.core.policy import Unknown, answer_unknown, refresh_after, window
 from meterguard.ports import Moment
+from meterguard.reasons import OnUnknown
 
 TTL = 60.0
 GRACE = 100.0

@@ -55,7 +55,7 @@ def test_a_coroutine_that_is_thrown_away_returns_the_seat(per_call, used, return
 
 
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
-def test_a_coroutine_that_nobody_awaits_returns_the_seat(per_call, used):
+def test_a_coroutine_that_nobody_awaits_returns_the_seat(per_call, used, returned):
     async def work(): ...
 
     guarded = per_call(lambda: work())
@@ -63,6 +63,7 @@ def test_a_coroutine_that_nobody_awaits_returns_the_seat(per_call, used):
     assert used() == 1
     del coroutine
     gc.collect()
+    returned()
     assert used() == 0
 
 
@@ -85,11 +86,12 @@ def test_a_generator_keeps_what_is_sent_and_returned(per_call):
     assert end.value.value == "sent"
 
 
-def test_a_generator_that_never_starts_returns_the_seat_when_it_is_collected(per_call, used):
+def test_a_generator_that_never_starts_returns_the_seat_when_it_is_collected(per_call, used, returned):
     generator = per_call(lambda: (number for number in range(2)))()
     assert used() == 1
     del generator
     gc.collect()
+    returned()
     assert used() == 0
 
 

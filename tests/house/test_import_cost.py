@@ -20,9 +20,7 @@ HEAVY = {
 def report():
     """What ``import_cost.py`` saw, in a fresh interpreter."""
     program = ROOT / "tests" / "house" / "import_cost.py"
-    done = subprocess.run(
-        [sys.executable, "-I", "-B", program, ROOT], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-I", "-B", program, ROOT], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

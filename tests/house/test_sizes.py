@@ -26,9 +26,7 @@ def test_nine_functions_in_ten_have_at_most_25_lines():
     """Folder by folder. One long function is allowed where a tenth of the functions is less than one."""
     folders = defaultdict(list)
     for module in MODULES:
-        functions = [
-            (lines_of(function), f"{module.name}.{function.name}") for function in module.functions()
-        ]
+        functions = [(lines_of(function), f"{module.name}.{function.name}") for function in module.functions()]
         folders[module.path.parent] += functions
     for functions in folders.values():
         long = sorted((entry for entry in functions if entry[0] > MAX_FUNCTION), reverse=True)
@@ -38,7 +36,5 @@ def test_nine_functions_in_ten_have_at_most_25_lines():
 def test_a_room_opens_with_its_rules():
     """Two or three rules that say what belongs there; the package itself says what it is."""
     rules = {module.name: ast.get_docstring(module.tree) or "" for module in MODULES if module.is_package}
-    few = [
-        name for name, text in rules.items() if len(text.splitlines()) < (1 if name == "meterguard" else 3)
-    ]
+    few = [name for name, text in rules.items() if len(text.splitlines()) < (1 if name == "meterguard" else 3)]
     assert few == []

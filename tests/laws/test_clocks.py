@@ -21,8 +21,8 @@ def only(lm):
 
 
 @pytest.fixture
-def seat(lm, only, make_guard):
-    guard = make_guard(lm, only, on_unknown="deny", timeout=2)
+def seat(lm, only, make_warm):
+    guard = make_warm(lm, only, on_unknown="deny", timeout=2)
     seat = guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")
     assert seat() == "ran"
     return seat
@@ -72,9 +72,9 @@ def test_a_machine_that_slept_a_while_keeps_its_lease_to_the_wall_clocks_end(lm,
 
 
 @pytest.mark.parametrize("library", ["freezegun", "time-machine"])
-def test_a_lease_ends_when_a_tests_clock_passes_its_end(lm, only, make_guard, library):
+def test_a_lease_ends_when_a_tests_clock_passes_its_end(lm, only, make_warm, library):
     now = datetime.now(UTC)
-    guard = make_guard(lm, only, on_unknown="deny", timeout=2)
+    guard = make_warm(lm, only, on_unknown="deny", timeout=2)
     seat = guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")
     with freeze_time(now) if library == "freezegun" else time_machine.travel(now, tick=False) as moving:
         assert seat() == "ran"

@@ -7,16 +7,16 @@ from datetime import timedelta
 
 import pytest
 
-from meterguard import ConfigurationError, MeterGuard, config
-from meterguard.core.policy import OnUnknown
+from meterguard import ConfigurationError, MeterGuard, arguments, config
+from meterguard.reasons import OnUnknown
 
 GIVEN = {"product_sku": "ACME-1", "key_fingerprint": "fingerprint"}
 
 
-def settled(environ=None, **arguments):
+def settled(environ=None, **options):
     names = [name for name in inspect.signature(MeterGuard).parameters if name != "self"]
-    given = dict.fromkeys(names) | _defaults() | GIVEN | arguments
-    return config.settle(config.check(given), environ or {})
+    given = dict.fromkeys(names) | _defaults() | GIVEN | options
+    return config.settle(arguments.check(given), environ or {})
 
 
 def _defaults():

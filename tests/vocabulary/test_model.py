@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterguard import Entitlement, Lease, Unit
-from meterguard.model import MAX_VALUE, LeaseFacts, shortened
+from meterguard.lease import LeaseFacts
+from meterguard.model import MAX_VALUE, shortened
 
 COUNTED = st.sampled_from([unit for unit in Unit if unit.is_counted])
 WHOLE = st.integers(1, MAX_VALUE)
@@ -82,12 +83,16 @@ def test_it_is_shown_as_people_would_write_it(entitlement, text):
 
 def test_it_is_a_value():
     one = Entitlement("Seats", 3)
-    for twin in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one)), dataclasses.replace(one)):
+    for twin in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
         assert (twin, hash(twin), repr(twin)) == (one, hash(one), repr(one))
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="frozen"):
         one.value = 4
-    with pytest.raises(ValueError, match=r"^value"):
-        dataclasses.replace(one, value=0)
+    with pytest.raises(AttributeError, match="frozen"):
+        del one.value
+    assert one != ("Seats", 3, Unit.COUNT)
+    match one:
+        case Entitlement(name, value, unit):
+            assert (name, value, unit) == ("Seats", 3, Unit.COUNT)
 
 
 # -- leases --------------------------------------------------------------------------------------

@@ -1,0 +1,92 @@
+"""What is held. Apart from what is asked for, since nothing here is needed before the first call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from .model import Entitlement
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseFacts:
+    """What the service said of one checkout. The secrets are kept out of the repr."""
+
+    entitlements: tuple[Entitlement, ...]
+    license_arn: str | None = field(default=None, repr=False)
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    node_id: str | None = None
+    checkout_type: str = "PROVISIONAL"
+    token: str | None = field(default=None, repr=False)
+    signed_token: str | None = field(default=None, repr=False)
+
+
+class Lease:
+    """One provisional checkout, as its holder sees it.
+
+    It follows the checkout through renewals, so :attr:`expires_at` moves while work goes on under
+    it. Applications get leases from gates; they do not make them.
+    """
+
+    __slots__ = ("__weakref__", "_facts", "_remaining")
+
+    def __init__(self, facts: LeaseFacts, remaining: Callable[[], float]) -> None:
+        self._facts = facts
+        self._remaining = remaining
+
+    @property
+    def entitlements(self) -> tuple[Entitlement, ...]:
+        """What it covers, as asked for."""
+        return self._facts.entitlements
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it covers its entitlements now, and was not ended by either clock, returned or lost."""
+        return self._remaining() > 0
+
+    @property
+    def license_arn(self) -> str | None:
+        """The licence it was taken from. Do not show it to users."""
+        return self._facts.license_arn
+
+    @property
+    def issued_at(self) -> datetime | None:
+        """When the service issued it (aware, UTC); None for a lease that was never checked out."""
+        return self._facts.issued_at
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When it ends by the service's clock (aware, UTC). Not the end of the contract."""
+        return self._facts.expires_at
+
+    @property
+    def expires_in(self) -> float:
+        """Seconds it still lives by the local clocks; 0.0 once it has ended."""
+        return max(0.0, self._remaining())
+
+    @property
+    def node_id(self) -> str | None:
+        """The ``NodeId`` that was sent with the checkout."""
+        return self._facts.node_id
+
+    @property
+    def checkout_type(self) -> str:
+        """``"PROVISIONAL"`` for every gate."""
+        return self._facts.checkout_type
+
+    @property
+    def token(self) -> str | None:
+        """The consumption token, a secret; None when nothing was checked out."""
+        return self._facts.token
+
+    @property
+    def signed_token(self) -> str | None:
+        """The signed token, where the service sent one; a secret."""
+        return self._facts.signed_token
+
+    def __repr__(self) -> str:
+        what = ", ".join(str(entitlement) for entitlement in self.entitlements)
+        left = self.expires_in
+        return f"<Lease {what}: {f'live for {left:.0f} s' if left else 'ended'}>"

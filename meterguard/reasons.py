@@ -1,0 +1,43 @@
+"""Why an answer is what it is, and what counts when there is none."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a call was allowed or not."""
+
+    CHECKED_OUT = "checked_out"
+    CACHED = "cached"
+    GRACE = "grace"
+    ALLOWED_UNKNOWN = "allowed_unknown"
+    NOT_ENTITLED = "not_entitled"
+    COVERS_LESS = "covers_less"
+    NO_LICENSE = "no_license"
+    REFUSED = "refused"
+    UNTRUSTED = "untrusted"
+    UNAVAILABLE = "unavailable"
+
+    @property
+    def openfeature(self) -> str:
+        """The OpenFeature reason that it amounts to, for flag systems."""
+        return _OPENFEATURE.get(self, "STATIC")
+
+
+_OPENFEATURE = {
+    Reason.CACHED: "CACHED",
+    Reason.GRACE: "STALE",
+    Reason.ALLOWED_UNKNOWN: "DEFAULT",
+    Reason.REFUSED: "ERROR",
+    Reason.UNTRUSTED: "ERROR",
+    Reason.UNAVAILABLE: "ERROR",
+}
+
+
+class OnUnknown(StrEnum):
+    """What an unknown counts as."""
+
+    GRACE = "grace"
+    DENY = "deny"
+    ALLOW = "allow"

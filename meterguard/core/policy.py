@@ -33,7 +33,7 @@ class Policy:
 
 def window_length(lifetime: float, linger: float | None) -> float:
     """How long the hot path may ride before it looks again: never a large part of anything it could miss."""
-    length = min(WINDOW, lifetime / 10)
+    length = min(WINDOW, lifetime / 4)
     return length if linger is None else min(length, linger / 10)
 
 

@@ -78,14 +78,20 @@ def rejected(requirement: Requirement, verdict: Rejected) -> EntitlementDenied:
     )
 
 
-def timed_out(requirement: Requirement, seconds: float) -> EntitlementUnavailable:
-    """What a caller sees who waited long enough."""
+def timed_out(
+    requirement: Requirement, seconds: float, trouble: EntitlementUnavailable | None
+) -> EntitlementUnavailable:
+    """What a caller sees who waited long enough; ``trouble`` is how the last attempt failed, if one has ended."""
+    if trouble is None:
+        why = f"License Manager gave no answer about {shown(requirement)} within {seconds:g} s"
+        advice = "raise timeout= if the service is merely slow."
+    else:
+        why, advice = str(trouble), f"no better answer came within {seconds:g} s."
     return EntitlementUnavailable(
-        f"License Manager gave no answer about {shown(requirement)} within {seconds:g} s. The request goes on in "
-        "the background; raise timeout= if the service is merely slow.",
+        f"{why}. The request goes on in the background; {advice}",
         requirement,
-        None,
-        None,
+        None if trouble is None else trouble.code,
+        None if trouble is None else trouble.request_id,
         RETRY_AFTER,
     )
 

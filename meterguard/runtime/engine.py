@@ -129,7 +129,7 @@ class Engine:
     ) -> Generator[Wait, Landing | None, Admission | Exception]:
         """One alternative: what is remembered, else a flight."""
         fault = slot.fault  # read once: a flight that lands clears it
-        if fault is not None and self._in_grace(slot, declared):
+        if fault is not None and _is_recent(slot) and self._in_grace(slot, declared):
             self.fleet.ask_again(slot)
             # it may have landed already, on this very thread where there are no others
             return self._ride(slot, hot, probing, fresh=True) or fault
@@ -167,7 +167,7 @@ class Engine:
 
     def _too_slow(self, slot: Slot, patience: float, good: Moment | None) -> EntitlementUnavailable:
         self.fleet.abandon(slot)
-        fault = wording.timed_out(slot.key.requirement, patience)
+        fault = wording.timed_out(slot.key.requirement, patience, slot.trouble)
         (slot.parent or slot).kept_waiting(good, fault, stopwatch())
         return fault
 
@@ -184,7 +184,7 @@ class Engine:
 
     def _patience(self, slot: Slot, declared: OnUnknown) -> float:
         """Seconds a call waits for an answer: few where grace can carry it, or in an outage that is known."""
-        is_outage = slot.fault is not None and stopwatch() - slot.fault_at < OUTAGE_REMEMBERED
+        is_outage = slot.fault is not None and _is_recent(slot)
         if is_outage or self._in_grace(slot, declared):
             return min(SHORT_WAIT, self.policy.timeout)
         return self.policy.timeout
@@ -229,6 +229,10 @@ class Engine:
         if self.policy.linger is not None:
             self.fleet.tender.watch(slot)
         return None
+
+
+def _is_recent(slot: Slot) -> bool:
+    return stopwatch() - slot.fault_at < OUTAGE_REMEMBERED
 
 
 def _is_worth_waiting(error: Exception) -> bool:

@@ -149,9 +149,14 @@ class Fleet:
         with slot.lock:
             if stopwatch() < slot.next_try or self.is_closed or self.flights.is_flying(slot.key):
                 return
-            slot.next_try = stopwatch() + retry_pause(slot.tries, random.random())
-            slot.tries += 1
+            self._pace(slot)
         self._board(slot, ask)
+        if self.requester.policy.inline and slot.tries:
+            self._pace(slot)  # it flew on the caller's thread: the pause counts from now, so that few calls pay
+
+    def _pace(self, slot: Slot) -> None:
+        slot.next_try = stopwatch() + retry_pause(slot.tries, random.random())
+        slot.tries += 1
 
     def _fly(self, slot: Slot, ask: Callable[[Slot], Landing]) -> Landing:
         if slot.returning is not None:  # beside it, a checkout might find its own unit still taken

@@ -119,6 +119,7 @@ class Requester:
                 answer = self.service.check_out(slot.key.requirement, intent.client_token)
             except ServiceFault as fault:
                 if fault.kind is FaultKind.UNKNOWN:
+                    slot.trouble = wording.unavailable(slot.key.requirement, fault)
                     intent = intent.unanswered(sent_at, fault.may_have_acted)
                 if not self._try_again(fault, attempt, began):
                     if is_open(intent, fault.kind):

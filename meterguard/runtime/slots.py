@@ -37,6 +37,39 @@ class Key(NamedTuple):
 class Slot:
     """All its fields change under ``lock``; ``state`` changes through the lifecycle's table only."""
 
+    __slots__ = (
+        "__weakref__",
+        "abandoned",
+        "clock",
+        "fault",
+        "fault_at",
+        "key",
+        "last_good",
+        "last_lease",
+        "lease",
+        "lock",
+        "next_look",
+        "next_try",
+        "parent",
+        "pending",
+        "pins",
+        "quiet_until",
+        "refusal",
+        "returning",
+        "slack",
+        "sought",
+        "state",
+        "term",
+        "told_grace",
+        "tries",
+        "trouble",
+        "used",
+        "used_at",
+        "vacant_from",
+        "wanted",
+        "windows",
+    )
+
     def __init__(self, key: Key, clock: Clock, parent: Slot | None = None) -> None:
         self.key = key
         self.clock = clock
@@ -63,6 +96,7 @@ class Slot:
         self.refusal: EntitlementDenied | None = None  # by IAM or the credentials, until a better answer
         self.pending: list[Intent] = []
         self.told_grace = False
+        self.trouble: EntitlementUnavailable | None = None  # how the last attempt failed
         # scheduling, in stopwatch seconds
         self.tries = 0
         self.next_try = 0.0
@@ -133,7 +167,7 @@ class Slot:
         self.slack = min(LONGEST_SLACK, elapsed(term.start, now)[1])
         self.last_good = term.start
         self.used, self.used_at = False, now
-        self.fault = self.refusal = None
+        self.fault = self.refusal = self.trouble = None
         self.tries, self.next_try = 0, 0.0
         self.empty_windows()  # so that the next use is noticed
 

@@ -158,5 +158,5 @@ def test_pauses_are_bounded(attempt, draw):
 def test_the_hot_path_looks_up_often_enough_for_anything_it_could_miss(lifetime, linger):
     length = window_length(lifetime, linger)
     assert length <= 5
-    assert length <= lifetime / 10
+    assert length <= lifetime / 4
     assert linger is None or length <= linger / 10

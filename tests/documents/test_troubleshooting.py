@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from contextvars import ContextVar
 from types import SimpleNamespace
 
@@ -77,7 +78,10 @@ def asked(lm, make_guard):
         with lm.faults.active("CheckoutLicense", **fault):
             told.append(attempt(service))
     lm.stop()
-    return [*told, attempt(service), str(wording.timed_out(WANTED, 10))]
+    told.append(attempt(service))
+    asleep = SimpleNamespace(checkout_license=lambda **_: time.sleep(0.5))
+    slow = make_guard(lm, licence, client=asleep, timeout=0.2)
+    return [*told, message(lambda: enter(slow.requires_entitlement("Export")))]
 
 
 def unasked(monkeypatch):

@@ -9,6 +9,7 @@ from freezegun import freeze_time
 
 from meterguard import AuthorizationRefused, EntitlementDenied, EntitlementUnavailable, Reason
 from meterguard.events import GraceEnded, GraceEntered
+from meterguard.runtime.clock import stopwatch
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_in_grace_a_call_returns_at_once(lm, world):
         from meterguard.core.lifecycle import Signal
 
         slot.signal(Signal.UNKNOWN)
-        slot.failed(EntitlementUnavailable("down"), 0.0)
+        slot.failed(EntitlementUnavailable("down"), stopwatch())
         with guard.requires_entitlement("Seats", 1, "Count") as lease:
             assert not lease.is_live
             assert lease.token is not None

@@ -114,8 +114,7 @@ def restart(stage: Stage) -> Playing:
         _seats_taken(stage, 0),
     ]
     stage.lm.update_license(stage.licence, ttl=SHORT)
-    # With these a renewal that fails has failed before its lease ends, as is normal for leases of an hour.
-    stage.open_guard(refresh_ahead=0.55, timeout=0.8)
+    stage.open_guard()
     for user in USERS:
         yield from stage.until(partial(_is_seated, stage, user), 5)
     claims.append(Claim(f"seats taken by the new guard, of {SEATS}", stage.seats, SEATS))

@@ -45,6 +45,15 @@ class Behavior:
     propagation: float = 0
     """How long a licence that ``CreateLicense`` made is not yet usable."""
 
+    any_version_status: bool = False
+    """Whether ``CreateLicenseVersion`` takes statuses that only the service gives: EXPIRED, DELETED and the like."""
+
+    deleted_license_error: str = "ConflictException"
+    """Making a new version of a deleted licence."""
+
+    reset_ends_checkouts: bool = False
+    """Whether ``ResetUsage`` also ends what is held; if not, it gives back only what was spent."""
+
     missing_beneficiary_error: str = "InvalidParameterValueException"
     """Checking out one's own licence without naming the beneficiary."""
 

@@ -13,15 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from . import damage, wire
-from .calls import Answer, Call, Caller
+from .calls import Answer, Call, Caller, Handler
 from .clock import Clock, elapsed
-from .errors import ServiceError, status_of
+from .errors import ServiceError, malformed, status_of, wrong_value
 from .faults import Faults
 from .operations import OPERATIONS
 from .pools import State
 from .record import NOTHING, RawHeaders, Reply, Request
 from .replays import Replays
-from .service import describe
+from .service import Operation, describe
 
 __all__ = ("Desk", "refuse_unread")
 
@@ -156,19 +156,26 @@ class Desk:
         if handler is None:
             raise ServiceError("UnknownOperationException", "The operation is not known.")
         operation = describe(request.operation)
-        wire.check(operation, request.parameters)
+        try:
+            wire.check(operation, request.parameters)
+            answer = self._handle(handler, request)
+        except ServiceError as error:
+            raise _listed(operation, error) from None
+        wire.check_answer(operation, answer)
+        request.answer = answer
+
+    def _handle(self, handler: Handler, request: Request) -> Answer:
         with self.lock:
             now = request.moment = self._clock.now()
             known = self._replay(request, now)
             if known is not None:
-                request.answer, request.replayed = known, True
-                return
+                request.replayed = True
+                return known
             limits = request.fault.limits if request.fault is not None else None
             call = Call(self.state, request.caller, now, self._new_id, limits)
             answer = handler(call, request.parameters)
             self._remember(request, answer, now)
-        wire.check_answer(operation, answer)
-        request.answer = answer
+            return answer
 
     def _replay(self, request: Request, now: float) -> Answer | None:
         token = request.client_token
@@ -256,6 +263,14 @@ def _known_headers(headers: RawHeaders) -> tuple[str, str]:
         elif name == b"authorization":
             authorization = value
     return target.decode("latin-1"), authorization.decode("latin-1")
+
+
+def _listed(operation: Operation, error: ServiceError) -> ServiceError:
+    """Some operations have only one of the two errors for a wrong request."""
+    if error.code in operation.errors:
+        return error
+    other = {"InvalidParameterValueException": malformed, "ValidationException": wrong_value}.get(error.code)
+    return error if other is None else other(error.message)
 
 
 def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -7,8 +7,15 @@ from typing import Final
 
 from .calls import Handler
 from .consuming import check_in_license, check_out_license, extend_license_consumption
-from .issuing import create_license, delete_license
-from .reading import get_license, get_license_usage, list_received_licenses
+from .issuing import create_license, create_license_version, delete_license
+from .reading import (
+    get_license,
+    get_license_usage,
+    list_license_versions,
+    list_licenses,
+    list_received_licenses,
+)
+from .tagging import list_tags_for_resource, tag_resource, untag_resource
 
 __all__ = ("OPERATIONS",)
 
@@ -18,7 +25,13 @@ OPERATIONS: Final[Mapping[str, Handler]] = {
     "ExtendLicenseConsumption": extend_license_consumption,
     "GetLicense": get_license,
     "GetLicenseUsage": get_license_usage,
+    "ListLicenses": list_licenses,
+    "ListLicenseVersions": list_license_versions,
     "ListReceivedLicenses": list_received_licenses,
     "CreateLicense": create_license,
+    "CreateLicenseVersion": create_license_version,
     "DeleteLicense": delete_license,
+    "TagResource": tag_resource,
+    "UntagResource": untag_resource,
+    "ListTagsForResource": list_tags_for_resource,
 }

@@ -17,6 +17,7 @@ from .behavior import Behavior
 from .errors import ServiceError, wrong_value
 from .licenses import Checkout, Entitlement, Item, Kind, License, Wanted
 from .periods import period_of
+from .tags import Tags
 
 __all__ = ("Ask", "Limits", "State")
 
@@ -45,6 +46,7 @@ class State:
 
     def __init__(self, behavior: Behavior, new_token: Callable[[], str]) -> None:
         self.behavior = behavior
+        self.tags = Tags()
         self._new_token = new_token
         self._versions: dict[str, list[License]] = {}
         self._received: dict[str, dict[str, str]] = {}
@@ -68,7 +70,19 @@ class State:
         current = self._versions[arn][-1]
         version = replace(current, version=current.version + 1, **changes)  # type: ignore[arg-type]
         self._versions[arn].append(version)
+        if version.key_fingerprint != current.key_fingerprint:
+            self._by_product[current.sku, current.key_fingerprint].remove(arn)
+            self._by_product[version.sku, version.key_fingerprint].append(arn)
         return version
+
+    def reset_usage(self, arn: str, now: float) -> None:
+        """Give back what was spent of a licence. What is held stays with its holders, unless behaviour ends it."""
+        self.lapse(now)
+        self._forget_spent(arn)
+        if self.behavior.reset_ends_checkouts:
+            for checkout in [one for one in self.checkouts(now) if one.arn == arn]:
+                del self._checkouts[checkout.token]
+                self._move(checkout, self._held, -1)
 
     def receive(self, arn: str, account: str, status: str) -> None:
         """Set what has become of a licence that an account received."""
@@ -82,6 +96,15 @@ class State:
     def version(self, arn: str, version: str) -> License | None:
         """One version of a licence."""
         return next((one for one in self._versions.get(arn, ()) if str(one.version) == version), None)
+
+    def versions(self, arn: str) -> list[License]:
+        """All versions of a licence, the first one first."""
+        return list(self._versions.get(arn, ()))
+
+    def owner_of(self, arn: str) -> str | None:
+        """The account that a licence belongs to."""
+        licence = self.license(arn)
+        return None if licence is None else licence.issuer_account
 
     def licenses(self) -> list[License]:
         """The newest version of every licence, in the order of creation."""
@@ -187,8 +210,11 @@ class State:
             return
         self._periods[licence.arn] = period
         if self.behavior.renewal_resets_spent:
-            for key in [key for key in self._spent if key[0] == licence.arn]:
-                del self._spent[key]
+            self._forget_spent(licence.arn)
+
+    def _forget_spent(self, arn: str) -> None:
+        for key in [key for key in self._spent if key[0] == arn]:
+            del self._spent[key]
 
     def _choose(self, ask: Ask, now: float) -> License:
         arns = self._by_product.get((ask.sku, ask.key_fingerprint), ())

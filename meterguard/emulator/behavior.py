@@ -69,6 +69,30 @@ class Behavior:
     feature_value_in_answer: bool = True
     """Whether the answer for a feature carries the licence's own ``Value``."""
 
+    grant_propagation: float = 0
+    """How long a grant that ``CreateGrant`` made is not yet waiting to be accepted."""
+
+    grant_to_oneself: bool = False
+    """Whether an account may grant a licence to itself."""
+
+    grant_away_from_home: bool = False
+    """Whether a grant may have another home Region than its licence."""
+
+    granter_may_activate: bool = False
+    """Whether a granter may activate a grant for an account outside of the organizations that it manages."""
+
+    grants_per_license: int = 2000
+    """How many grants a licence can have."""
+
+    grant_state_error: str = "InvalidParameterValueException"
+    """Accepting, rejecting, activating or deleting a grant that is not in a state for it."""
+
+    not_granted_error: str = "AuthorizationException"
+    """Doing what one's grant does not allow, or what is for the other side of it."""
+
+    no_organization_error: str = "AccessDeniedException"
+    """Asking for an organization's licences or grants from an account that manages none."""
+
     renewal_resets_spent: bool = True
     """Whether the spent units of a licence that renews come back at the start of each week or month."""
 

@@ -6,7 +6,7 @@ import os
 import random
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,7 +19,7 @@ from .issuing import license_arn
 from .licenses import Checkout, License
 from .pools import State
 from .record import Request
-from .terms import EntitlementLike, build_license, change_terms, received_status
+from .terms import EntitlementLike, allowed_operations, build_license, change_terms, received_status
 
 if TYPE_CHECKING:
     from .seed import Seed
@@ -44,6 +44,7 @@ class Emulator:
         account_id: The account of a caller whose access key is not in ``accounts`` and not twelve digits.
         region: The Region of requests that were not signed, and of the licences added here.
         accounts: Access keys and the accounts they belong to.
+        organizations: ARNs of organizations and organizational units, and the accounts in them.
         clock: The clock to go by; by default one that starts at the true time.
         behavior: What is done where AWS documents nothing.
         random_seed: Makes ids and tokens the same in every run.
@@ -57,6 +58,7 @@ class Emulator:
         account_id: str | None = None,
         region: str | None = None,
         accounts: Mapping[str, str] | None = None,
+        organizations: Mapping[str, Sequence[str]] | None = None,
         clock: Clock | None = None,
         behavior: Behavior | None = None,
         random_seed: int | None = None,
@@ -70,6 +72,9 @@ class Emulator:
         self._random = random.Random(random_seed)
         self._random_lock = threading.Lock()
         self._state = State(behavior or (planted and planted.behavior) or Behavior(), self._new_id)
+        self.organizations = self._state.organizations
+        self.organizations.update(planted.organizations if planted else {})
+        self.organizations.update(organizations or {})
         self._desk = Desk(
             self._state,
             self.clock,
@@ -191,14 +196,23 @@ class Emulator:
             current = self.license(licence)
             return self._state.change(current.arn, **change_terms(current, changes))
 
-    def receive(self, licence: License | str, *, account: str | None = None, status: str = "ACTIVE") -> None:
+    def receive(
+        self,
+        licence: License | str,
+        *,
+        account: str | None = None,
+        status: str = "ACTIVE",
+        operations: Sequence[str] | None = None,
+    ) -> None:
         """Set what has become of a licence that an account received, by default `account_id`.
 
-        Only ``"ACTIVE"`` may be checked out; ``"DISABLED"`` and ``"DELETED"`` take it away.
+        Only ``"ACTIVE"`` may be checked out; ``"DISABLED"`` and ``"DELETED"`` take it away. ``operations`` are
+        what its grant allows, as ``CreateGrant`` names them.
         """
         received_status(status)
+        allowed_operations(operations or ())
         with self._desk.lock:
-            self._state.receive(self.license(licence).arn, account or self.account_id, status)
+            self._state.receive(self.license(licence).arn, account or self.account_id, status, operations)
 
     def license(self, licence: License | str) -> License:
         """The newest version of a licence, found by its ARN or as the newest of its SKU."""

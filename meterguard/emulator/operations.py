@@ -7,6 +7,13 @@ from typing import Final
 
 from .calls import Handler
 from .consuming import check_in_license, check_out_license, extend_license_consumption
+from .granted import (
+    get_grant,
+    list_distributed_grants,
+    list_received_grants,
+    list_received_grants_for_organization,
+)
+from .granting import accept_grant, create_grant, create_grant_version, delete_grant, reject_grant
 from .issuing import create_license, create_license_version, delete_license
 from .reading import (
     get_license,
@@ -14,6 +21,7 @@ from .reading import (
     list_license_versions,
     list_licenses,
     list_received_licenses,
+    list_received_licenses_for_organization,
 )
 from .tagging import list_tags_for_resource, tag_resource, untag_resource
 
@@ -28,9 +36,19 @@ OPERATIONS: Final[Mapping[str, Handler]] = {
     "ListLicenses": list_licenses,
     "ListLicenseVersions": list_license_versions,
     "ListReceivedLicenses": list_received_licenses,
+    "ListReceivedLicensesForOrganization": list_received_licenses_for_organization,
     "CreateLicense": create_license,
     "CreateLicenseVersion": create_license_version,
     "DeleteLicense": delete_license,
+    "CreateGrant": create_grant,
+    "CreateGrantVersion": create_grant_version,
+    "AcceptGrant": accept_grant,
+    "RejectGrant": reject_grant,
+    "DeleteGrant": delete_grant,
+    "GetGrant": get_grant,
+    "ListDistributedGrants": list_distributed_grants,
+    "ListReceivedGrants": list_received_grants,
+    "ListReceivedGrantsForOrganization": list_received_grants_for_organization,
     "TagResource": tag_resource,
     "UntagResource": untag_resource,
     "ListTagsForResource": list_tags_for_resource,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from .behavior import Behavior
 from .errors import ServiceError, wrong_value
+from .grants import DEFAULT_OPERATIONS, Grant, Grants, account_principal, grant_arn
 from .licenses import Checkout, Entitlement, Item, Kind, License, Wanted
 from .periods import period_of
 from .tags import Tags
@@ -46,10 +47,11 @@ class State:
 
     def __init__(self, behavior: Behavior, new_token: Callable[[], str]) -> None:
         self.behavior = behavior
+        self.grants = Grants()
         self.tags = Tags()
+        self.organizations: dict[str, Sequence[str]] = {}
         self._new_token = new_token
         self._versions: dict[str, list[License]] = {}
-        self._received: dict[str, dict[str, str]] = {}
         self._by_product: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self._checkouts: dict[str, Checkout] = {}
         self._expiries: list[tuple[float, str]] = []
@@ -62,8 +64,9 @@ class State:
     def add(self, licence: License, recipients: Iterable[str] = ()) -> None:
         """Put a new licence in the tables, received and activated by some accounts."""
         self._versions[licence.arn] = [licence]
-        self._received[licence.arn] = dict.fromkeys(recipients, "ACTIVE")
         self._by_product[licence.sku, licence.key_fingerprint].append(licence.arn)
+        for account in recipients:
+            self.receive(licence.arn, account, "ACTIVE")
 
     def change(self, arn: str, **changes: object) -> License:
         """Make a new version of a licence."""
@@ -84,9 +87,15 @@ class State:
                 del self._checkouts[checkout.token]
                 self._move(checkout, self._held, -1)
 
-    def receive(self, arn: str, account: str, status: str) -> None:
-        """Set what has become of a licence that an account received."""
-        self._received[arn][account] = status
+    def receive(self, arn: str, account: str, status: str, operations: Sequence[str] | None = None) -> None:
+        """Set what has become of a licence that an account received, and what it may do with it."""
+        grant = self.grants.shown(arn, account)
+        if grant is None:
+            self.grants.add(self._ready_grant(self._versions[arn][-1], account, status, operations))
+            return
+        if operations is not None:
+            self.grants.revise(grant.arn, operations=tuple(operations))
+        self.grants.settle(grant.arn, status)
 
     def license(self, arn: str) -> License | None:
         """The newest version of a licence."""
@@ -102,9 +111,16 @@ class State:
         return list(self._versions.get(arn, ()))
 
     def owner_of(self, arn: str) -> str | None:
-        """The account that a licence belongs to."""
-        licence = self.license(arn)
-        return None if licence is None else licence.issuer_account
+        """The account that a licence or grant belongs to."""
+        licence, grant = self.license(arn), self.grants.find(arn)
+        if licence is not None:
+            return licence.issuer_account
+        return None if grant is None else grant.granter
+
+    def members(self, account: str) -> frozenset[str]:
+        """The accounts of the organizations that an account manages."""
+        managed = (accounts for arn, accounts in self.organizations.items() if f"::{account}:" in arn)
+        return frozenset(member for accounts in managed for member in accounts)
 
     def licenses(self) -> list[License]:
         """The newest version of every licence, in the order of creation."""
@@ -112,7 +128,8 @@ class State:
 
     def received_status(self, arn: str, account: str) -> str | None:
         """What has become of a licence that an account received; None if it never did."""
-        return self._received.get(arn, {}).get(account)
+        grant = self.grants.shown(arn, account)
+        return None if grant is None else grant.status
 
     def is_visible(self, licence: License, account: str) -> bool:
         """Whether an account may read a licence: it issued or received it."""
@@ -155,6 +172,7 @@ class State:
         licence = self._versions[checkout.arn][-1]
         if not licence.is_usable_at(now) or licence.lifetime is None or not self._may_use(licence, account):
             raise ServiceError(self.behavior.lost_error, "The license is not available.")
+        self._require_granted(licence, account, "ExtendConsumptionLicense")
         if not dry_run:
             start = now if self.behavior.extend_from == "now" else checkout.expires
             checkout.expires = _end_of(licence, start, licence.lifetime)
@@ -167,6 +185,7 @@ class State:
         checkout = self._find(token, account, self.behavior.check_in_gone_error)
         if beneficiary is not None and beneficiary != checkout.beneficiary:
             raise wrong_value("The beneficiary is not that of the checkout.")
+        self._require_granted(self._versions[checkout.arn][-1], account, "CheckInLicense")
         if checkout.kind == "PERPETUAL" or not self._may_return(checkout):
             raise ServiceError(self.behavior.check_in_refused_error, "The entitlements cannot be checked in.")
         del self._checkouts[token]
@@ -223,7 +242,7 @@ class State:
         if ask.beneficiary is not None:
             candidates = [licence for licence in own if licence.beneficiary == ask.beneficiary]
         else:
-            candidates = [one for one in matching if self.received_status(one.arn, ask.account) == "ACTIVE"]
+            candidates = [one for one in matching if self.grants.active(one.arn, ask.account)]
             if own and not candidates:
                 raise ServiceError(
                     self.behavior.missing_beneficiary_error,
@@ -232,11 +251,32 @@ class State:
         # The newest wins, and the caller has no say in it.
         for licence in reversed(candidates):
             if licence.is_usable_at(now):
+                self._require_granted(licence, ask.account, "CheckoutLicense")
                 return licence
         raise self._not_usable(candidates, now)
 
     def _may_use(self, licence: License, account: str) -> bool:
-        return licence.issuer_account == account or self.received_status(licence.arn, account) == "ACTIVE"
+        return licence.issuer_account == account or bool(self.grants.active(licence.arn, account))
+
+    def _require_granted(self, licence: License, account: str, operation: str) -> None:
+        # Whoever lost its grant may still return what it holds.
+        active = self.grants.active(licence.arn, account)
+        if licence.issuer_account != account and active and not any(operation in one.operations for one in active):
+            raise ServiceError(self.behavior.not_granted_error, f"The grant does not allow {operation}.")
+
+    def _ready_grant(self, licence: License, account: str, status: str, operations: Sequence[str] | None) -> Grant:
+        borrow = () if licence.borrow_ttl is None else ("CheckoutBorrowLicense",)
+        return Grant(
+            arn=grant_arn(licence.issuer_account, self._new_token()),
+            name=licence.name,
+            licence_arn=licence.arn,
+            parent_arn=licence.arn,
+            granter=licence.issuer_account,
+            principal=account_principal(account),
+            home_region=licence.home_region,
+            operations=(*DEFAULT_OPERATIONS, *borrow) if operations is None else tuple(operations),
+            status=status,
+        )
 
     def _not_usable(self, candidates: Sequence[License], now: float) -> ServiceError:
         if not candidates:

@@ -1,13 +1,15 @@
-"""GetLicense, GetLicenseUsage, ListLicenses, ListLicenseVersions, ListReceivedLicenses."""
+"""GetLicense, GetLicenseUsage and the lists of licences: issued, versions, received, received by an organization."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 from .calls import Answer, Call
-from .describing import describe_license
+from .describing import describe_license, present
 from .errors import wrong_value
+from .granted import members_of
+from .grants import Grant
 from .licenses import License
 from .listing import Filters, page, wanted
 
@@ -17,13 +19,7 @@ __all__ = (
     "list_license_versions",
     "list_licenses",
     "list_received_licenses",
-)
-
-_ALLOWED_OPERATIONS: Final = (
-    "CheckoutLicense",
-    "CheckInLicense",
-    "ExtendConsumptionLicense",
-    "ListPurchasedLicenses",
+    "list_received_licenses_for_organization",
 )
 
 _FILTERS: Final[Filters[License]] = {
@@ -36,6 +32,11 @@ _FILTERS: Final[Filters[License]] = {
 _RECEIVED_FILTERS: Final[Filters[License]] = {
     **_FILTERS,
     "IssuerName": lambda licence, now: licence.issuer_name,
+}
+
+_ORGANIZATION_FILTERS: Final[Filters[License]] = {
+    "Beneficiary": lambda licence, now: licence.beneficiary,
+    "ProductSKU": lambda licence, now: licence.sku,
 }
 
 
@@ -80,11 +81,13 @@ def list_license_versions(call: Call, parameters: Mapping[str, Any]) -> Answer:
 
 def list_received_licenses(call: Call, parameters: Mapping[str, Any]) -> Answer:
     """The licences that other accounts gave to the caller's."""
-    account = call.caller.account
-    received = (one for one in call.state.licenses() if call.state.received_status(one.arn, account) is not None)
-    found = _selected(received, _RECEIVED_FILTERS, parameters, call.now)
-    given, more = page("ListReceivedLicenses", found, parameters, lambda licence: licence.arn)
-    return {"Licenses": [_received(call, licence) for licence in given], **more}
+    return _list_received("ListReceivedLicenses", call, parameters, _RECEIVED_FILTERS, {call.caller.account})
+
+
+def list_received_licenses_for_organization(call: Call, parameters: Mapping[str, Any]) -> Answer:
+    """The licences that were given to accounts of the caller's organization."""
+    operation = "ListReceivedLicensesForOrganization"
+    return _list_received(operation, call, parameters, _ORGANIZATION_FILTERS, members_of(call))
 
 
 def _visible(call: Call, arn: str) -> License:
@@ -102,11 +105,30 @@ def _selected(
     return [one for one in licences if (arns is None or one.arn in arns) and passes(one)]
 
 
-def _received(call: Call, licence: License) -> Answer:
-    return {
-        **describe_license(licence, call.now),
-        "ReceivedMetadata": {
-            "ReceivedStatus": call.state.received_status(licence.arn, call.caller.account),
-            "AllowedOperations": list(_ALLOWED_OPERATIONS),
-        },
+def _list_received(
+    operation: str,
+    call: Call,
+    parameters: Mapping[str, Any],
+    filters: Filters[License],
+    accounts: Collection[str],
+) -> Answer:
+    grants: dict[str, Grant] = {}
+    for grant in call.state.grants:
+        if grant.grantee in accounts:
+            known = grants.get(grant.licence_arn)
+            if known is None or known.status != "ACTIVE":
+                grants[grant.licence_arn] = grant
+    received = (one for one in call.state.licenses() if one.arn in grants)
+    found = _selected(received, filters, parameters, call.now)
+    given, more = page(operation, found, parameters, lambda licence: licence.arn)
+    return {"Licenses": [_received(licence, grants[licence.arn], call.now) for licence in given], **more}
+
+
+def _received(licence: License, grant: Grant, now: float) -> Answer:
+    metadata = {
+        "ReceivedStatus": grant.status_at(now),
+        "ReceivedStatusReason": grant.reason,
+        "AllowedOperations": list(grant.operations),
+        "GrantType": grant.kind,
     }
+    return {**describe_license(licence, now), "ReceivedMetadata": present(metadata)}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Seed", "SeedError", "load_seed", "read_seed")
 
-_KEYS: Final = frozenset({"account_id", "region", "accounts", "behavior", "licenses", "faults"})
+_KEYS: Final = frozenset({"account_id", "region", "accounts", "organizations", "behavior", "licenses", "faults"})
 
 
 class SeedError(ValueError):
@@ -35,6 +35,7 @@ class Seed:
     account_id: str | None = None
     region: str | None = None
     accounts: Mapping[str, str] = field(default_factory=dict)
+    organizations: Mapping[str, Sequence[str]] = field(default_factory=dict)
     behavior: Behavior | None = None
     licenses: Sequence[Mapping[str, Any]] = ()
     faults: Sequence[Mapping[str, Any]] = ()
@@ -74,6 +75,7 @@ def read_seed(data: Any) -> Seed:
         account_id=_text(data, "account_id"),
         region=_text(data, "region"),
         accounts=_table(data, "accounts"),
+        organizations=_table(data, "organizations"),
         behavior=_behavior(_table(data, "behavior")),
         licenses=_tables(data, "licenses"),
         faults=_tables(data, "faults"),

@@ -9,7 +9,14 @@ from .clock import Moment, moment_of
 from .licenses import FEATURE, Entitlement, License
 from .service import enumeration
 
-__all__ = ("EntitlementLike", "build_entitlement", "build_license", "change_terms", "received_status")
+__all__ = (
+    "EntitlementLike",
+    "allowed_operations",
+    "build_entitlement",
+    "build_license",
+    "change_terms",
+    "received_status",
+)
 
 EntitlementLike = Sequence[Any] | Mapping[str, Any] | Entitlement
 """``(name, maximum or value, unit)`` with an optional mapping of further terms, or a mapping of all terms."""
@@ -169,6 +176,13 @@ def received_status(status: str) -> str:
     if status not in enumeration("ReceivedStatus"):
         raise ValueError(f"status: {status!r} is not the status of a received license")
     return status
+
+
+def allowed_operations(operations: Iterable[str]) -> None:
+    """Refuse what a grant cannot allow."""
+    unknown = set(operations) - enumeration("AllowedOperation")
+    if unknown:
+        raise ValueError(f"operations: a grant does not know {', '.join(sorted(unknown))}")
 
 
 def _status(terms: Mapping[str, Any]) -> str:

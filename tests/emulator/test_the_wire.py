@@ -73,7 +73,7 @@ class TestAnswers:
         assert json.loads(body).keys() == {"__type", "Message"}
         assert code_of(body) == headers["x-amzn-ErrorType"] == "ResourceNotFoundException"
 
-    @pytest.mark.parametrize("operation", ["NoSuchThing", "CreateGrant", ""])
+    @pytest.mark.parametrize("operation", ["NoSuchThing", "CreateLicenseConfiguration", ""])
     def test_what_is_not_carried_out_is_an_unknown_operation(self, lm, post, operation):
         status, _, body = post({}, operation)
         assert (status, code_of(body)) == (400, "UnknownOperationException")

@@ -1,0 +1,133 @@
+"""The table of grants: who gave which licence to whom, for what, and what became of it.
+
+Pure, like `pools`. A grant made from another one counts only as long as that one does.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+__all__ = ("DEFAULT_OPERATIONS", "Grant", "Grants", "account_principal", "grant_arn")
+
+_ACCOUNT: Final = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):root")
+_LIVE: Final = ("ACTIVE", "WORKFLOW_COMPLETED")
+
+DEFAULT_OPERATIONS: Final = (
+    "CheckoutLicense",
+    "CheckInLicense",
+    "ExtendConsumptionLicense",
+    "ListPurchasedLicenses",
+)
+"""What a buyer may do with a licence that arrived accepted and activated."""
+
+
+def grant_arn(account: str, identifier: str) -> str:
+    """The ARN of a grant, of the same form as a licence's."""
+    return f"arn:aws:license-manager::{account}:grant:g-{identifier}"
+
+
+def account_principal(account: str) -> str:
+    """The principal that an account is."""
+    return f"arn:aws:iam::{account}:root"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One version of a grant. ``principal`` is an account's root, an organization or a unit of one."""
+
+    arn: str
+    name: str
+    licence_arn: str
+    parent_arn: str
+    granter: str
+    principal: str
+    home_region: str
+    operations: tuple[str, ...]
+    status: str
+    version: int = 1
+    reason: str | None = None
+    options: Mapping[str, Any] | None = None
+    kind: str | None = None
+    ready_at: float = -math.inf
+
+    @property
+    def grantee(self) -> str | None:
+        """The account that it is for; None for an organization's."""
+        found = _ACCOUNT.fullmatch(self.principal)
+        return None if found is None else found[1]
+
+    def status_at(self, now: float) -> str:
+        """The status that a reader sees at that moment."""
+        return "PENDING_WORKFLOW" if now < self.ready_at and self.status == "PENDING_ACCEPT" else self.status
+
+
+class Grants:
+    """All grants, with all their versions."""
+
+    def __init__(self) -> None:
+        self._versions: dict[str, list[Grant]] = {}
+        self._by_grantee: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+
+    def __iter__(self) -> Iterator[Grant]:
+        """The newest version of every grant, in the order of creation."""
+        return (versions[-1] for versions in self._versions.values())
+
+    def add(self, grant: Grant) -> None:
+        """Put a new grant in the table."""
+        self._versions[grant.arn] = [grant]
+        if grant.grantee is not None:
+            self._by_grantee[grant.licence_arn, grant.grantee].append(grant.arn)
+
+    def find(self, arn: str, version: str | None = None) -> Grant | None:
+        """A grant as it stands, or as one of its versions had it."""
+        versions = self._versions.get(arn, ())
+        if version is None:
+            return versions[-1] if versions else None
+        return next((one for one in versions if str(one.version) == version), None)
+
+    def settle(self, arn: str, status: str, reason: str | None = None) -> Grant:
+        """Set what has become of a grant; this makes no new version of it."""
+        current = self._versions[arn][-1]
+        settled = replace(current, status=status, reason=current.reason if reason is None else reason)
+        self._versions[arn][-1] = settled
+        return settled
+
+    def revise(self, arn: str, **changes: Any) -> Grant:
+        """Make a new version of a grant."""
+        current = self._versions[arn][-1]
+        revised = replace(current, version=current.version + 1, **changes)
+        self._versions[arn].append(revised)
+        return revised
+
+    def children(self, arn: str) -> list[Grant]:
+        """The grants that were made from this one."""
+        return [grant for grant in self if grant.parent_arn == arn]
+
+    def held(self, licence_arn: str, account: str) -> list[Grant]:
+        """An account's grants of a licence, as they stand."""
+        return [self._versions[arn][-1] for arn in self._by_grantee.get((licence_arn, account), ())]
+
+    def shown(self, licence_arn: str, account: str) -> Grant | None:
+        """The grant that tells what has become of a received licence: the active one, or the newest."""
+        held = self.held(licence_arn, account)
+        return next((grant for grant in held if grant.status == "ACTIVE"), held[-1] if held else None)
+
+    def active(self, licence_arn: str, account: str) -> list[Grant]:
+        """An account's grants of a licence that can be used."""
+        return [one for one in self.held(licence_arn, account) if one.status == "ACTIVE" and self._is_rooted(one)]
+
+    def allowing(self, licence_arn: str, account: str, operation: str) -> Grant | None:
+        """A grant by which an account may do something with a licence."""
+        return next((one for one in self.active(licence_arn, account) if operation in one.operations), None)
+
+    def _is_rooted(self, grant: Grant) -> bool:
+        while (parent := self.find(grant.parent_arn)) is not None:
+            if parent.status not in _LIVE:
+                return False
+            grant = parent
+        return True

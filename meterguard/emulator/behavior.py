@@ -25,7 +25,7 @@ class Behavior:
     """Extending what has lapsed, was returned, or belongs to a licence that is not available."""
 
     check_in_refused_error: str = "InvalidParameterValueException"
-    """Returning what cannot be returned, for ``AllowCheckIn`` is false or it is a perpetual checkout."""
+    """Returning what cannot be: ``AllowCheckIn`` false, perpetual, or borrowed without early check-in."""
 
     check_in_gone_error: str = "ResourceNotFoundException"
     """Returning what has lapsed or was returned already."""
@@ -92,6 +92,21 @@ class Behavior:
 
     no_organization_error: str = "AccessDeniedException"
     """Asking for an organization's licences or grants from an account that manages none."""
+
+    borrow_only_at_home: bool = True
+    """Whether ``CheckoutBorrowLicense`` is redirected to the licence's home Region."""
+
+    checkout_only_at_home: bool = False
+    """Whether ``CheckoutLicense`` is redirected to the licence's home Region."""
+
+    not_borrowable_error: str = "InvalidParameterValueException"
+    """Borrowing from a licence without a borrow configuration."""
+
+    no_sign_key_error: str = "UnsupportedDigitalSignatureMethodException"
+    """Borrowing from a licence whose issuer named no key to sign with."""
+
+    borrow_partly_error: str = "EntitlementNotAllowedException"
+    """Borrowing where some of what is asked can be given, and some not."""
 
     renewal_resets_spent: bool = True
     """Whether the spent units of a licence that renews come back at the start of each week or month."""

@@ -8,9 +8,12 @@ from typing import Any
 
 from .pools import Limits, State
 
-__all__ = ("Answer", "Call", "Caller", "Handler")
+__all__ = ("Answer", "Call", "Caller", "Handler", "Sign")
 
 Answer = dict[str, Any]
+
+Sign = Callable[[Answer], str]
+"""Makes a signed token of a payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +27,17 @@ class Caller:
 
 @dataclass(slots=True)
 class Call:
-    """One call. ``limits`` is a fault's: the most that a checkout may give of each name."""
+    """One call.
+
+    ``signer`` makes or finds the key to sign with. ``limits`` is a fault's: the most that a checkout may give of
+    each name.
+    """
 
     state: State
     caller: Caller
     now: float
     new_id: Callable[[], str]
+    signer: Callable[[], Sign]
     limits: Limits | None = None
 
 

@@ -13,7 +13,13 @@ from .licenses import FEATURE, Checkout, Item, Kind, License, Wanted
 from .pools import Ask
 from .wire import zoned, zoneless
 
-__all__ = ("check_in_license", "check_out_license", "extend_license_consumption")
+__all__ = (
+    "allowed_items",
+    "check_in_license",
+    "check_out_license",
+    "extend_license_consumption",
+    "wanted_items",
+)
 
 _DIGITS: Final = re.compile("[0-9]{1,18}")
 
@@ -25,10 +31,11 @@ def check_out_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
         sku=parameters["ProductSKU"],
         key_fingerprint=parameters["KeyFingerprint"],
         kind=cast(Kind, parameters["CheckoutType"]),
-        wanted=_wanted(parameters["Entitlements"], call.state.behavior),
+        wanted=wanted_items(parameters["Entitlements"], call.state.behavior),
         beneficiary=parameters.get("Beneficiary"),
         node_id=parameters.get("NodeId"),
         limits=call.limits,
+        region=call.caller.region,
     )
     checkout, licence = call.state.check_out(ask, call.now)
     return _checkout_answer(checkout, licence, call.state.behavior)
@@ -52,7 +59,7 @@ def _checkout_answer(checkout: Checkout, licence: License, behavior: Behavior) -
     answer: Answer = {
         "CheckoutType": checkout.kind,
         "LicenseConsumptionToken": checkout.token,
-        "EntitlementsAllowed": [_allowed(item, behavior) for item in checkout.items],
+        "EntitlementsAllowed": allowed_items(checkout, behavior),
         "IssuedAt": zoneless(checkout.issued),
         "Expiration": zoneless(checkout.expires),
         "LicenseArn": licence.arn,
@@ -60,6 +67,11 @@ def _checkout_answer(checkout: Checkout, licence: License, behavior: Behavior) -
     if checkout.node_id is not None:
         answer["NodeId"] = checkout.node_id
     return answer
+
+
+def allowed_items(checkout: Checkout, behavior: Behavior) -> list[Answer]:
+    """What a checkout allows, as its answer says it."""
+    return [_allowed(item, behavior) for item in checkout.items]
 
 
 def _allowed(item: Item, behavior: Behavior) -> Answer:
@@ -70,7 +82,8 @@ def _allowed(item: Item, behavior: Behavior) -> Answer:
     return {"Name": item.name, "Unit": item.unit}
 
 
-def _wanted(items: Sequence[Mapping[str, Any]], behavior: Behavior) -> list[Wanted]:
+def wanted_items(items: Sequence[Mapping[str, Any]], behavior: Behavior) -> list[Wanted]:
+    """What a request asks for, item by item."""
     names = {item["Name"] for item in items}
     if len(names) < len(items):
         raise malformed("Entitlements must not name an entitlement twice.")

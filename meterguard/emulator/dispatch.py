@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from . import damage, wire
-from .calls import Answer, Call, Caller, Handler
+from .calls import Answer, Call, Caller, Handler, Sign
 from .clock import Clock, elapsed
 from .errors import ServiceError, malformed, status_of, wrong_value
 from .faults import Faults
@@ -42,6 +42,7 @@ class Desk:
         account_of: Callable[[str | None], str],
         region: str,
         new_id: Callable[[], str],
+        signer: Callable[[], Sign],
     ) -> None:
         self.lock = threading.RLock()
         self.state = state
@@ -52,6 +53,7 @@ class Desk:
         self._account_of = account_of
         self._region = region
         self._new_id = new_id
+        self._signer = signer
         self._replays = Replays(state.behavior.replay_window)
         self._in_flight: Counter[str] = Counter()
         self._arrival = threading.Condition()
@@ -172,7 +174,7 @@ class Desk:
                 request.replayed = True
                 return known
             limits = request.fault.limits if request.fault is not None else None
-            call = Call(self.state, request.caller, now, self._new_id, limits)
+            call = Call(self.state, request.caller, now, self._new_id, self._signer, limits)
             answer = handler(call, request.parameters)
             self._remember(request, answer, now)
             return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ("BARE_STATUSES", "EmulatorBug", "ServiceError", "malformed", "status_of", "wrong_value")
+__all__ = ("BARE_STATUSES", "EmulatorBug", "ServiceError", "elsewhere", "malformed", "status_of", "wrong_value")
 
 _DOCUMENTED: Final = {
     "ServerInternalException": 500,
@@ -63,6 +63,11 @@ def wrong_value(message: str) -> ServiceError:
 def malformed(message: str) -> ServiceError:
     """A request that breaks the service's model."""
     return ServiceError("ValidationException", message)
+
+
+def elsewhere(region: str) -> ServiceError:
+    """A request that can be carried out in another Region only."""
+    return ServiceError("RedirectException", "Ask in the license's home Region.", location=region)
 
 
 class EmulatorBug(RuntimeError):

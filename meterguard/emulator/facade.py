@@ -24,6 +24,7 @@ from .terms import EntitlementLike, allowed_operations, build_license, change_te
 if TYPE_CHECKING:
     from .seed import Seed
     from .server import HttpServer
+    from .signing import Signer
 
 __all__ = ("ACCOUNT", "Emulator")
 
@@ -82,9 +83,11 @@ class Emulator:
             account_of=self._account_of,
             region=self.region,
             new_id=self._new_id,
+            signer=lambda: self._make_signer().sign,
         )
         self._port = port
         self._server: HttpServer | None = None
+        self._signer: Signer | None = None
         if planted is not None:
             planted.plant(self)
 
@@ -229,8 +232,13 @@ class Emulator:
             arn = self.license(licence).arn
             return {held.name: used for held, used in self._state.usage(arn, self.clock.now())}
 
+    @property
+    def public_key_pem(self) -> str:
+        """The key that verifies the signed tokens of ``CheckoutBorrowLicense``, as a vendor ships it."""
+        return self._make_signer().public_key_pem
+
     def checkouts(self, licence: License | str | None = None) -> list[Checkout]:
-        """The provisional checkouts that are live now."""
+        """The provisional checkouts and borrows that are live now."""
         with self._desk.lock:
             arn = None if licence is None else self.license(licence).arn
             return [one for one in self._state.checkouts(self.clock.now()) if arn in (None, one.arn)]
@@ -279,6 +287,14 @@ class Emulator:
             self.up()
 
     # What the rest asks of it
+
+    def _make_signer(self) -> Signer:
+        with self._desk.lock:
+            if self._signer is None:
+                from .signing import Signer
+
+                self._signer = Signer()
+            return self._signer
 
     def _account_of(self, access_key: str | None) -> str:
         if access_key is None:

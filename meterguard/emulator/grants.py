@@ -8,16 +8,18 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-__all__ = ("DEFAULT_OPERATIONS", "Grant", "Grants", "account_principal", "grant_arn")
+from .licenses import License
+
+__all__ = ("Grant", "Grants", "account_principal", "grant_arn", "ready_grant")
 
 _ACCOUNT: Final = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):root")
 _LIVE: Final = ("ACTIVE", "WORKFLOW_COMPLETED")
 
-DEFAULT_OPERATIONS: Final = (
+_BUYERS: Final = (
     "CheckoutLicense",
     "CheckInLicense",
     "ExtendConsumptionLicense",
@@ -64,6 +66,24 @@ class Grant:
     def status_at(self, now: float) -> str:
         """The status that a reader sees at that moment."""
         return "PENDING_WORKFLOW" if now < self.ready_at and self.status == "PENDING_ACCEPT" else self.status
+
+
+def ready_grant(
+    licence: License, identifier: str, account: str, status: str, operations: Sequence[str] | None
+) -> Grant:
+    """The grant by which a bought licence arrives: accepted and activated."""
+    borrow = () if licence.borrow_ttl is None else ("CheckoutBorrowLicense",)
+    return Grant(
+        arn=grant_arn(licence.issuer_account, identifier),
+        name=licence.name,
+        licence_arn=licence.arn,
+        parent_arn=licence.arn,
+        granter=licence.issuer_account,
+        principal=account_principal(account),
+        home_region=licence.home_region,
+        operations=(*_BUYERS, *borrow) if operations is None else tuple(operations),
+        status=status,
+    )
 
 
 class Grants:

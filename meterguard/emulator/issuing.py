@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from .calls import Answer, Call
-from .errors import ServiceError, malformed, wrong_value
+from .errors import ServiceError, elsewhere, malformed, wrong_value
 from .licenses import FEATURE, Entitlement, License
 from .wire import parse_time, zoned
 
@@ -65,11 +65,7 @@ def delete_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
 def require_home(call: Call, licence: License) -> None:
     """Send a caller to the licence's home Region for what can be done only there."""
     if licence.home_region != call.caller.region:
-        raise ServiceError(
-            "RedirectException",
-            "The license can be changed in its home Region only.",
-            location=licence.home_region,
-        )
+        raise elsewhere(licence.home_region)
 
 
 def _own(call: Call, arn: str, unknown: str) -> License:

@@ -19,7 +19,7 @@ __all__ = (
 FEATURE: Final = "None"
 """The unit of an entitlement that is not counted."""
 
-Kind = Literal["PROVISIONAL", "PERPETUAL"]
+Kind = Literal["PROVISIONAL", "PERPETUAL", "BORROW"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,11 @@ class License:
     def lifetime(self) -> int | None:
         """How long a provisional checkout lives. The wire has whole seconds, so the pool has too."""
         return None if self.ttl is None else max(1, math.floor(self.ttl))
+
+    @property
+    def borrow_lifetime(self) -> int | None:
+        """How long a borrow lives."""
+        return None if self.borrow_ttl is None else max(1, math.floor(self.borrow_ttl))
 
     def entitlement(self, name: str) -> Entitlement | None:
         """The entitlement of that name, if the licence has it."""

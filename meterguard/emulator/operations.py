@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from .borrowing import check_out_borrow_license
 from .calls import Handler
 from .consuming import check_in_license, check_out_license, extend_license_consumption
 from .granted import (
@@ -29,6 +30,7 @@ __all__ = ("OPERATIONS",)
 
 OPERATIONS: Final[Mapping[str, Handler]] = {
     "CheckoutLicense": check_out_license,
+    "CheckoutBorrowLicense": check_out_borrow_license,
     "CheckInLicense": check_in_license,
     "ExtendLicenseConsumption": extend_license_consumption,
     "GetLicense": get_license,

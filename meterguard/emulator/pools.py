@@ -2,7 +2,7 @@
 
 Pure: the moment comes in as an argument, ids from a source that is passed in; no clock, lock or wire here.
 Whoever calls holds the lock. A unit is in exactly one of three places: free, held by a live provisional
-checkout, or spent for good by a perpetual one.
+checkout or borrow, or spent for good by a perpetual one.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .behavior import Behavior
-from .errors import ServiceError, wrong_value
-from .grants import DEFAULT_OPERATIONS, Grant, Grants, account_principal, grant_arn
+from .errors import ServiceError, elsewhere, wrong_value
+from .grants import Grants, ready_grant
 from .licenses import Checkout, Entitlement, Item, Kind, License, Wanted
 from .periods import period_of
 from .tags import Tags
@@ -40,6 +40,7 @@ class Ask:
     beneficiary: str | None = None
     node_id: str | None = None
     limits: Limits | None = None
+    region: str | None = None
 
 
 class State:
@@ -91,7 +92,7 @@ class State:
         """Set what has become of a licence that an account received, and what it may do with it."""
         grant = self.grants.shown(arn, account)
         if grant is None:
-            self.grants.add(self._ready_grant(self._versions[arn][-1], account, status, operations))
+            self.grants.add(ready_grant(self._versions[arn][-1], self._new_token(), account, status, operations))
             return
         if operations is not None:
             self.grants.revise(grant.arn, operations=tuple(operations))
@@ -145,30 +146,52 @@ class State:
         lifetime = licence.lifetime
         if ask.kind == "PROVISIONAL" and lifetime is None:
             raise wrong_value("The license does not allow provisional checkouts.")
-        items = self._grant(licence, ask)
         checkout = Checkout(
             token=self._new_token(),
             arn=licence.arn,
             account=ask.account,
             kind=ask.kind,
-            items=items,
+            items=self._grant(licence, ask),
             issued=now,
             expires=_end_of(licence, now, _PERPETUAL_SECONDS if lifetime is None else lifetime),
             beneficiary=ask.beneficiary,
             node_id=ask.node_id,
             version=licence.version,
         )
-        self._move(checkout, self._held if ask.kind == "PROVISIONAL" else self._spent, +1)
-        self._checkouts[checkout.token] = checkout
-        heapq.heappush(self._expiries, (checkout.expires, checkout.token))
+        self._keep(checkout)
         return checkout, licence
+
+    def borrow(
+        self, licence: License, account: str, wanted: Sequence[Wanted], now: float, node_id: str | None = None
+    ) -> Checkout:
+        """Take all that is asked for the length of a borrow, or nothing."""
+        self.lapse(now)
+        if not self._may_use(licence, account):
+            raise ServiceError("ResourceNotFoundException", "The license was not found.")
+        if not licence.is_usable_at(now):
+            raise self._not_usable([licence], now)
+        self._require_granted(licence, account, "CheckoutBorrowLicense")
+        self._renew(licence, now)
+        checkout = Checkout(
+            token=self._new_token(),
+            arn=licence.arn,
+            account=account,
+            kind="BORROW",
+            items=self._grant_all(licence, wanted),
+            issued=now,
+            expires=_end_of(licence, now, licence.borrow_lifetime or 0),
+            node_id=node_id,
+            version=licence.version,
+        )
+        self._keep(checkout)
+        return checkout
 
     def extend(self, token: str, account: str, now: float, *, dry_run: bool = False) -> Checkout:
         """Give a provisional checkout a further lifetime."""
         self.lapse(now)
         checkout = self._find(token, account, self.behavior.lost_error)
-        if checkout.kind == "PERPETUAL":
-            raise wrong_value("A perpetual checkout cannot be extended.")
+        if checkout.kind != "PROVISIONAL":
+            raise wrong_value("Only a provisional checkout can be extended.")
         licence = self._versions[checkout.arn][-1]
         if not licence.is_usable_at(now) or licence.lifetime is None or not self._may_use(licence, account):
             raise ServiceError(self.behavior.lost_error, "The license is not available.")
@@ -186,7 +209,7 @@ class State:
         if beneficiary is not None and beneficiary != checkout.beneficiary:
             raise wrong_value("The beneficiary is not that of the checkout.")
         self._require_granted(self._versions[checkout.arn][-1], account, "CheckInLicense")
-        if checkout.kind == "PERPETUAL" or not self._may_return(checkout):
+        if not self._may_return(checkout):
             raise ServiceError(self.behavior.check_in_refused_error, "The entitlements cannot be checked in.")
         del self._checkouts[token]
         self._move(checkout, self._held, -1)
@@ -200,7 +223,7 @@ class State:
             if checkout is None or checkout.expires != expiry:
                 continue
             del self._checkouts[token]
-            if checkout.kind == "PROVISIONAL":
+            if checkout.kind != "PERPETUAL":
                 self._move(checkout, self._held, -1)
 
     # Reading
@@ -208,7 +231,7 @@ class State:
     def checkouts(self, now: float) -> Iterator[Checkout]:
         """Everything that is held and has not lapsed."""
         self.lapse(now)
-        return (one for one in self._checkouts.values() if one.kind == "PROVISIONAL")
+        return (one for one in self._checkouts.values() if one.kind != "PERPETUAL")
 
     def consumed(self, arn: str, name: str) -> int:
         """Units in use: held and spent, when last looked at."""
@@ -251,6 +274,8 @@ class State:
         # The newest wins, and the caller has no say in it.
         for licence in reversed(candidates):
             if licence.is_usable_at(now):
+                if self.behavior.checkout_only_at_home and ask.region not in (None, licence.home_region):
+                    raise elsewhere(licence.home_region)
                 self._require_granted(licence, ask.account, "CheckoutLicense")
                 return licence
         raise self._not_usable(candidates, now)
@@ -264,20 +289,6 @@ class State:
         if licence.issuer_account != account and active and not any(operation in one.operations for one in active):
             raise ServiceError(self.behavior.not_granted_error, f"The grant does not allow {operation}.")
 
-    def _ready_grant(self, licence: License, account: str, status: str, operations: Sequence[str] | None) -> Grant:
-        borrow = () if licence.borrow_ttl is None else ("CheckoutBorrowLicense",)
-        return Grant(
-            arn=grant_arn(licence.issuer_account, self._new_token()),
-            name=licence.name,
-            licence_arn=licence.arn,
-            parent_arn=licence.arn,
-            granter=licence.issuer_account,
-            principal=account_principal(account),
-            home_region=licence.home_region,
-            operations=(*DEFAULT_OPERATIONS, *borrow) if operations is None else tuple(operations),
-            status=status,
-        )
-
     def _not_usable(self, candidates: Sequence[License], now: float) -> ServiceError:
         if not candidates:
             return ServiceError(self.behavior.unknown_sku_error, "No license was found for the product and issuer.")
@@ -290,6 +301,14 @@ class State:
         if not items or (len(items) < len(ask.wanted) and not self.behavior.partial_results):
             raise ServiceError("NoEntitlementsAllowedException", "No Entitlements Allowed")
         return tuple(items) if ask.limits is None else _limited(items, ask.limits)
+
+    def _grant_all(self, licence: License, wanted: Sequence[Wanted]) -> tuple[Item, ...]:
+        found = [self._grant_one(licence, one) for one in wanted]
+        items = tuple(item for item, one in zip(found, wanted, strict=True) if item and item.count == one.count)
+        if len(items) < len(wanted):
+            code = self.behavior.borrow_partly_error if items else "NoEntitlementsAllowedException"
+            raise ServiceError(code, "Not all of the entitlements are available.")
+        return items
 
     def _grant_one(self, licence: License, wanted: Wanted) -> Item | None:
         held = licence.entitlement(wanted.name)
@@ -314,6 +333,8 @@ class State:
 
     def _may_return(self, checkout: Checkout) -> bool:
         licence = self._versions[checkout.arn][checkout.version - 1]
+        if checkout.kind != "PROVISIONAL":
+            return checkout.kind == "BORROW" and licence.borrow_early_check_in
         for item in checkout.items:
             held = licence.entitlement(item.name)
             if held is None or not held.is_counted:
@@ -322,6 +343,11 @@ class State:
             if not (self.behavior.check_in_by_default if allowed is None else allowed):
                 return False
         return True
+
+    def _keep(self, checkout: Checkout) -> None:
+        self._move(checkout, self._spent if checkout.kind == "PERPETUAL" else self._held, +1)
+        self._checkouts[checkout.token] = checkout
+        heapq.heappush(self._expiries, (checkout.expires, checkout.token))
 
     def _move(self, checkout: Checkout, pool: defaultdict[tuple[str, str], int], sign: int) -> None:
         for item in checkout.items:

@@ -72,7 +72,9 @@ def build_license(
             "name": product_sku,
             "product_name": product_sku,
             "renew_type": "None",
+            "sign_key": _sign_key(plain),
             **plain,
+            "borrow_ttl": _ttl(plain.get("borrow_ttl"), "borrow_ttl"),
             "status": _status(plain),
         },
     )
@@ -92,8 +94,13 @@ def change_terms(current: License, changes: Mapping[str, Any]) -> dict[str, Any]
         fields.update(begin=moment_of(fields["begin"]), begin_text=None)
     if "end" in fields:
         fields.update(end=_end(fields.get("begin", current.begin), fields["end"]), end_text=None)
-    if "ttl" in fields:
-        fields["ttl"] = _ttl(fields["ttl"])
+    for name in {"ttl", "borrow_ttl"} & fields.keys():
+        fields[name] = _ttl(fields[name], name)
+    if fields.get("borrow_ttl") is not None and current.sign_key is None:
+        fields.setdefault(
+            "sign_key",
+            _sign_key({**fields, "home_region": current.home_region, "issuer_account": current.issuer_account}),
+        )
     if "metadata" in fields:
         fields["metadata"] = tuple(fields["metadata"].items())
     if "status" in fields:
@@ -165,9 +172,16 @@ def _end(begin: float, end: Moment | None) -> float | None:
     return ends
 
 
-def _ttl(ttl: float | None) -> float | None:
+def _sign_key(terms: Mapping[str, Any]) -> str | None:
+    # What can be borrowed is signed; the key itself is the emulator's.
+    if terms.get("borrow_ttl") is None:
+        return None
+    return f"arn:aws:kms:{terms['home_region']}:{terms['issuer_account']}:key/00000000-0000-0000-0000-000000000000"
+
+
+def _ttl(ttl: float | None, name: str = "ttl") -> float | None:
     if ttl is not None and not ttl > 0:
-        raise ValueError(f"ttl: {ttl!r} is not a positive number of seconds")
+        raise ValueError(f"{name}: {ttl!r} is not a positive number of seconds")
     return None if ttl is None else float(ttl)
 
 

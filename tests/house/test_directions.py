@@ -51,6 +51,8 @@ THIRD_PARTY = {
     "wrapt": {"gates", "draws", "streams", "decorators", "protect"},
     "starlette": {"emulator", "console", "integrations"},
     "uvicorn": {"emulator", "console"},
+    "jwt": {"emulator"},
+    "cryptography": {"emulator"},
     "click": {"cli"},
     "rich": {"cli"},
     "redis": {"stores"},

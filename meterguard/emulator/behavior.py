@@ -16,7 +16,7 @@ class Behavior:
     """
 
     replay_window: float = 600
-    """How long a ``ClientToken`` is remembered."""
+    """How long a ``ClientToken`` is remembered; ``CreateToken``'s always for its documented 600."""
 
     extend_from: Literal["now", "expiration"] = "now"
     """Where an extension is counted from."""
@@ -107,6 +107,9 @@ class Behavior:
 
     borrow_partly_error: str = "EntitlementNotAllowedException"
     """Borrowing where some of what is asked can be given, and some not."""
+
+    no_access_error: str = "AuthorizationException"
+    """Asking for access with a token that is unknown, deleted or over, or has not the properties asked."""
 
     renewal_resets_spent: bool = True
     """Whether the spent units of a licence that renews come back at the start of each week or month."""

@@ -25,6 +25,7 @@ from .reading import (
     list_received_licenses_for_organization,
 )
 from .tagging import list_tags_for_resource, tag_resource, untag_resource
+from .tokening import create_token, delete_token, get_access_token, list_tokens
 
 __all__ = ("OPERATIONS",)
 
@@ -51,6 +52,10 @@ OPERATIONS: Final[Mapping[str, Handler]] = {
     "ListDistributedGrants": list_distributed_grants,
     "ListReceivedGrants": list_received_grants,
     "ListReceivedGrantsForOrganization": list_received_grants_for_organization,
+    "CreateToken": create_token,
+    "GetAccessToken": get_access_token,
+    "ListTokens": list_tokens,
+    "DeleteToken": delete_token,
     "TagResource": tag_resource,
     "UntagResource": untag_resource,
     "ListTagsForResource": list_tags_for_resource,

@@ -19,6 +19,7 @@ from .grants import Grants, ready_grant
 from .licenses import Checkout, Entitlement, Item, Kind, License, Wanted
 from .periods import period_of
 from .tags import Tags
+from .tokens import Tokens
 
 __all__ = ("Ask", "Limits", "State")
 
@@ -50,6 +51,7 @@ class State:
         self.behavior = behavior
         self.grants = Grants()
         self.tags = Tags()
+        self.tokens = Tokens()
         self.organizations: dict[str, Sequence[str]] = {}
         self._new_token = new_token
         self._versions: dict[str, list[License]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from .calls import Answer
 from .errors import wrong_value
@@ -13,6 +13,8 @@ from .errors import wrong_value
 __all__ = ("Replays",)
 
 Key = tuple[str, str, str]
+
+_DOCUMENTED: Final[Mapping[str, float]] = {"CreateToken": 600}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Replays:
 
     def remember(self, key: Key, parameters: Mapping[str, Any], answer: Answer, now: float) -> None:
         """Keep the first answer to this token."""
-        until = now + self._window
+        until = now + _DOCUMENTED.get(key[1], self._window)
         self._answers[key] = _Remembered(parameters, answer, until)
         self._order.append((until, key))
 

@@ -1,0 +1,55 @@
+"""The table of refresh tokens: for customers without an AWS account. Pure, like `pools`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+__all__ = ("RefreshToken", "Tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """A token of a licence, as it was made. ``text`` is what its holder has."""
+
+    identifier: str
+    text: str
+    licence_arn: str
+    account: str
+    expires: float
+    properties: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    status: str = "AVAILABLE"
+
+    def is_good_at(self, now: float) -> bool:
+        """Whether access tokens can be had for it."""
+        return self.status == "AVAILABLE" and now < self.expires
+
+
+class Tokens:
+    """All refresh tokens, deleted ones too."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, RefreshToken] = {}
+        self._by_text: dict[str, str] = {}
+
+    def __iter__(self) -> Iterator[RefreshToken]:
+        """Every token, in the order of creation."""
+        return iter(self._tokens.values())
+
+    def add(self, token: RefreshToken) -> None:
+        """Put a new token in the table."""
+        self._tokens[token.identifier] = token
+        self._by_text[token.text] = token.identifier
+
+    def find(self, identifier: str) -> RefreshToken | None:
+        """A token by its id."""
+        return self._tokens.get(identifier)
+
+    def read(self, text: str) -> RefreshToken | None:
+        """A token by what its holder has."""
+        return self._tokens.get(self._by_text.get(text, ""))
+
+    def delete(self, identifier: str) -> None:
+        """End a token."""
+        self._tokens[identifier] = replace(self._tokens[identifier], status="DELETED")

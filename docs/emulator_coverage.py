@@ -1,0 +1,48 @@
+"""Writes reference/emulator-coverage.md: what the emulator carries out, as its own table of operations says.
+
+``python docs/emulator_coverage.py`` after an operation was added; a test sees to it that nobody forgets.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from meterguard.emulator.operations import OPERATIONS
+
+PAGE = Path(__file__).parent / "reference" / "emulator-coverage.md"
+
+GROUPS = {
+    "Consumption": ("consuming", "borrowing"),
+    "Reading": ("reading",),
+    "Issuing": ("issuing",),
+    "Grants": ("granting", "granted"),
+    "Tokens": ("tokening",),
+    "Tags": ("tagging",),
+}
+
+HEAD = """\
+# What the emulator covers
+
+Every operation for managed entitlements that the service has. All others, such as those for licence configurations,
+are answered with `UnknownOperationException`, never with a made-up success. Where AWS documents nothing,
+[a switch](emulator.md) says what is done.
+"""
+
+
+def render() -> str:
+    """The page."""
+    return "\n".join([HEAD, *(_table(title, modules) for title, modules in GROUPS.items())])
+
+
+def _table(title: str, modules: tuple[str, ...]) -> str:
+    rows = [
+        f"| `{name}` | {(inspect.getdoc(handler) or '').splitlines()[0]} |"
+        for name, handler in OPERATIONS.items()
+        if handler.__module__.rpartition(".")[2] in modules
+    ]
+    return "\n".join([f"## {title}", "", "| operation | what it does |", "| --- | --- |", *rows, ""])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")

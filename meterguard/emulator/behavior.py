@@ -21,6 +21,18 @@ class Behavior:
     extend_from: Literal["now", "expiration"] = "now"
     """Where an extension is counted from."""
 
+    cut_at_end: bool = True
+    """Whether a checkout ends with its licence, if that is before its own time is over."""
+
+    token_bound_to_region: bool = False
+    """Whether a checkout can be extended and returned only in the Region that it was made in."""
+
+    sign_checkouts: bool = False
+    """Whether ``CheckoutLicense`` answers a ``SignedToken`` as ``CheckoutBorrowLicense`` does."""
+
+    not_provisional_error: str = "InvalidParameterValueException"
+    """A provisional checkout of a licence without a provisional configuration."""
+
     lost_error: str = "ResourceNotFoundException"
     """Extending what has lapsed, was returned, or belongs to a licence that is not available."""
 

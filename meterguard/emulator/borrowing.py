@@ -8,7 +8,8 @@ from typing import Any
 from .calls import Answer, Call
 from .consuming import allowed_items, wanted_items
 from .errors import ServiceError, elsewhere
-from .licenses import Checkout, License
+from .licenses import License
+from .proof import proof_of
 from .wire import zoneless
 
 __all__ = ("check_out_borrow_license",)
@@ -19,7 +20,8 @@ def check_out_borrow_license(call: Call, parameters: Mapping[str, Any]) -> Answe
     licence = _borrowable(call, parameters["LicenseArn"])
     sign = call.signer()
     wanted = wanted_items(parameters["Entitlements"], call.state.behavior)
-    checkout = call.state.borrow(licence, call.caller.account, wanted, call.now, parameters.get("NodeId"))
+    caller, node_id = call.caller, parameters.get("NodeId")
+    checkout = call.state.borrow(licence, caller.account, wanted, call.now, node_id=node_id, region=caller.region)
     answer: Answer = {
         "LicenseArn": licence.arn,
         "LicenseConsumptionToken": checkout.token,
@@ -30,7 +32,7 @@ def check_out_borrow_license(call: Call, parameters: Mapping[str, Any]) -> Answe
     for name in ("NodeId", "CheckoutMetadata"):
         if name in parameters:
             answer[name] = parameters[name]
-    return {**answer, "SignedToken": sign(_payload(answer, checkout))}
+    return {**answer, "SignedToken": sign(proof_of(answer))}
 
 
 def _borrowable(call: Call, arn: str) -> License:
@@ -44,21 +46,3 @@ def _borrowable(call: Call, arn: str) -> License:
     if licence.sign_key is None:
         raise ServiceError(behavior.no_sign_key_error, "The license's issuer has no sign key.")
     return licence
-
-
-def _payload(answer: Answer, checkout: Checkout) -> Answer:
-    """What is signed: the answer in camel case, metadata by name, and none of JWT's registered claims."""
-    payload = {
-        "licenseArn": checkout.arn,
-        "licenseConsumptionToken": checkout.token,
-        "entitlementsAllowed": [
-            {key.lower(): value for key, value in item.items()} for item in answer["EntitlementsAllowed"]
-        ],
-        "issuedAt": answer["IssuedAt"],
-        "expiration": answer["Expiration"],
-    }
-    if "NodeId" in answer:
-        payload["nodeId"] = answer["NodeId"]
-    if "CheckoutMetadata" in answer:
-        payload["checkoutMetadata"] = {one.get("Name", ""): one.get("Value", "") for one in answer["CheckoutMetadata"]}
-    return payload

@@ -11,6 +11,7 @@ from .calls import Answer, Call
 from .errors import malformed
 from .licenses import FEATURE, Checkout, Item, Kind, License, Wanted
 from .pools import Ask
+from .proof import proof_of
 from .wire import zoned, zoneless
 
 __all__ = (
@@ -37,21 +38,25 @@ def check_out_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
         limits=call.limits,
         region=call.caller.region,
     )
+    sign = call.signer() if call.state.behavior.sign_checkouts else None
     checkout, licence = call.state.check_out(ask, call.now)
-    return _checkout_answer(checkout, licence, call.state.behavior)
+    answer = _checkout_answer(checkout, licence, call.state.behavior)
+    return answer if sign is None else {**answer, "SignedToken": sign(proof_of(answer))}
 
 
 def extend_license_consumption(call: Call, parameters: Mapping[str, Any]) -> Answer:
     """Give a checkout a further lifetime."""
     token = parameters["LicenseConsumptionToken"]
-    checkout = call.state.extend(token, call.caller.account, call.now, dry_run=parameters.get("DryRun", False))
+    caller, dry_run = call.caller, parameters.get("DryRun", False)
+    checkout = call.state.extend(token, caller.account, call.now, dry_run=dry_run, region=caller.region)
     return {"LicenseConsumptionToken": checkout.token, "Expiration": zoned(checkout.expires)}
 
 
 def check_in_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
     """Return a checkout to the pool."""
     token = parameters["LicenseConsumptionToken"]
-    call.state.check_in(token, call.caller.account, call.now, parameters.get("Beneficiary"))
+    caller, beneficiary = call.caller, parameters.get("Beneficiary")
+    call.state.check_in(token, caller.account, call.now, beneficiary, region=caller.region)
     return {}
 
 

@@ -135,3 +135,4 @@ class Checkout:
     beneficiary: str | None = None
     node_id: str | None = None
     version: int = field(default=1)
+    region: str | None = None

@@ -8,7 +8,6 @@ checkout or borrow, or spent for good by a perpetual one.
 from __future__ import annotations
 
 import heapq
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -147,7 +146,7 @@ class State:
         self._renew(licence, now)
         lifetime = licence.lifetime
         if ask.kind == "PROVISIONAL" and lifetime is None:
-            raise wrong_value("The license does not allow provisional checkouts.")
+            raise ServiceError(self.behavior.not_provisional_error, "The license does not allow provisional checkouts.")
         checkout = Checkout(
             token=self._new_token(),
             arn=licence.arn,
@@ -155,16 +154,24 @@ class State:
             kind=ask.kind,
             items=self._grant(licence, ask),
             issued=now,
-            expires=_end_of(licence, now, _PERPETUAL_SECONDS if lifetime is None else lifetime),
+            expires=self._end_of(licence, now, _PERPETUAL_SECONDS if lifetime is None else lifetime),
             beneficiary=ask.beneficiary,
             node_id=ask.node_id,
             version=licence.version,
+            region=ask.region,
         )
         self._keep(checkout)
         return checkout, licence
 
     def borrow(
-        self, licence: License, account: str, wanted: Sequence[Wanted], now: float, node_id: str | None = None
+        self,
+        licence: License,
+        account: str,
+        wanted: Sequence[Wanted],
+        now: float,
+        *,
+        node_id: str | None = None,
+        region: str | None = None,
     ) -> Checkout:
         """Take all that is asked for the length of a borrow, or nothing."""
         self.lapse(now)
@@ -181,17 +188,20 @@ class State:
             kind="BORROW",
             items=self._grant_all(licence, wanted),
             issued=now,
-            expires=_end_of(licence, now, licence.borrow_lifetime or 0),
+            expires=self._end_of(licence, now, licence.borrow_lifetime or 0),
             node_id=node_id,
             version=licence.version,
+            region=region,
         )
         self._keep(checkout)
         return checkout
 
-    def extend(self, token: str, account: str, now: float, *, dry_run: bool = False) -> Checkout:
+    def extend(
+        self, token: str, account: str, now: float, *, dry_run: bool = False, region: str | None = None
+    ) -> Checkout:
         """Give a provisional checkout a further lifetime."""
         self.lapse(now)
-        checkout = self._find(token, account, self.behavior.lost_error)
+        checkout = self._find(token, account, region, self.behavior.lost_error)
         if checkout.kind != "PROVISIONAL":
             raise wrong_value("Only a provisional checkout can be extended.")
         licence = self._versions[checkout.arn][-1]
@@ -200,14 +210,16 @@ class State:
         self._require_granted(licence, account, "ExtendConsumptionLicense")
         if not dry_run:
             start = now if self.behavior.extend_from == "now" else checkout.expires
-            checkout.expires = _end_of(licence, start, licence.lifetime)
+            checkout.expires = self._end_of(licence, start, licence.lifetime)
             heapq.heappush(self._expiries, (checkout.expires, token))
         return checkout
 
-    def check_in(self, token: str, account: str, now: float, beneficiary: str | None = None) -> None:
+    def check_in(
+        self, token: str, account: str, now: float, beneficiary: str | None = None, *, region: str | None = None
+    ) -> None:
         """Return a provisional checkout to the pool."""
         self.lapse(now)
-        checkout = self._find(token, account, self.behavior.check_in_gone_error)
+        checkout = self._find(token, account, region, self.behavior.check_in_gone_error)
         if beneficiary is not None and beneficiary != checkout.beneficiary:
             raise wrong_value("The beneficiary is not that of the checkout.")
         self._require_granted(self._versions[checkout.arn][-1], account, "CheckInLicense")
@@ -327,9 +339,10 @@ class State:
                 return None
         return Item(held.name, held.unit, count)
 
-    def _find(self, token: str, account: str, code: str) -> Checkout:
+    def _find(self, token: str, account: str, region: str | None, code: str) -> Checkout:
         checkout = self._checkouts.get(token)
-        if checkout is None or checkout.account != account:
+        is_away = checkout is not None and checkout.region != region and self.behavior.token_bound_to_region
+        if checkout is None or checkout.account != account or is_away:
             raise ServiceError(code, "The license consumption token was not found.")
         return checkout
 
@@ -346,6 +359,10 @@ class State:
                 return False
         return True
 
+    def _end_of(self, licence: License, start: float, lifetime: float) -> float:
+        end = licence.end if self.behavior.cut_at_end else None
+        return start + lifetime if end is None else min(start + lifetime, end)
+
     def _keep(self, checkout: Checkout) -> None:
         self._move(checkout, self._spent if checkout.kind == "PERPETUAL" else self._held, +1)
         self._checkouts[checkout.token] = checkout
@@ -355,10 +372,6 @@ class State:
         for item in checkout.items:
             if item.count is not None:
                 pool[checkout.arn, item.name] += sign * item.count
-
-
-def _end_of(licence: License, start: float, lifetime: float) -> float:
-    return min(start + lifetime, math.inf if licence.end is None else licence.end)
 
 
 def _limited(items: Sequence[Item], limits: Limits) -> tuple[Item, ...]:

@@ -43,6 +43,8 @@ class Pools(RuleBasedStateMachine):
             allow_check_in=True,
             overage=overage,
             ttl=TTL,
+            borrow_ttl=2 * TTL,
+            borrow_early_check_in=True,
             beneficiary="Jo",
             begin=BEGIN,
             end=self.end,
@@ -52,6 +54,7 @@ class Pools(RuleBasedStateMachine):
         )
         self.state.add(self.licence, ["111111111111", "222222222222"])
         self.held = {}
+        self.borrowed = set()
         self.spent = 0
 
     @rule(
@@ -85,10 +88,31 @@ class Pools(RuleBasedStateMachine):
         self.held[checkout.token] = (account, taken, checkout.expires)
         return checkout.token
 
+    @rule(target=tokens, account=ACCOUNTS, count=st.integers(1, 4), feature=st.booleans())
+    def borrow(self, account, count, feature):
+        self.forget_lapsed()
+        wanted = [Wanted("Seats", "Count", count), *([Wanted("Export", "None")] * feature)]
+        fits = self.overage or self.used + count <= self.most
+        is_open = self.end is None or self.now < self.end
+        if not fits or not is_open:
+            some = is_open and feature
+            with refused("EntitlementNotAllowedException" if some else "NoEntitlementsAllowedException"):
+                self.state.borrow(self.licence, account, wanted, self.now)
+            return multiple()
+        checkout = self.state.borrow(self.licence, account, wanted, self.now)
+        assert checkout.expires == min(self.now + 2 * TTL, self.end or self.now + 2 * TTL)
+        self.held[checkout.token] = (account, count, checkout.expires)
+        self.borrowed.add(checkout.token)
+        return checkout.token
+
     @rule(token=tokens, account=ACCOUNTS)
     def extend(self, token, account):
         self.forget_lapsed()
         holder, taken, _ = self.held.get(token, (None, 0, 0))
+        if holder == account and token in self.borrowed:
+            with refused("InvalidParameterValueException"):
+                self.state.extend(token, account, self.now)
+            return
         if holder != account:
             with refused("ResourceNotFoundException"):
                 self.state.extend(token, account, self.now)

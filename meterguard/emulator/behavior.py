@@ -37,7 +37,7 @@ class Behavior:
     """Extending what has lapsed, was returned, or belongs to a licence that is not available."""
 
     check_in_refused_error: str = "InvalidParameterValueException"
-    """Returning what cannot be: ``AllowCheckIn`` false, perpetual, or borrowed without early check-in."""
+    """Returning what cannot be returned, for ``AllowCheckIn`` is false or it is a perpetual checkout."""
 
     check_in_gone_error: str = "ResourceNotFoundException"
     """Returning what has lapsed or was returned already."""

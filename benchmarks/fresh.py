@@ -37,7 +37,7 @@ def environment() -> dict[str, str]:
 
 def run(program: str, *arguments: str, env: dict[str, str]) -> str:
     """What a program prints in a fresh interpreter."""
-    command = [sys.executable, "-c", program, *arguments]
+    command = [sys.executable, "-P", "-c", program, *arguments]
     return _printed(command, env)
 
 

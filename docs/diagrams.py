@@ -3,7 +3,7 @@
 ``states`` is :data:`meterguard.core.lifecycle.TABLE`; only the places of its boxes are set here. ``life`` and
 ``grace`` are played minute by minute with the functions that decide in the library. Each picture is written
 for light and for dark pages. A test compares what is committed with what this draws.
-"""  # noqa: INP001 - a script; nobody imports it
+"""
 
 from __future__ import annotations
 

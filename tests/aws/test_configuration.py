@@ -71,9 +71,7 @@ def test_no_region_at_all_is_a_mistake_that_says_what_to_set(make_service, monke
         assert "AWS_REGION" in said
 
 
-@pytest.mark.parametrize(
-    "region", ["", " ", "us_east_1", "us-east-1.evil.example/", "1234", "-a", 5, True], ids=repr
-)
+@pytest.mark.parametrize("region", ["", " ", "us_east_1", "us-east-1.evil.example/", "1234", "-a", 5, True], ids=repr)
 def test_a_malformed_region_is_a_mistake(make_service, region):
     assert "region_name" in mistake_of(make_service(region_name=region))
 
@@ -306,9 +304,7 @@ atexit.register(service.check_in, token, parting=True)
     assert lm.usage("ACME-1") == {"Seats": 0}
 
 
-@pytest.mark.parametrize(
-    "options", ["endpoint_url=url", "client=boto3.client('license-manager', endpoint_url=url)"]
-)
+@pytest.mark.parametrize("options", ["endpoint_url=url", "client=boto3.client('license-manager', endpoint_url=url)"])
 @pytest.mark.parametrize("child", ["service", "make(**options)"])
 def test_parent_and_child_share_no_connection(lm, licence, options, child):
     """Whether the child goes on with the service it inherited, or has one of its own over the same client."""

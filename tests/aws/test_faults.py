@@ -178,9 +178,7 @@ def test_a_forged_error_answer_is_unknown_and_leaves_no_trace(answer):
     assert fault.request_id is None
 
 
-@given(
-    st.recursive(st.none() | st.integers() | st.text(), lambda x: st.dictionaries(st.text(), x) | st.lists(x))
-)
+@given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.dictionaries(st.text(), x) | st.lists(x)))
 def test_whatever_an_error_answer_holds_it_becomes_a_fault(value):
     exc = ClientError({}, "CheckoutLicense")
     exc.response = {"Error": {"Code": value, "Message": value}, "ResponseMetadata": value, "Location": value}

@@ -104,9 +104,7 @@ def test_a_second_redirect_is_not_followed(lm, world, service):
     assert world.hosts == [HOME, AWAY, HOME]
 
 
-@pytest.mark.parametrize(
-    "location", ["us-east-1", "cn-north-1", "us-gov-west-1", "us-east-9", "evil.example", None]
-)
+@pytest.mark.parametrize("location", ["us-east-1", "cn-north-1", "us-gov-west-1", "us-east-9", "evil.example", None])
 def test_other_redirects_are_not_followed(lm, world, service, location):
     redirect(lm, location)
     fault = fault_of(service.check_out, SEAT, "intent-1")
@@ -169,9 +167,7 @@ def test_a_client_that_is_handed_in_is_kept_to(lm, world, licence, make_service)
     ("region", "kind"),
     [("us-east-1", FaultKind.UNKNOWN), ("us-east-9", FaultKind.UNREACHABLE), ("EU", FaultKind.UNREACHABLE)],
 )
-def test_a_region_that_does_not_answer_and_that_boto3_does_not_know_is_named(
-    lm, world, make_service, region, kind
-):
+def test_a_region_that_does_not_answer_and_that_boto3_does_not_know_is_named(lm, world, make_service, region, kind):
     lm.stop()
     fault = fault_of(make_service(session=world.session, region_name=region).check_out, SEAT, "intent-1")
     assert (fault.kind, fault.may_have_acted) == (kind, False)

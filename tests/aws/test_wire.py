@@ -26,9 +26,7 @@ MEMBERS = [
     *("LicenseConsumptionToken", "EntitlementsAllowed", "IssuedAt", "Expiration", "LicenseArn", "NodeId"),
     *("CheckoutType", "SignedToken", "ResponseMetadata"),
 ]
-items = st.dictionaries(
-    st.sampled_from(["Name", "Value", "Unit"]), json_like | st.sampled_from(["Count", "7"])
-)
+items = st.dictionaries(st.sampled_from(["Name", "Value", "Unit"]), json_like | st.sampled_from(["Count", "7"]))
 answers = st.dictionaries(st.sampled_from(MEMBERS), json_like | st.lists(items)) | json_like
 
 

@@ -177,10 +177,8 @@ def sync_caches(check_out: Call) -> dict[str, Cache]:
     if cachebox := peers.find("cachebox"):
         store = cachebox.TTLCache(128, TTL)
         made["cachebox"] = Cache(cachebox.cached(store)(check_out), store.clear)
-    if peers.find("dogpile.cache"):
-        from dogpile.cache import make_region
-
-        region: Any = make_region().configure("dogpile.cache.memory", expiration_time=TTL)
+    if dogpile := peers.find("dogpile.cache"):
+        region = dogpile.make_region().configure("dogpile.cache.memory", expiration_time=TTL)
         made["dogpile"] = Cache(lambda: region.get_or_create("key", check_out), lambda: region.delete("key"))
     return made
 

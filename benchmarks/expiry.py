@@ -138,10 +138,8 @@ def caches(fetch: Callable[[], Any]) -> dict[str, Callable[[], Any]]:
     }
     if cachebox := peers.find("cachebox"):
         made["cachebox"] = cachebox.cached(cachebox.TTLCache(8, TTL))(fetch)
-    if peers.find("dogpile.cache"):
-        from dogpile.cache import make_region
-
-        region = make_region().configure("dogpile.cache.memory", expiration_time=TTL)
+    if dogpile := peers.find("dogpile.cache"):
+        region = dogpile.make_region().configure("dogpile.cache.memory", expiration_time=TTL)
         made["dogpile"] = lambda: region.get_or_create("key", fetch)
     return made
 

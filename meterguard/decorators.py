@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
 import sys
@@ -36,9 +35,13 @@ class GuardedCallable(FunctionWrapper):
         return str(name)
 
     def __copy__(self) -> Any:
+        import copy
+
         return self._around(copy.copy(self.__wrapped__))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        import copy
+
         return self._around(copy.deepcopy(self.__wrapped__, memo))
 
     def _around(self, copied: Any) -> Any:

@@ -150,11 +150,6 @@ class Engine:
         good = (slot.parent or slot).last_good
         deadline = stopwatch() + patience
         for _ in range(LOOKS):
-            admission = self._ride(slot, hot, probing, fresh=True)
-            if admission is not None:
-                return admission
-            if error is not None and slot.is_in_doubt(self.clock.now()):
-                return error  # it is held, so a checkout would take a second seat
             flight = self.fleet.board(slot, wanted=not probing)
             landing = yield Wait(flight.future, deadline - stopwatch())
             if landing is None:
@@ -162,6 +157,11 @@ class Engine:
             if landing.error is not None and (error is not None or not landing.was_renewal):
                 return landing.error
             error = landing.error
+            admission = self._ride(slot, hot, probing, fresh=True)
+            if admission is not None:
+                return admission
+            if error is not None and slot.is_in_doubt(self.clock.now()):
+                return error  # it is held, so a checkout would take a second seat
         # it may have come in the last moment
         return self._ride(slot, hot, probing, fresh=True) or self._too_slow(slot, patience, good)
 
@@ -185,7 +185,7 @@ class Engine:
     def _patience(self, slot: Slot, declared: OnUnknown) -> float:
         """Seconds a call waits for an answer: few where grace can carry it, or in an outage that is known."""
         is_outage = slot.fault is not None and _is_recent(slot)
-        if is_outage or self._in_grace(slot, declared):
+        if is_outage or (slot.last_good is not None and self._in_grace(slot, declared)):
             return min(SHORT_WAIT, self.policy.timeout)
         return self.policy.timeout
 

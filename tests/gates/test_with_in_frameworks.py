@@ -119,10 +119,14 @@ def test_an_async_exit_stack_ends_what_it_entered(per_call, used):
 
 def test_blocks_that_others_end_leave_nothing_behind(per_call):
     """What is entered here and left in a copy of this context is forgotten here, too."""
-    for _ in range(3):
-        one = dependency(per_call)
-        one.__enter__()
-        in_a_copy(lambda one=one: one.__exit__(None, None, None))
-    with per_call:
-        assert len(_entered.get()) == 1
+
+    def here():
+        for _ in range(3):
+            one = dependency(per_call)
+            one.__enter__()
+            in_a_copy(lambda one=one: one.__exit__(None, None, None))
+        with per_call:
+            assert len(_entered.get()) == 1
+
+    contextvars.Context().run(here)  # of its own: other tests may have left blocks open in this thread's
     assert per_call._open == {}

@@ -13,7 +13,7 @@ import wrapt
 
 from .errors import EntitlementDenied, EntitlementUnavailable
 from .gates import NOT_GIVEN
-from .streams import Opened, carry, iterated, iterated_async, relay
+from .streams import Opened, carry, iterated, iterated_async, outlasting, relay
 
 if TYPE_CHECKING:
     from .gates import Gate, Held
@@ -60,6 +60,7 @@ def guarded(gate: Gate, fn: Any) -> Any:
     cls: type[GuardedCallable] = GuardedFunction
     if type(fn) is types.FunctionType:
         make = _maker_by_code(fn)
+        setattr(fn, _MARK, True)
     elif isinstance(fn, classmethod | staticmethod):
         return type(fn)(guarded(gate, fn.__func__))
     else:
@@ -73,6 +74,25 @@ def guarded(gate: Gate, fn: Any) -> Any:
     if gate._outside is not None and make in (_plain, _coroutine):
         return cls(fn, wrapper, gate._outside)
     return cls(fn, wrapper)
+
+
+# -- what was registered without its guard ----------------------------------------------------------
+
+_MARK = "__meterguard__"
+
+
+def is_bypassed(registered: Any) -> bool:
+    """Whether a guard stands around something that a framework runs without it: it was put above the registration."""
+    is_marked = False
+    while registered is not None:
+        registered = getattr(registered, "__func__", registered)
+        while isinstance(registered, functools.partial):
+            registered = registered.func
+        if isinstance(registered, GuardedCallable):
+            return False
+        is_marked = is_marked or _MARK in getattr(registered, "__dict__", ())
+        registered = getattr(registered, "__wrapped__", None)
+    return is_marked
 
 
 # -- wrappers, one a kind of callable --------------------------------------------------------------
@@ -108,6 +128,8 @@ def _plain(gate: Gate) -> Callable[..., Any]:
 
 
 def _coroutine(gate: Gate) -> Callable[..., Any]:
+    single = gate._hold == "call"
+
     async def cold(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
         try:
             held: Held | None = await gate._aenter(args, kwargs)
@@ -119,12 +141,18 @@ def _coroutine(gate: Gate) -> Callable[..., Any]:
             result = gate._on_degrade(*args, **kwargs)
             return await result if inspect.isawaitable(result) else result
         try:
-            return await wrapped(*args, **_given(gate, kwargs, held))
+            result = await wrapped(*args, **_given(gate, kwargs, held))
+            carried = outlasting(result, held) if single else None
         except GeneratorExit:  # the coroutine is thrown away, and must not await
             held.drop()
             raise
-        finally:
+        except BaseException:
             await held.arelease()
+            raise
+        if carried is not None:
+            return carried
+        await held.arelease()
+        return result
 
     return cold
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,28 +15,42 @@ Opened = tuple[AsyncGenerator[Any, Any], "Held | None"]
 
 
 def carry(result: Any, held: Held) -> Any:
-    """A plain function's result. When it is work still to be done, the lease goes with it."""
-    if isinstance(result, types.CoroutineType):
-        return _until_collected(_awaited(result, held), held)
-    if isinstance(result, types.GeneratorType):
-        return _until_collected(drive(result, held), held)
-    if isinstance(result, types.AsyncGeneratorType):
-        return _until_collected(relay(lambda: _opened(result, held)), held)
-    if hasattr(type(result), "add_done_callback"):  # a task, or a future of either kind
-        result.add_done_callback(lambda _: held.drop())
-        return result
+    """A call's result. When it is work still to be done, the lease goes with it; else it goes back."""
+    carried = outlasting(result, held)
+    if carried is not None:
+        return carried
     held.release()
     return result
 
 
-def _until_collected(work: Any, held: Held) -> Any:
-    # a generator that is never started never reaches its finally
+def outlasting(result: Any, held: Held) -> Any | None:
+    """``result`` with its lease, when it is work still to be done or a body still to be sent; else None."""
+    if isinstance(result, types.CoroutineType):
+        return until_collected(_awaited(result, held), held)
+    if isinstance(result, types.GeneratorType):
+        return until_collected(drive(result, held), held)
+    if isinstance(result, types.AsyncGeneratorType):
+        return until_collected(relay(lambda: source_of(result, held)), held)
+    if hasattr(type(result), "add_done_callback"):  # a task, or a future of either kind
+        result.add_done_callback(lambda _: held.drop())
+        return result
+    if type(result) is tuple and result:  # a view's (body, status, headers)
+        body = outlasting(result[0], held)
+        return None if body is None else (body, *result[1:])
+    from .bodies import carry_response
+
+    return carry_response(result, held)
+
+
+def until_collected(work: Any, held: Held) -> Any:
+    """``work``, which gives the lease back when it is thrown away: a generator never started has no ``finally``."""
     weakref.finalize(work, held.drop).atexit = False
     return work
 
 
-async def _opened(source: AsyncGenerator[Any, Any], held: Held) -> Opened:
-    return source, held
+async def source_of(work: Any, held: Held) -> Opened:
+    """An async iterable as :func:`relay` wants it."""
+    return work if hasattr(work, "asend") else iterated_async(work), held
 
 
 async def _awaited(work: Coroutine[Any, Any, Any], held: Held) -> Any:
@@ -49,7 +63,7 @@ async def _awaited(work: Coroutine[Any, Any, Any], held: Held) -> Any:
         await held.arelease()
 
 
-def drive(source: Generator[Any, Any, Any], held: Held) -> Generator[Any, Any, Any]:
+def drive(source: Iterable[Any], held: Held) -> Generator[Any, Any, Any]:
     """``source`` to its end, its close or its collection; then the lease goes back."""
     try:
         return (yield from source)

@@ -10,7 +10,7 @@ from tests.house.source import MODULES, room
 
 VOCABULARY = {"units", "model", "reasons", "lease", "decision", "errors", "events", "ports"}
 # One room in several files: a guard makes gates, and a gate looks up its guard.
-FACADE = {"guard", "declaring", "gates", "draws", "streams", "decorators", "protect"}
+FACADE = {"guard", "declaring", "gates", "draws", "streams", "bodies", "decorators", "protect"}
 PUBLIC = VOCABULARY | FACADE | {"meterguard", "config"}
 
 MAY_IMPORT = {
@@ -48,7 +48,7 @@ THIRD_PARTY = {
     "botocore": {"aws", "emulator"},
     "types_boto3_license_manager": {"aws"},
     "cachetools": {"stores", "runtime"},
-    "wrapt": {"gates", "draws", "streams", "decorators", "protect"},
+    "wrapt": {"gates", "draws", "streams", "bodies", "decorators", "protect"},
     "starlette": {"emulator", "console", "integrations"},
     "uvicorn": {"emulator", "console"},
     "jwt": {"emulator"},

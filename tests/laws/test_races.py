@@ -105,6 +105,7 @@ def test_a_renewal_that_comes_after_the_seats_end_and_its_calls_is_given_back(lm
         assert lapsed.wait(10)
     assert lm.calls("CheckInLicense") == 0
     fault.release()
+    lm.wait_for_calls("CheckInLicense", done=True)
     landed(guard)
     assert lm.calls("CheckInLicense") == 1
 

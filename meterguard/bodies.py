@@ -1,0 +1,83 @@
+"""Responses whose body is sent after the call that made them. They carry their lease to the last byte.
+
+Frameworks are recognised by what is imported already; none is imported here.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+from .streams import drive, relay, source_of, until_collected
+
+if TYPE_CHECKING:
+    from .gates import Held
+
+    ObjectProxy = wrapt.ObjectProxy[Any]
+else:
+    ObjectProxy = wrapt.ObjectProxy
+
+
+def carry_response(result: Any, held: Held) -> Any | None:
+    """``result`` with its lease, when it is a response that is still to be sent; else None."""
+    for (module, name), with_lease in _KINDS.items():
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(result, kind):
+            return with_lease(result, held)
+    return None
+
+
+def _werkzeug(response: Any, held: Held) -> Any | None:
+    if not response.is_streamed:
+        return None
+    response.call_on_close(held.release)
+    return until_collected(response, held)
+
+
+def _django(response: Any, held: Held) -> Any:
+    content = response.streaming_content
+    response.streaming_content = relay(lambda: source_of(content, held)) if response.is_async else drive(content, held)
+    # of a body that nobody iterates, such as the answer to HEAD, only the response is closed
+    close = response.close
+
+    def close_both() -> None:
+        try:
+            close()
+        finally:
+            held.release()
+
+    response.close = close_both
+    return until_collected(response, held)
+
+
+def _starlette(response: Any, held: Held) -> Any | None:
+    plain = sys.modules["starlette.responses"].Response.__call__
+    if type(response).__call__ is plain and response.background is None:
+        return None
+    return until_collected(SentUnderLease(response, held), held)
+
+
+class SentUnderLease(ObjectProxy):
+    """An ASGI response, which is an application: sent, with its background tasks, and then the lease goes back."""
+
+    def __init__(self, response: Any, held: Held) -> None:
+        super().__init__(response)
+        self._self_held = held
+
+    async def __call__(self, *scope_receive_send: Any) -> None:
+        try:
+            await self.__wrapped__(*scope_receive_send)
+        except GeneratorExit:  # it is thrown away, and must not await
+            self._self_held.drop()
+            raise
+        finally:
+            await self._self_held.arelease()
+
+
+_KINDS = {
+    ("werkzeug.wrappers", "Response"): _werkzeug,
+    ("django.http", "StreamingHttpResponse"): _django,
+    ("starlette.responses", "Response"): _starlette,
+}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from . import arguments
-from .core.requirements import Ask, entitlement, together
+from .core.requirements import Ask, entitlement, is_exhausted, may_be_exhaustion, together
 from .decision import Decision
 from .declaring import Hold, OnUnknownName, Seat, Value, Wait, requires_entitlement
 from .errors import EntitlementDenied, EntitlementUnavailable
@@ -181,6 +181,22 @@ class MeterGuard:
         decision = _approval(held)
         await held.arelease(probing=True)
         return decision
+
+    def is_exhausted(self, denied: EntitlementDenied) -> bool:
+        """Whether the licence's usage proves that a denial is for want of free units, so that waiting may help.
+
+        Asks ``GetLicenseUsage``, at most once in ``denial_ttl`` seconds; without a lease to know the licence by
+        also ``ListReceivedLicenses`` or, with a beneficiary, ``ListLicenses``. False where IAM does not allow that.
+        """
+        if not may_be_exhaustion(denied):
+            return False
+        return is_exhausted(denied, _doors().block(self._ready().survey_wait()))
+
+    async def ais_exhausted(self, denied: EntitlementDenied) -> bool:
+        """:meth:`is_exhausted` without blocking the loop."""
+        if not may_be_exhaustion(denied):
+            return False
+        return is_exhausted(denied, await _doors().pause(self._ready().survey_wait()))
 
     # -- life ------------------------------------------------------------------------------------
 

@@ -106,6 +106,17 @@ class ExtendAnswer:
     """The token to use from now on, where the service sent one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of one entitlement is in use, by all of its users."""
+
+    name: str
+    unit: Unit
+    consumed: int
+    maximum: int | None
+    """None where the licence has none."""
+
+
 class LicenseService(Protocol):
     """The service, one attempt a call: no retries, no memory. Every failure is a ServiceFault.
 
@@ -128,6 +139,10 @@ class LicenseService(Protocol):
 
     def check_in(self, token: str, *, parting: bool = False) -> None:
         """Give the lease back."""
+        ...
+
+    def usage(self, license_arn: str | None) -> tuple[Usage, ...]:
+        """What is in use of this licence, or of the one that a checkout would be from."""
         ...
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..model import Entitlement
-from ..ports import CheckoutAnswer, ExtendAnswer, FaultKind, ServiceFault
-from . import regions, wire
+from ..ports import CheckoutAnswer, ExtendAnswer, FaultKind, ServiceFault, Usage
+from . import regions, usage, wire
 from .breakdowns import NEVER_CONNECTED, ancestors
 from .connection import Connection, Settings, boto_import_lock
 from .faults import answer_of, is_about_credentials, translate
@@ -20,12 +20,17 @@ _METHODS = {
     "ExtendLicenseConsumption": "extend_license_consumption",
     "CheckInLicense": "check_in_license",
 }
+_METHODS_FOR_USAGE = {
+    "GetLicenseUsage": "get_license_usage",
+    "ListLicenses": "list_licenses",
+    "ListReceivedLicenses": "list_received_licenses",
+}
 
 
 class LicenseManager:
     """The licence service of one product, as ``ports.LicenseService`` has it.
 
-    ``client`` is any object with the three boto3 methods used, and then nothing else about AWS is configured
+    ``client`` is any object with the boto3 methods used, and then nothing else about AWS is configured
     here; ``session`` is a ``boto3.Session``. ``timeout`` is the budget, in seconds, of a whole call with its
     retries; one attempt takes a part of it. Nothing is imported or connected before the first use.
     """
@@ -68,6 +73,10 @@ class LicenseManager:
     def check_in(self, token: str, *, parting: bool = False) -> None:
         """Give the lease back; ``parting`` asks for time-outs short enough for a process that is leaving."""
         self._ask("CheckInLicense", wire.check_in_request(self._identity, token), parting=parting)
+
+    def usage(self, license_arn: str | None) -> tuple[Usage, ...]:
+        """What is in use of this licence, or of the one that a checkout would be from."""
+        return usage.usage(self._ask, self._identity, license_arn)
 
     def reset(self) -> None:
         """In a forked child: forget the parent's clients. Does no I/O and waits for nothing."""
@@ -113,9 +122,10 @@ class LicenseManager:
 
 
 def _send(client: Any, operation: str, request: Mapping[str, Any]) -> tuple[Any, Exception | None]:
-    method = getattr(client, _METHODS[operation], None)
+    name = _METHODS.get(operation) or _METHODS_FOR_USAGE[operation]
+    method = getattr(client, name, None)
     if method is None:
-        raise ConfigurationError(f"client must be a License Manager client: it has no {_METHODS[operation]}")
+        raise ConfigurationError(f"client must be a License Manager client: it has no {name}")
     try:
         return method(**request), None
     except Exception as exc:  # noqa: BLE001 - translate() raises again what it does not know

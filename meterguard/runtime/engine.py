@@ -18,7 +18,7 @@ from ..core.policy import Policy, Unknown, answer_unknown, pause
 from ..core.requirements import Ask, Requirement
 from ..errors import EntitlementDenied, EntitlementUnavailable
 from ..lease import Lease, LeaseFacts
-from ..ports import Clock, DenialMemory, LicenseService, Moment
+from ..ports import Clock, DenialMemory, LicenseService, Moment, Usage
 from ..reasons import OnUnknown, Reason
 from .announcing import Announcer
 from .clock import stopwatch
@@ -26,6 +26,7 @@ from .fleet import Fleet, TableMaker, Wait
 from .flights import Landing
 from .requests import Requester
 from .slots import Slot
+from .surveys import Survey
 from .window import Window
 
 LOOKS = 4  # how often a caller looks at a slot again before it gives up on a lease that keeps vanishing
@@ -66,7 +67,7 @@ class Engine:
         self.announcer = announcer
         requester = Requester(service, clock, policy, announcer, threading.Event())
         self.fleet = Fleet(requester, make_table, denials)
-
+        self.survey = Survey(self._usage, self.fleet.workers, policy.denial_ttl)
         self.pid = os.getpid()
 
     def is_of_this_process(self) -> bool:
@@ -76,6 +77,15 @@ class Engine:
     def warm(self) -> None:
         """Make the client on a worker."""
         self.fleet.warm()
+
+    def survey_wait(self) -> Wait:
+        """What is in use of the licence, to be waited for."""
+        self.fleet.check_open()
+        return Wait(self.survey.look(), self.policy.timeout)
+
+    def _usage(self) -> tuple[Usage, ...]:
+        held = (lease.license_arn for lease in self.fleet.leases())
+        return self.fleet.requester.service.usage(next(filter(None, held), None))
 
     # -- getting in ------------------------------------------------------------------------------
 

@@ -115,11 +115,12 @@ def test_a_policy_names_actions_that_exist(block):
         assert {action.removeprefix("license-manager:") for action in statement["Action"]} <= operations
 
 
-def test_the_first_policy_is_what_the_client_asks():
-    from meterguard.aws.service import _METHODS
+def test_the_first_policies_are_what_the_client_asks():
+    from meterguard.aws.service import _METHODS, _METHODS_FOR_USAGE
 
-    first = json.loads(blocks("json")[0].text)
-    assert {action.removeprefix("license-manager:") for action in first["Statement"][0]["Action"]} == set(_METHODS)
+    policies = [json.loads(block.text)["Statement"][0]["Action"] for block in blocks("json")[:2]]
+    asked = [{f"license-manager:{name}" for name in names} for names in (_METHODS, _METHODS_FOR_USAGE)]
+    assert list(map(set, policies)) == asked
 
 
 @pytest.mark.parametrize("block", [pytest.param(block, id=block.place) for block in blocks("toml")])

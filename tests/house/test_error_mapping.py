@@ -6,7 +6,9 @@ import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-OPERATIONS = ["CheckoutLicense", "CheckInLicense", "ExtendLicenseConsumption"]
+from meterguard.aws.service import _METHODS, _METHODS_FOR_USAGE
+
+OPERATIONS = [*_METHODS, *_METHODS_FOR_USAGE]
 
 
 def declared_errors():

@@ -1,0 +1,58 @@
+"""How much of a licence is in use: three operations that no gate needs, and that IAM may well refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..ports import FaultKind, ServiceFault, Usage
+from ..units import Unit
+from .metadata import mapping
+from .wire import Identity
+
+Ask = Callable[[str, Mapping[str, Any]], Any]
+
+_MOST_PAGES = 20
+
+
+def usage(ask: Ask, identity: Identity, license_arn: str | None) -> tuple[Usage, ...]:
+    """What ``GetLicenseUsage`` says of this licence, or of the only one that a checkout could be from."""
+    arn = license_arn or _only_license(ask, identity)
+    said = mapping(mapping(ask("GetLicenseUsage", {"LicenseArn": arn})).get("LicenseUsage"))
+    lines = said.get("EntitlementUsages")
+    return tuple(_lines(lines if isinstance(lines, list) else ()))
+
+
+def _only_license(ask: Ask, identity: Identity) -> str:
+    # who names a beneficiary asks for a licence of its own, which is in no list of received ones
+    found = set(_arns(ask, "ListLicenses" if identity.beneficiary else "ListReceivedLicenses", identity))
+    if len(found) != 1:
+        raise ServiceFault(FaultKind.NOT_FOUND, f"not one, but {len(found)} licences are of this product and issuer")
+    return found.pop()
+
+
+def _arns(ask: Ask, operation: str, identity: Identity) -> Iterable[str]:
+    request: dict[str, Any] = {"Filters": [{"Name": "ProductSKU", "Values": [identity.product_sku]}]}
+    for _ in range(_MOST_PAGES):
+        page = mapping(ask(operation, request))
+        licenses = page.get("Licenses")
+        for one in map(mapping, licenses if isinstance(licenses, list) else ()):
+            fingerprint = mapping(one.get("Issuer")).get("KeyFingerprint")
+            if fingerprint == identity.key_fingerprint and one.get("Status") == "AVAILABLE":
+                yield str(one.get("LicenseArn"))
+        if not page.get("NextToken"):
+            return
+        request = {**request, "NextToken": page["NextToken"]}
+
+
+def _lines(lines: Iterable[object]) -> Iterable[Usage]:
+    units = {unit.value: unit for unit in Unit}
+    for said in map(mapping, lines):
+        name, unit = said.get("Name"), units.get(str(said.get("Unit")))
+        consumed, maximum = _number(said.get("ConsumedValue")), _number(said.get("MaxCount"))
+        if isinstance(name, str) and unit is not None and consumed is not None:
+            yield Usage(name, unit, consumed, maximum)
+
+
+def _number(text: object) -> int | None:
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 20 else None

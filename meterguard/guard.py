@@ -230,6 +230,12 @@ class MeterGuard:
             leaving.close(engine.fleet, check_in=engine.policy.check_in_on_exit)
             leaving.strike_off(id(engine))
 
+    def _reopen(self) -> None:
+        """For an application that is started again after it was shut down: what was closed is usable anew."""
+        with self._lock:
+            if self._is_closed:
+                self._is_closed, self._engine = False, None
+
     async def aclose(self) -> None:
         """:meth:`close` without blocking the loop."""
         import asyncio
@@ -332,11 +338,18 @@ def configure(*args: Any, **kwargs: Any) -> MeterGuard:
 
     Takes the arguments of :class:`MeterGuard`.
     """
+    return install_guard(MeterGuard(*args, **kwargs))
+
+
+G = TypeVar("G", bound=MeterGuard)
+
+
+def install_guard(guard: G) -> G:
+    """Make this the default guard; the one it replaces is closed."""
     global _default
-    guard = MeterGuard(*args, **kwargs)
     with forking.importing():  # the one lock that a forked child finds free
         replaced, _default = _default, guard
-    if replaced is not None:
+    if replaced is not None and replaced is not guard:
         replaced.close()
     return guard
 

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     REFUSED = "refused"
     UNTRUSTED = "untrusted"
     UNAVAILABLE = "unavailable"
+    DISABLED = "disabled"
 
     @property
     def openfeature(self) -> str:
@@ -29,6 +30,7 @@ _OPENFEATURE = {
     Reason.CACHED: "CACHED",
     Reason.GRACE: "STALE",
     Reason.ALLOWED_UNKNOWN: "DEFAULT",
+    Reason.DISABLED: "DISABLED",
     Reason.REFUSED: "ERROR",
     Reason.UNTRUSTED: "ERROR",
     Reason.UNAVAILABLE: "ERROR",

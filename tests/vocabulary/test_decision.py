@@ -19,6 +19,7 @@ OPENFEATURE = {
     Reason.REFUSED: "ERROR",
     Reason.UNTRUSTED: "ERROR",
     Reason.UNAVAILABLE: "ERROR",
+    Reason.DISABLED: "DISABLED",
 }
 
 

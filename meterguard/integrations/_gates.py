@@ -1,0 +1,105 @@
+"""Gates declared before their application has a guard, and what integrations do with guards."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..declaring import requires_entitlement
+from ..decorators import is_bypassed
+from ..errors import ConfigurationError, EntitlementDenied, MeterGuardError
+from ..gates import Gate
+from ..guard import MeterGuard, get_guard, install_guard
+from ..open_guard import OpenGuard
+from ._http import HttpOptions, Refusal, split
+
+_log = logging.getLogger("meterguard.integrations")
+
+
+class LateGate:
+    """A declaration that is checked at once, and becomes a gate of whichever guard is in charge when it is asked."""
+
+    def __init__(self, name: str, value: Any = None, unit: Any = None, **options: Any) -> None:
+        self.key = (name, value, unit, *sorted(options.items(), key=lambda item: item[0]))
+        self._gate: Gate = requires_entitlement(name, value, unit, **options)
+        self._options = {"name": name, "value": value, "unit": unit, **options}
+        self._is_of_a_guard = options.get("guard") is not None
+
+    def of(self, guard: MeterGuard) -> Gate:
+        """The gate of this guard, or of the one that was named in the declaration."""
+        gate = self._gate
+        if gate._guard is not guard and not self._is_of_a_guard:
+            gate = self._gate = requires_entitlement(**self._options | {"guard": guard})
+        return gate
+
+
+class Charge:
+    """The guard of one application, and how that application answers.
+
+    :param guard: the guard given; None: the default one, as it is when it is needed.
+    """
+
+    def __init__(self, guard: MeterGuard | None, options: HttpOptions) -> None:
+        self._guard = guard
+        self.options = options
+
+    @property
+    def guard(self) -> MeterGuard:
+        """The guard in charge now."""
+        return get_guard() if self._guard is None else self._guard
+
+    def refusal(self, error: MeterGuardError) -> Refusal:
+        """What to tell a client that ran into this error."""
+        exhausted = False
+        if isinstance(error, EntitlementDenied) and self.options.prove_exhaustion:
+            try:
+                exhausted = self.guard.is_exhausted(error)
+            except ConfigurationError:  # the gate belongs to another guard, and the one in charge was never set up
+                exhausted = False
+        return self.options.refusal(error, exhausted=exhausted)
+
+    async def arefusal(self, error: MeterGuardError) -> Refusal:
+        """:meth:`refusal` without blocking the loop."""
+        exhausted = False
+        if isinstance(error, EntitlementDenied) and self.options.prove_exhaustion:
+            try:
+                exhausted = await self.guard.ais_exhausted(error)
+            except ConfigurationError:
+                exhausted = False
+        return self.options.refusal(error, exhausted=exhausted)
+
+
+def take_charge(guard: MeterGuard | None, settings: Mapping[str, Any]) -> Charge:
+    """Settings carried out: the guard given, else a default guard made from the settings, where they name any.
+
+    :raises ConfigurationError: a setting is wrong.
+    """
+    settings = dict(settings)
+    enabled = settings.pop("enabled", True)
+    if not isinstance(enabled, bool):
+        raise ConfigurationError(f"enabled must be True or False; got {enabled!r}")
+    guard_arguments, options = split(settings)
+    if not enabled:
+        guard = install_guard(OpenGuard())
+    elif guard is None and guard_arguments:
+        install_guard(MeterGuard(**guard_arguments))
+    return Charge(guard, options)
+
+
+def audit(registered: Iterable[tuple[str, Any]], *, strict: bool) -> list[str]:
+    """Find what is registered without the guard that stands above the registration, and so never runs.
+
+    :param registered: routes (or tasks, or commands) as people know them, with what is run for them.
+    :param strict: raise what was found, as in development; else log it as a warning.
+    """
+    bypassed = [name for name, function in registered if is_bypassed(function)]
+    if bypassed:
+        text = (
+            f"Registered without the guard that stands above the registration: {', '.join(bypassed)}. "
+            "They run unguarded. Put @requires_entitlement(...) below the decorator that registers."
+        )
+        if strict:
+            raise ConfigurationError(text)
+        _log.warning("%s", text)
+    return bypassed

@@ -33,6 +33,9 @@ class LateGate:
             gate = self._gate = requires_entitlement(**self._options | {"guard": guard})
         return gate
 
+    def __repr__(self) -> str:
+        return repr(self._gate)
+
 
 class Charge:
     """The guard of one application, and how that application answers.

@@ -53,7 +53,7 @@ THIRD_PARTY = {
     "uvicorn": {"emulator", "console"},
     "jwt": {"emulator"},
     "cryptography": {"emulator"},
-    "click": {"cli"},
+    "click": {"cli", "integrations"},
     "rich": {"cli"},
     "redis": {"stores"},
     "pytest": {"testing", "pytest_plugin"},
@@ -61,6 +61,9 @@ THIRD_PARTY = {
     "opentelemetry": {"telemetry"},
     "prometheus_client": {"telemetry"},
     "flask": {"integrations"},
+    "blinker": {"integrations"},  # these two come with Flask
+    "werkzeug": {"integrations"},
+    "flask_login": {"integrations"},
     "django": {"integrations"},
     "rest_framework": {"integrations"},
     "fastapi": {"integrations"},

@@ -1,0 +1,120 @@
+"""Any ASGI application: a lifespan for those that have none, and a guard for all of its routes. Needs no framework."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from ..errors import EntitlementDenied, EntitlementUnavailable
+from ..guard import MeterGuard
+from ._asgi import App, Receive, Scope, Send, respond, start, stop
+from ._gates import LateGate, take_charge
+
+__all__ = ("EntitlementMiddleware", "with_lifespan")
+
+
+def with_lifespan(app: App, guard: MeterGuard | None = None) -> App:
+    """``app``, which gives all leases back when its server stops: for Django, and whatever else has no lifespan.
+
+    ::
+
+        application = with_lifespan(get_asgi_application())
+
+    Servers such as uvicorn end by a signal, and run no exit hooks. An application that has a lifespan of its own
+    keeps it; its leases go back after that has ended.
+
+    :param guard: None: the default guard.
+    """
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)
+            return
+
+        async def saying(message: MutableMapping[str, Any]) -> None:
+            # the server may end its loop as soon as it has heard that the shutdown is complete
+            if message["type"].startswith("lifespan.shutdown."):
+                await stop(guard)
+            await send(message)
+
+        start(guard)
+        unanswered = await _own_lifespan(app, scope, receive, saying)
+        if unanswered is not None:
+            await _serve_lifespan(unanswered, receive, saying)
+
+    return application
+
+
+async def _own_lifespan(app: App, scope: Scope, receive: Receive, send: Send) -> list[Any] | None:
+    """Run the application's own lifespan; None. Where it has none, what it took and did not answer."""
+    heard: list[Any] = []
+    said = False
+
+    async def listening() -> Any:
+        heard.append(await receive())
+        return heard[-1]
+
+    async def saying(message: Any) -> None:
+        nonlocal said
+        said = True
+        await send(message)
+
+    try:
+        await app(scope, listening, saying)
+    except Exception:  # by raising it says that it knows no lifespans (ASGI specification, lifespan protocol)
+        if said:
+            raise
+    return None if said else heard
+
+
+async def _serve_lifespan(unanswered: list[Any], receive: Receive, send: Send) -> None:
+    while True:
+        message = unanswered.pop(0) if unanswered else await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+class EntitlementMiddleware:
+    """Guards every route of an ASGI application.
+
+    ::
+
+        app.add_middleware(EntitlementMiddleware, name="Seats", value=1, unit="Count")
+
+    Paths in ``exempt`` and ``OPTIONS`` are let through. With ``hold="call"`` a seat is held from before the
+    application is called until it has sent the last byte or the client is gone. Callables among the options get the
+    scope.
+
+    :param app: the application.
+    :param options: those of :func:`~meterguard.requires_entitlement` (``hold``, ``per``, ``wait``, ``on_unknown``,
+        ``guard``) and of :class:`~meterguard.integrations._http.HttpOptions`.
+    :raises ConfigurationError: the declaration is wrong.
+    """
+
+    def __init__(self, app: App, name: str, value: Any = None, unit: Any = None, **options: Any) -> None:
+        gate_options = {key: options.pop(key) for key in _GATE_OPTIONS & options.keys()}
+        self.app = app
+        self._gate = LateGate(name, value, unit, **gate_options)
+        self._charge = take_charge(gate_options.get("guard"), options)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or self._is_exempt(scope):
+            await self.app(scope, receive, send)
+            return
+        gate = self._gate.of(self._charge.guard)
+        try:
+            held = await gate._aenter((scope,))
+        except (EntitlementDenied, EntitlementUnavailable) as error:
+            await respond(self._charge, error, scope, receive, send)
+            return
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            await held.arelease()
+
+    def _is_exempt(self, scope: Scope) -> bool:
+        return scope.get("method") == "OPTIONS" or self._charge.options.is_exempt(scope["path"])
+
+
+_GATE_OPTIONS = {"hold", "per", "wait", "on_unknown", "guard"}

@@ -1,0 +1,141 @@
+"""FastAPI and Starlette: dependency, answers, life cycle, OpenAPI."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+
+from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
+from ..gates import NOT_GIVEN, Held
+from ._extras import needed
+from ._gates import LateGate
+from ._http import PROBLEM_JSON, HttpOptions
+
+with needed("fastapi", "fastapi", by="meterguard.integrations.fastapi"):
+    from fastapi.dependencies.models import Dependant
+    from fastapi.routing import APIRoute
+    from starlette.requests import HTTPConnection
+
+from ._starlette import guard_of, install, logged_in_user, meterguard_lifespan
+
+__all__ = (
+    "Entitled",
+    "EntitlementRoute",
+    "entitlement_responses",
+    "install",
+    "logged_in_user",
+    "meterguard_lifespan",
+)
+
+_ANSWERS = (EntitlementDenied, EntitlementUnavailable)
+
+
+class Entitled:
+    """A dependency that lets a request through while a licence covers it, and gives the :class:`~meterguard.Lease`.
+
+    ::
+
+        @app.get("/report", dependencies=[Depends(Entitled("Seats", 1, "Count"))])
+        async def report(): ...
+
+        Licensed = Annotated[Lease, Depends(Entitled("Export"))]
+
+    Also on a router or an application. Two that are equal are one dependency, asked once a request. It uses the
+    guard that :func:`install` was given, else the default one.
+
+    With ``hold="call"`` a seat is held until the response is sent and its background tasks are done; with
+    ``Depends(..., scope="function")`` until the endpoint returns.
+
+    :param options: those of :func:`~meterguard.requires_entitlement`, but ``pass_lease``. Callables get the
+        request or WebSocket. With ``fallback`` or ``default`` the dependency gives that on denied or unknown.
+    :raises ConfigurationError: the declaration is wrong.
+    """
+
+    def __init__(self, name: str, value: Any = None, unit: Any = None, **options: Any) -> None:
+        if "pass_lease" in options:
+            raise ConfigurationError("pass_lease= is for decorated functions; the dependency itself gives the lease")
+        self._gate = LateGate(name, value, unit, **options)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Entitled) and self._gate.key == other._gate.key
+
+    def __hash__(self) -> int:
+        return hash(self._gate.key)
+
+    async def __call__(self, connection: HTTPConnection) -> AsyncIterator[Any]:
+        """What FastAPI calls."""
+        gate = self._gate.of(guard_of(connection.scope))
+        held: Held | None = None
+        try:
+            held = await gate._aenter((connection,))
+        except _ANSWERS:
+            if gate._on_degrade is NOT_GIVEN:
+                raise
+        if held is None:
+            instead = gate._on_degrade(connection)
+            yield await instead if inspect.isawaitable(instead) else instead
+            return
+        try:
+            yield held.lease
+        finally:
+            await held.arelease()
+
+    def __repr__(self) -> str:
+        return f"<Entitled {self._gate!r}>"
+
+
+# -- OpenAPI -----------------------------------------------------------------------------------------
+
+
+def entitlement_responses(options: HttpOptions | None = None) -> dict[int | str, dict[str, Any]]:
+    """What a guarded route may answer besides, for ``responses=``.
+
+    :param options: those of :func:`install`, where statuses were changed.
+    """
+    options = options or HttpOptions()
+    described = {
+        options.denied_status: "The licence does not include it.",
+        options.exhausted_status: "All licensed units are in use; `Retry-After` says when to try again.",
+        options.unavailable_status: "The licence could not be checked; `Retry-After` says when to try again.",
+    }
+    content = {PROBLEM_JSON: {"schema": _PROBLEM}}
+    return {status: {"description": text, "content": content} for status, text in described.items()}
+
+
+_PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "entitlement": {"type": "string"},
+        "requested": {"anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "null"}]},
+        "unit": {"type": "string"},
+        "reason": {"type": "string"},
+        "retry_after": {"type": "integer"},
+    },
+}
+
+
+class EntitlementRoute(APIRoute):
+    """A route class that documents the answers of a licence on routes that depend on :class:`Entitled`.
+
+    ::
+
+        router = APIRouter(route_class=EntitlementRoute)
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        if any(isinstance(call, Entitled) for call in _calls(self.dependant)):
+            self.responses = entitlement_responses() | self.responses
+
+
+def _calls(dependant: Dependant) -> Iterable[Callable[..., Any] | None]:
+    for one in dependant.dependencies:
+        yield one.call
+        yield from _calls(one)

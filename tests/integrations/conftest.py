@@ -1,0 +1,32 @@
+"""What the tests of integrations share: a licence with three seats and a feature, and a guard for it."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def licence(lm):
+    return lm.add_license("ACME-1", entitlements=[("Seats", 3, "Count"), ("Export", None, "None")], ttl=3600)
+
+
+@pytest.fixture
+def guard(lm, licence, make_guard):
+    return make_guard(lm, licence, denial_ttl=0)
+
+
+@pytest.fixture
+def settings(lm, licence):
+    """Arguments of a guard for the licence."""
+    return {
+        "product_sku": licence.product_sku,
+        "key_fingerprint": licence.key_fingerprint,
+        "endpoint_url": lm.url,
+        "region_name": lm.region,
+    }
+
+
+@pytest.fixture
+def seats(lm):
+    """``seats()``: how many are taken."""
+    return lambda: lm.usage("ACME-1")["Seats"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ..declaring import requires_entitlement
@@ -71,6 +72,43 @@ class Charge:
             except ConfigurationError:
                 exhausted = False
         return self.options.refusal(error, exhausted=exhausted)
+
+
+def settings_in_upper_case(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Settings of a framework as arguments.
+
+    :raises ConfigurationError: one is unknown, which is a mistake and not a thing to ignore.
+    """
+    known = {name.upper() for name in _known()}
+    _refuse_unknown(settings.keys() - known, known, where)
+    return {name.lower(): value for name, value in settings.items()}
+
+
+def arguments(given: Mapping[str, Any], where: str, guard: MeterGuard | None) -> dict[str, Any]:
+    """Settings that stand in the code.
+
+    :raises ConfigurationError: one is unknown, or says how to make a guard where a guard is given.
+    """
+    _refuse_unknown(given.keys() - _known(), _known(), where)
+    unused = sorted(given.keys() & _guards_own()) if guard is not None else []
+    if unused:
+        raise ConfigurationError(f"{where} got a guard, and {', '.join(unused)} to make another: give one of the two")
+    return dict(given)
+
+
+def _refuse_unknown(unknown: Collection[str], known: Collection[str], where: str) -> None:
+    if unknown:
+        raise ConfigurationError(
+            f"{where} has no setting {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
+        )
+
+
+def _guards_own() -> frozenset[str]:
+    return frozenset(inspect.signature(MeterGuard).parameters)
+
+
+def _known() -> frozenset[str]:
+    return HttpOptions.names() | _guards_own() | {"enabled"}
 
 
 def take_charge(guard: MeterGuard | None, settings: Mapping[str, Any]) -> Charge:

@@ -74,7 +74,7 @@ class Answer:
 
 
 LONGEST_RETRY = 3600  # seconds
-HEALTH_ROUTES = ("/health*", "/livez", "/readyz", "/ready", "/live", "/ping", "/metrics", "/static/*", "/favicon.ico")
+HEALTH_ROUTES = ("/health", "/health/*", "/healthz", "/livez", "/readyz", "/metrics", "/static/*", "/favicon.ico")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,19 +161,6 @@ class HttpOptions:
             return Answer(refusal.status, headers | {"Content-Type": HTML}, text.encode())
         body = json.dumps(refusal.problem(instance), ensure_ascii=False, default=str).encode("utf-8", "replace")
         return Answer(refusal.status, headers | {"Content-Type": PROBLEM_JSON}, body)
-
-
-def options_from(settings: Mapping[str, Any], known: Collection[str], where: str) -> dict[str, Any]:
-    """Settings in upper case as arguments in lower case. What is not known is a mistake, not a thing to ignore.
-
-    :param where: how the settings are called, for the error.
-    :raises ConfigurationError: a name is unknown.
-    """
-    unknown = sorted(name for name in settings if name.lower() not in known or not name.isupper())
-    if unknown:
-        allowed = ", ".join(sorted(name.upper() for name in known))
-        raise ConfigurationError(f"{where} has no setting {', '.join(unknown)}; there are {allowed}")
-    return {name.lower(): value for name, value in settings.items()}
 
 
 def split(options: Mapping[str, Any]) -> tuple[dict[str, Any], HttpOptions]:

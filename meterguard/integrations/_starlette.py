@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,8 +9,7 @@ from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailab
 from ..guard import MeterGuard, get_guard
 from ._asgi import Lifespan, answer_to, around, close_code
 from ._extras import needed
-from ._gates import Charge, audit, take_charge
-from ._http import HttpOptions
+from ._gates import Charge, arguments, audit, take_charge
 
 with needed("starlette", "starlette", by="meterguard.integrations.starlette"):
     from starlette.applications import Starlette
@@ -40,11 +38,7 @@ def install(app: Starlette, guard: MeterGuard | None = None, **settings: Any) ->
         :class:`~meterguard.MeterGuard` for a default guard, and ``enabled=False`` to let everything through.
     :raises ConfigurationError: a setting is unknown or wrong.
     """
-    known = HttpOptions.names() | inspect.signature(MeterGuard).parameters.keys() | {"enabled"}
-    unknown = sorted(settings.keys() - known)
-    if unknown:
-        raise ConfigurationError(f"install() has no setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
-    charge = take_charge(guard, settings)
+    charge = take_charge(guard, arguments(settings, "install()", guard))
     app.state.meterguard = charge
 
     async def answer(connection: HTTPConnection, error: Exception) -> Response | None:

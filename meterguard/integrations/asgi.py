@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import EntitlementDenied, EntitlementUnavailable
 from ..guard import MeterGuard
 from ._asgi import App, Receive, Scope, Send, respond, start, stop
-from ._gates import LateGate, take_charge
+from ._gates import LateGate, arguments, take_charge
 
 __all__ = ("EntitlementMiddleware", "with_lifespan")
 
@@ -96,7 +96,8 @@ class EntitlementMiddleware:
         gate_options = {key: options.pop(key) for key in _GATE_OPTIONS & options.keys()}
         self.app = app
         self._gate = LateGate(name, value, unit, **gate_options)
-        self._charge = take_charge(gate_options.get("guard"), options)
+        guard = gate_options.get("guard")
+        self._charge = take_charge(guard, arguments(options, "EntitlementMiddleware", guard))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or self._is_exempt(scope):

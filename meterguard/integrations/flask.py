@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeVar
 
@@ -12,8 +11,8 @@ from ..events import EntitlementRefused, Event, LeaseCheckedIn, LeaseCheckedOut,
 from ..gates import Held
 from ..guard import MeterGuard
 from ._extras import needed
-from ._gates import Charge, LateGate, audit, take_charge
-from ._http import HttpOptions, options_from, prefers_html
+from ._gates import Charge, LateGate, arguments, audit, settings_in_upper_case, take_charge
+from ._http import prefers_html
 
 with needed("flask", "flask", by="meterguard.integrations.flask"):
     import click
@@ -78,9 +77,7 @@ class FlaskMeterGuard:
 
     def __init__(self, app: Flask | None = None, guard: MeterGuard | None = None, **defaults: Any) -> None:
         self._given = guard
-        self._defaults = options_from(
-            {name.upper(): value for name, value in defaults.items()}, _known(), "the extension"
-        )
+        self._defaults = arguments(defaults, "FlaskMeterGuard", guard)
         if app is not None:
             self.init_app(app)
 
@@ -92,7 +89,7 @@ class FlaskMeterGuard:
         if "meterguard" in app.extensions:
             raise ConfigurationError("this application has a FlaskMeterGuard already")
         found = {name.removeprefix(_PREFIX): value for name, value in app.config.items() if name.startswith(_PREFIX)}
-        settings = options_from(found, _known(), f"app.config ({_PREFIX}...)") | self._defaults
+        settings = settings_in_upper_case(found, f"app.config ({_PREFIX}...)") | self._defaults
         charge = take_charge(self._given, settings)
         app.extensions["meterguard"] = charge
         _add_handlers(app)
@@ -181,10 +178,6 @@ class FlaskMeterGuard:
     def audit(self, app: Flask | None = None) -> list[str]:
         """The endpoints that are registered without the guard that stands above their route."""
         return audit(_views(app or current_app._get_current_object()), strict=False)  # type: ignore[attr-defined]
-
-
-def _known() -> frozenset[str]:
-    return HttpOptions.names() | set(inspect.signature(MeterGuard).parameters) | {"enabled"}
 
 
 def _charge() -> Charge:

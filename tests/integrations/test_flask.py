@@ -100,8 +100,13 @@ def test_a_wrong_setting_is_refused_at_once(app, setting, value, told):
 
 
 def test_an_unknown_argument_is_refused():
-    with pytest.raises(ConfigurationError, match="has no setting LINGERS"):
+    with pytest.raises(ConfigurationError, match="FlaskMeterGuard has no setting lingers; there are beneficiary"):
         FlaskMeterGuard(lingers=3)
+
+
+def test_a_guard_and_what_makes_another_are_one_too_many(guard):
+    with pytest.raises(ConfigurationError, match="got a guard, and grace to make another"):
+        FlaskMeterGuard(guard=guard, grace=3)
 
 
 def test_an_app_is_set_up_once(app, extension):

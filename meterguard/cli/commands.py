@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,35 @@ def emulator(*, port: int, seed: Path | None, with_log: bool, as_json: bool) -> 
         raise click.BadParameter(str(problem), param_hint="'--seed'") from problem
     except CannotServe as problem:
         raise click.ClickException(str(problem)) from problem
+
+
+@meterguard.command()
+@click.option(
+    "--app",
+    metavar="MODULE:ATTR",
+    help="Search an application for guards that stand above a registration and never run; ATTR may end with ().",
+)
+@click.option("--live", is_flag=True, help="Ask AWS what is in use of the licence. Takes no unit.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+@click.pass_context
+def doctor(ctx: click.Context, *, app: str | None, live: bool, as_json: bool) -> None:
+    """Look for what is wrong with a set-up, and say what to do. Takes no unit.
+
+    Reads the METERGUARD_ variables, and AWS's own settings as boto3 does. Exit code 1 means that something
+    is wrong. Safe to paste into an issue: nothing secret is printed.
+    """
+    from .doctoring import BadApp, examine
+
+    try:
+        findings = list(examine(app, live=live))
+    except BadApp as problem:
+        raise click.BadParameter(str(problem), param_hint="'--app'") from problem
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in findings]))
+    else:
+        for one in findings:
+            click.echo(f"{one.status:8}{one.name:12}{one.detail}")
+    ctx.exit(Exit.FAILED if any(one.status == "failed" for one in findings) else Exit.OK)
 
 
 def _need_emulator() -> None:

@@ -158,7 +158,7 @@ class HttpOptions:
         if prefers_html(accept):
             made = None if self.html is None else self.html(refusal)
             text = page(refusal, instance) if made is None else made
-            return Answer(refusal.status, headers | {"Content-Type": HTML}, text.encode())
+            return Answer(refusal.status, headers | {"Content-Type": HTML}, text.encode("utf-8", "replace"))
         body = json.dumps(refusal.problem(instance), ensure_ascii=False, default=str).encode("utf-8", "replace")
         return Answer(refusal.status, headers | {"Content-Type": PROBLEM_JSON}, body)
 

@@ -63,10 +63,15 @@ async def _answer(charge: Charge, connection: HTTPConnection, error: Exception) 
 
 def _audited(app: Starlette, inner: Lifespan) -> Lifespan:
     def lifespan(served: Any) -> Any:
-        audit(_endpoints(app.routes), strict=app.debug)
+        audit(registered(app), strict=app.debug)
         return inner(served)
 
     return lifespan
+
+
+def registered(app: Starlette) -> Iterable[tuple[str, Any]]:
+    """Paths, also those of mounted applications, and what is run for them."""
+    return _endpoints(app.routes)
 
 
 def _endpoints(routes: Iterable[BaseRoute], above: str = "") -> Iterable[tuple[str, Any]]:

@@ -29,6 +29,7 @@ __all__ = (
     "lease_checked_out",
     "lease_renewed",
     "logged_in_user",
+    "registered",
 )
 
 V = TypeVar("V", bound=Callable[..., Any])
@@ -177,7 +178,7 @@ class FlaskMeterGuard:
 
     def audit(self, app: Flask | None = None) -> list[str]:
         """The endpoints that are registered without the guard that stands above their route."""
-        return audit(_views(app or current_app._get_current_object()), strict=False)  # type: ignore[attr-defined]
+        return audit(registered(app or current_app._get_current_object()), strict=False)  # type: ignore[attr-defined]
 
 
 def _charge() -> Charge:
@@ -287,7 +288,7 @@ def _commands() -> AppGroup:
     def find_bypassed() -> None:
         """Find views that are registered without the guard above their route; exits with 1 if there are any."""
         app = current_app._get_current_object()  # type: ignore[attr-defined]
-        bypassed = audit(_views(app), strict=False)
+        bypassed = audit(registered(app), strict=False)
         for endpoint in bypassed:
             click.echo(endpoint)
         if bypassed:
@@ -302,14 +303,15 @@ def _first_request(app: Flask) -> None:
     functions = app.before_request_funcs[None]
     app.before_request_funcs[None] = [one for one in functions if getattr(one, "func", None) is not _first_request]
     try:
-        audit(_views(app), strict=app.debug)
+        audit(registered(app), strict=app.debug)
     except ConfigurationError:
         app.before_request_funcs[None] = functions  # until it is mended
         raise
     _forward_signals(app)
 
 
-def _views(app: Flask) -> Iterator[tuple[str, Any]]:
+def registered(app: Flask) -> Iterator[tuple[str, Any]]:
+    """Endpoints, and what is run for them."""
     for endpoint, view in app.view_functions.items():
         view_class = getattr(view, "view_class", None)
         if view_class is None:

@@ -1,5 +1,5 @@
 """Starlette: answers and life cycle. FastAPI has an integration of its own, which has these too."""
 
-from ._starlette import install, logged_in_user, meterguard_lifespan
+from ._starlette import install, logged_in_user, meterguard_lifespan, registered
 
-__all__ = ("install", "logged_in_user", "meterguard_lifespan")
+__all__ = ("install", "logged_in_user", "meterguard_lifespan", "registered")

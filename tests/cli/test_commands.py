@@ -17,7 +17,7 @@ from meterguard import (
 )
 from meterguard.cli.commands import Commands
 
-COMMANDS = ["demo", "emulator"]
+COMMANDS = ["demo", "doctor", "emulator"]
 
 
 def test_help_lists_the_commands(run):

@@ -10,7 +10,7 @@ from tests.house.source import MODULES, room
 
 VOCABULARY = {"units", "model", "reasons", "lease", "decision", "errors", "events", "ports"}
 # One room in several files: a guard makes gates, and a gate looks up its guard.
-FACADE = {"guard", "declaring", "gates", "draws", "streams", "bodies", "open_guard", "decorators", "protect"}
+FACADE = {"guard", "declaring", "gates", "draws", "streams", "bodies", "open_guard", "checkup", "decorators", "protect"}
 PUBLIC = VOCABULARY | FACADE | {"meterguard", "config"}
 
 MAY_IMPORT = {
@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "emulator": set(),
     "testing": PUBLIC | {"emulator"},
     "pytest_plugin": PUBLIC | {"emulator", "testing"},
-    "cli": PUBLIC | {"emulator", "console", "telemetry"},
+    "cli": PUBLIC | {"emulator", "console", "telemetry", "integrations"},
     "__main__": {"cli"},
 }
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import pytest
 from hypothesis import settings
+
+# Started in the background by some shells, a process is deaf to Ctrl-C, and so would be those that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A machine that does something else as well is no failure.
 settings.register_profile("meterguard", settings(), deadline=None)

@@ -118,6 +118,29 @@ class Emulator:
         if self._server is not None:
             self._server.stop()
 
+    @contextmanager
+    def in_process(self) -> Iterator[Self]:
+        """Answer the botocore clients of this process without a socket, for the length of a ``with`` block.
+
+        Those made in the block, wherever they think they send to; for one made before there is :meth:`attach`.
+        Other services go on to the network, or to moto's ``mock_aws`` in the same test. A fault's waits happen on the
+        thread that asks, where no time-out of the client ends them.
+        """
+        from .in_process import answering
+
+        with answering(self._desk):
+            yield self
+
+    def attach(self, to: Any) -> None:
+        """Answer a boto3 client, or the clients that a session makes from now on, without a socket.
+
+        Args:
+            to: A client of License Manager, or a ``boto3.Session``. It stays attached.
+        """
+        from .in_process import attach
+
+        attach(self._desk, to)
+
     @property
     def is_running(self) -> bool:
         """Whether it serves."""

@@ -1,0 +1,120 @@
+"""An emulator without a socket: it answers where botocore would send.
+
+botocore asks the handlers of ``before-send`` for an answer before it opens a connection. One handler of ours serves
+the whole process; it passes the request on to the network while no emulator is active.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ConnectionClosedError
+from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST
+
+from .dispatch import Desk
+from .record import RawHeaders, Reply, Request
+
+__all__ = ("answering", "attach")
+
+_EVENT = "before-send.license-manager"
+_lock = threading.Lock()
+_active: list[Desk] = []
+_is_registered = False
+
+
+@contextmanager
+def answering(desk: Desk) -> Iterator[None]:
+    """Answer every botocore client of this process that is made from now on; the innermost emulator does."""
+    _register()
+    with _lock:
+        _active.append(desk)
+    try:
+        yield
+    finally:
+        with _lock:
+            _active.remove(desk)
+
+
+def attach(desk: Desk, to: Any) -> None:
+    """Answer one boto3 client, or the clients that a session will make, wherever they think they send to."""
+    events = to.meta.events if hasattr(to, "meta") else to.events
+    events.register_first(_EVENT, lambda request, **_: _answer(desk, request))
+
+
+def _register() -> None:
+    global _is_registered
+    with _lock:
+        if _is_registered:
+            return
+        BUILTIN_HANDLERS.append((_EVENT, _answer_if_active, REGISTER_FIRST))
+        _is_registered = True
+    # this one was made before, and boto3.client() makes clients of it
+    session = getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
+    if session is not None:
+        session.events.register_first(_EVENT, _answer_if_active)
+
+
+def _answer_if_active(request: Any, **_: Any) -> AWSResponse | None:
+    with _lock:
+        desk = _active[-1] if _active else None
+    return None if desk is None else _answer(desk, request)
+
+
+def _answer(desk: Desk, sent: Any) -> AWSResponse:
+    body = sent.body or b""
+    request = desk.arrive(_raw(sent.headers), body.encode() if isinstance(body, str) else bytes(body))
+    if request.waits:
+        _wait(desk, request)
+    reply = desk.answer(request)
+    if reply.is_nothing:
+        raise ConnectionClosedError(endpoint_url=sent.url)
+    headers = HTTPHeaders()
+    for name, value in reply.headers:
+        headers[name.decode("latin-1")] = value.decode("latin-1")
+    headers["content-length"] = str(reply.length)
+    return AWSResponse(sent.url, reply.status, headers, _Body(reply))
+
+
+def _wait(desk: Desk, request: Request) -> None:
+    """As a server would, on the thread that asks. The client's own time-outs are not looked at."""
+    fault = request.fault
+    if fault is None:
+        return
+    if fault.applied:
+        desk.apply(request)
+    # an Event's wait is real time, also in a test that has frozen it
+    if fault.latency > 0:
+        threading.Event().wait(fault.latency)
+    if fault.hold:
+        released = threading.Event()
+        fault.call_when_released(released.set)
+        released.wait()
+
+
+def _raw(headers: Any) -> RawHeaders:
+    return [
+        (name.lower().encode("latin-1"), value if isinstance(value, bytes) else str(value).encode("latin-1"))
+        for name, value in headers.items()
+    ]
+
+
+class _Body:
+    """What AWSResponse reads from a connection."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._left = reply.body
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        left, self._left = self._left, b""
+        if left:
+            yield left
+
+    def read(self, *_: Any) -> bytes:
+        left, self._left = self._left, b""
+        return left

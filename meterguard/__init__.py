@@ -3,25 +3,24 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .declaring import requires_entitlement
-from .errors import (
-    AuthorizationRefused,
-    ConfigurationError,
-    EntitlementDenied,
-    EntitlementUnavailable,
-    MeterGuardError,
-    MissingExtra,
-    UntrustedLease,
-)
-from .gates import Gate
-from .model import Entitlement
-from .reasons import Reason
-from .units import Unit
-
 if TYPE_CHECKING:
     from .decision import Decision
+    from .declaring import requires_entitlement
+    from .errors import (
+        AuthorizationRefused,
+        ConfigurationError,
+        EntitlementDenied,
+        EntitlementUnavailable,
+        MeterGuardError,
+        MissingExtra,
+        UntrustedLease,
+    )
+    from .gates import Gate
     from .guard import MeterGuard, adecide, ahas_entitlement, configure, decide, get_guard, has_entitlement
     from .lease import Lease
+    from .model import Entitlement
+    from .reasons import Reason
+    from .units import Unit
 
 __version__ = "0.1.0"
 __all__ = [
@@ -48,14 +47,28 @@ __all__ = [
     "requires_entitlement",
 ]
 
-# What decorating does not need is imported when it is asked for.
-_LATER = {
-    "Decision": "decision",
-    "Lease": "lease",
-    **dict.fromkeys(
-        ("MeterGuard", "adecide", "ahas_entitlement", "configure", "decide", "get_guard", "has_entitlement"), "guard"
+# Nothing is imported before it is asked for: the pytest plugin is part of this package, and pytest imports it
+# wherever meterguard is installed.
+_HOMES = {
+    "decision": ("Decision",),
+    "declaring": ("requires_entitlement",),
+    "errors": (
+        "AuthorizationRefused",
+        "ConfigurationError",
+        "EntitlementDenied",
+        "EntitlementUnavailable",
+        "MeterGuardError",
+        "MissingExtra",
+        "UntrustedLease",
     ),
+    "gates": ("Gate",),
+    "guard": ("MeterGuard", "adecide", "ahas_entitlement", "configure", "decide", "get_guard", "has_entitlement"),
+    "lease": ("Lease",),
+    "model": ("Entitlement",),
+    "reasons": ("Reason",),
+    "units": ("Unit",),
 }
+_LATER = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -25,6 +25,7 @@ def engine(settings: Settings, announcer: Announcer) -> Engine:
         session=settings.session,
         client=settings.client,
         timeout=policy.timeout,
+        loopback_only=settings.loopback_only,
     )
     forking.enlist(service)
     made = Engine(

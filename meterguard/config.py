@@ -27,9 +27,12 @@ class Settings:
     client: Any
     store: str
     policy: Policy
+    loopback_only: bool = False
+    """Whether a client of our own may only talk to this machine, as in tests."""
 
 
 _FROM_ENVIRONMENT = ("product_sku", "key_fingerprint", "beneficiary", "node_id", "store", "on_unknown", "grace")
+LOOPBACK_ONLY = "METERGUARD_LOOPBACK_ONLY"
 _REQUIRED = ("product_sku", "key_fingerprint")
 _DEFAULTS: dict[str, Any] = {"store": "memory://", "on_unknown": OnUnknown.GRACE, "grace": 1800.0}
 
@@ -53,7 +56,7 @@ def settle(checked: Mapping[str, Any], environ: Mapping[str, str] | None = None)
         **{name: values.pop(name) for name in _POLICY},
     )
     del values["ledger"]
-    return Settings(policy=policy, **values)
+    return Settings(policy=policy, loopback_only=bool(environ.get(LOOPBACK_ONLY)), **values)
 
 
 def variable(name: str) -> str:

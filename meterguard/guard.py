@@ -346,12 +346,18 @@ G = TypeVar("G", bound=MeterGuard)
 
 def install_guard(guard: G) -> G:
     """Make this the default guard; the one it replaces is closed."""
-    global _default
-    with forking.importing():  # the one lock that a forked child finds free
-        replaced, _default = _default, guard
+    replaced = exchange_guard(guard)
     if replaced is not None and replaced is not guard:
         replaced.close()
     return guard
+
+
+def exchange_guard(guard: MeterGuard | None) -> MeterGuard | None:
+    """Make this the default guard, None: the one of the environment; returns the one it replaces, which stays open."""
+    global _default
+    with forking.importing():  # the one lock that a forked child finds free
+        replaced, _default = _default, guard
+    return replaced
 
 
 def get_guard() -> MeterGuard:

@@ -82,6 +82,7 @@ class Settings:
     session: Any = None
     client: Any = None
     timeout: float = 10.0
+    loopback_only: bool = False
 
 
 class Connection:
@@ -166,7 +167,10 @@ class Connection:
         from . import boto
 
         waits = PARTING if parting else time_outs(self._settings.timeout)
-        return _configured(lambda: boto.new_client(self._any_session(), region, self._settings.endpoint_url, *waits))
+        client = _configured(lambda: boto.new_client(self._any_session(), region, self._settings.endpoint_url, *waits))
+        if self._settings.loopback_only:
+            _check_address(client.meta.endpoint_url)
+        return client
 
     # -- other Regions ---------------------------------------------------------------------------
 
@@ -245,6 +249,16 @@ def _check(settings: Settings) -> None:
         parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError("endpoint_url must be a URL such as https://host:port")
+
+
+def _check_address(url: str) -> None:
+    host = urlsplit(url).hostname or ""
+    if not regions.is_loopback(host):
+        raise ConfigurationError(
+            f"boto3's settings lead to {host}, and METERGUARD_LOOPBACK_ONLY is set, as it is while pytest runs with "
+            "meterguard's plugin: point endpoint_url or AWS_ENDPOINT_URL_LICENSE_MANAGER at an emulator. To ask AWS "
+            "after all, mark the test with @pytest.mark.meterguard_live, or set the ini option meterguard_allow_aws"
+        )
 
 
 def _configured(make: Callable[[], Made]) -> Made:

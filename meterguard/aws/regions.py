@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from urllib.parse import urlsplit
@@ -39,3 +40,11 @@ def region_in(location: object) -> str | None:
         return None
     found = {label for label in re.split(r"[.:]", (host or "").strip().lower()) if _REGION.fullmatch(label)}
     return found.pop() if len(found) == 1 else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine itself, without asking anybody."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

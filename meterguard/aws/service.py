@@ -32,7 +32,8 @@ class LicenseManager:
 
     ``client`` is any object with the boto3 methods used, and then nothing else about AWS is configured
     here; ``session`` is a ``boto3.Session``. ``timeout`` is the budget, in seconds, of a whole call with its
-    retries; one attempt takes a part of it. Nothing is imported or connected before the first use.
+    retries; one attempt takes a part of it. ``loopback_only`` refuses a client of its own that would talk to another
+    machine. Nothing is imported or connected before the first use.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class LicenseManager:
         session: Any = None,
         client: Any = None,
         timeout: float = 10.0,
+        loopback_only: bool = False,
     ) -> None:
         self._identity = wire.Identity(product_sku, key_fingerprint, beneficiary, node_id)
-        self._connection = Connection(Settings(region_name, endpoint_url, session, client, timeout))
+        self._connection = Connection(Settings(region_name, endpoint_url, session, client, timeout, loopback_only))
 
     def __repr__(self) -> str:
         region = self._connection.region or "not known yet"

@@ -6,6 +6,7 @@ the whole process; it passes the request on to the network while no emulator is 
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ from .record import RawHeaders, Reply, Request
 __all__ = ("answering", "attach")
 
 _EVENT = "before-send.license-manager"
+_ENDPOINT = "AWS_ENDPOINT_URL_LICENSE_MANAGER"
+# Where clients of this time think they send to, so that one which outlives its emulator never reaches AWS.
+_NOWHERE = "http://127.0.0.1:9"
 _lock = threading.Lock()
 _active: list[Desk] = []
 _is_registered = False
@@ -34,11 +38,15 @@ def answering(desk: Desk) -> Iterator[None]:
     _register()
     with _lock:
         _active.append(desk)
+        before = os.environ.get(_ENDPOINT)
+        os.environ.setdefault(_ENDPOINT, _NOWHERE)
     try:
         yield
     finally:
         with _lock:
             _active.remove(desk)
+            if before is None:
+                os.environ.pop(_ENDPOINT, None)
 
 
 def attach(desk: Desk, to: Any) -> None:

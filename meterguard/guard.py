@@ -341,10 +341,7 @@ def configure(*args: Any, **kwargs: Any) -> MeterGuard:
     return install_guard(MeterGuard(*args, **kwargs))
 
 
-G = TypeVar("G", bound=MeterGuard)
-
-
-def install_guard(guard: G) -> G:
+def install_guard(guard: MeterGuard) -> MeterGuard:
     """Make this the default guard; the one it replaces is closed."""
     replaced = exchange_guard(guard)
     if replaced is not None and replaced is not guard:
@@ -357,6 +354,9 @@ def exchange_guard(guard: MeterGuard | None) -> MeterGuard | None:
     global _default
     with forking.importing():  # the one lock that a forked child finds free
         replaced, _default = _default, guard
+    engine = None if replaced is None else replaced._engine
+    for slot in () if engine is None else engine.fleet.all_slots():
+        slot.empty_windows()  # they belong to gates, which follow the new one
     return replaced
 
 

@@ -10,11 +10,13 @@ import os
 import threading
 import weakref
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 # A fork waits for it: the child would inherit an import lock that no thread of its own will ever release.
 _IMPORTING = threading.RLock()
 _hooked = False
+
+Kind = TypeVar("Kind")
 
 PATIENCE = 30.0  # seconds a fork waits for an import; a child with half a module is worse than a slow fork
 
@@ -55,6 +57,11 @@ _held: list[Any] = []
 def enlist(one: Forgetful) -> None:
     """Have ``one.forget()`` called in every child."""
     _forgetful.add(one)
+
+
+def enlisted(kind: type[Kind]) -> list[Kind]:
+    """Those of a kind that there are in this process."""
+    return [one for one in list(_forgetful) if isinstance(one, kind)]
 
 
 def hold_while_forking(lock: AbstractContextManager[Any]) -> None:

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "integrations": PUBLIC,
     "console": PUBLIC,
     "emulator": set(),
-    "testing": PUBLIC | {"emulator"},
+    "testing": PUBLIC | {"emulator", "runtime"},  # where time is moved
     "pytest_plugin": PUBLIC | {"emulator", "testing"},
     "cli": PUBLIC | {"emulator", "console", "telemetry", "integrations"},
     "__main__": {"cli"},
@@ -44,7 +44,7 @@ MAY_IMPORT = {
 
 # Which rooms may import what is not in the standard library.
 THIRD_PARTY = {
-    "boto3": {"aws"},
+    "boto3": {"aws", "testing"},
     "botocore": {"aws", "emulator"},
     "types_boto3_license_manager": {"aws"},
     "cachetools": {"stores", "runtime"},

@@ -1,0 +1,201 @@
+"""The pytest plugin: fixtures, markers, a check for leaks, and no AWS by accident.
+
+pytest imports this module wherever meterguard is installed, so it imports nothing but pytest. Nothing here is done
+to a test that does not ask for it, but for one environment variable: a client of meterguard's own refuses to talk to
+another machine while tests run.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .emulator import Emulator
+    from .testing import Clock, Control
+
+_LOOPBACK_ONLY = "METERGUARD_LOOPBACK_ONLY"
+_MARK = "meterguard"
+_LEAKS = ("error", "warn", "off")
+_MARKERS = (
+    "meterguard(grant={...}, deny=[...], exhaust=[...], leaks=..., **guard): the licence of the meterguard fixture.",
+    "meterguard_live: let meterguard talk to AWS in this test.",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Settings."""
+    parser.addini(
+        "meterguard_leaks", "What a seat that a test does not give back is: error, warn or off.", default="warn"
+    )
+    parser.addini("meterguard_allow_aws", "Let meterguard talk to AWS in all tests.", type="bool", default=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Markers, and settings that are wrong."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    _checked_leaks(config.getini("meterguard_leaks"), "the ini option meterguard_leaks")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """A test with the marker has the fixture, also where it does not name it."""
+    names = getattr(item, "fixturenames", None)
+    if names is not None and _MARK not in names and item.get_closest_marker(_MARK) is not None:
+        names.append(_MARK)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """No AWS by accident: developers have production profiles in their environment."""
+    is_live = item.config.getini("meterguard_allow_aws") or item.get_closest_marker("meterguard_live") is not None
+    before = os.environ.get(_LOOPBACK_ONLY)
+    if is_live:
+        os.environ.pop(_LOOPBACK_ONLY, None)
+    else:
+        os.environ[_LOOPBACK_ONLY] = "1"
+    try:
+        return (yield)
+    finally:
+        if before is None:
+            os.environ.pop(_LOOPBACK_ONLY, None)
+        else:
+            os.environ[_LOOPBACK_ONLY] = before
+
+
+# -- fixtures ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def meterguard(request: pytest.FixtureRequest) -> Iterator[Control]:
+    """A licence in the test's hands, and a default guard that reads it; see :class:`meterguard.testing.Control`."""
+    from .guard import exchange_guard
+    from .testing import Control
+
+    marked = _marked(request.node)
+    leaks = _checked_leaks(marked.pop("leaks", request.config.getini("meterguard_leaks")), "leaks")
+    grant, deny, exhaust = marked.pop("grant", {}), marked.pop("deny", ()), marked.pop("exhaust", ())
+    control = Control(grant, **marked)
+    control.deny(*_names(deny, "deny"))
+    control.exhaust(*_names(exhaust, "exhaust"))
+    before = exchange_guard(control.guard)
+    try:
+        yield control
+        leaked = control.leaks()
+    finally:
+        exchange_guard(before)
+        control.close()
+    _tell(leaks, leaked, request.node)
+
+
+@pytest.fixture
+def meterguard_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """A License Manager on a port of this machine, at which the environment points every boto3 client.
+
+    Sets the endpoint, a Region and credentials that open nothing. A default guard that the test made is closed at
+    its end.
+    """
+    from .emulator import Emulator
+    from .guard import exchange_guard
+
+    with Emulator() as emulator:
+        for name, value in _environment(emulator).items():
+            monkeypatch.setenv(name, value)
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        before = exchange_guard(None)
+        try:
+            yield emulator
+        finally:
+            made = exchange_guard(before)
+            if made is not None:
+                made.close()
+
+
+def _environment(emulator: Emulator) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL_LICENSE_MANAGER": emulator.url,
+        "AWS_REGION": emulator.region,
+        "AWS_DEFAULT_REGION": emulator.region,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+@pytest.fixture
+def meterguard_clock(request: pytest.FixtureRequest) -> Iterator[Clock]:
+    """Moves time for the emulator and the guards of the test: ``shift(seconds)``. Nothing else of the process moves."""
+    from .testing import Clock
+
+    if _MARK in request.fixturenames:
+        control: Control = request.getfixturevalue(_MARK)
+        yield control.clock
+        return
+    emulators = [request.getfixturevalue(name) for name in ("meterguard_emulator",) if name in request.fixturenames]
+    clock = Clock(*emulators)
+    try:
+        yield clock
+    finally:
+        clock.restore()
+
+
+# -- marker, leaks -----------------------------------------------------------------------------------
+
+
+def _marked(node: pytest.Item) -> dict[str, Any]:
+    """What the markers say; the closest has the last word."""
+    said: dict[str, Any] = {}
+    for marker in reversed(list(node.iter_markers(_MARK))):
+        if marker.args:
+            raise pytest.UsageError(f"@pytest.mark.meterguard takes keywords only: {_MARKERS[0]}")
+        grant = {**said.get("grant", {}), **_mapping(marker.kwargs.get("grant", {}))}
+        said |= {**marker.kwargs, "grant": grant}
+    return said
+
+
+def _mapping(grant: Any) -> dict[str, Any]:
+    if not isinstance(grant, dict):
+        raise pytest.UsageError(
+            f"grant= of @pytest.mark.meterguard must be a dict such as {{'Seats': 5}}; got {grant!r}"
+        )
+    return grant
+
+
+def _names(names: Any, option: str) -> tuple[str, ...]:
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise pytest.UsageError(f"{option}= of @pytest.mark.meterguard must be a list of names; got {names!r}")
+    return tuple(names)
+
+
+def _checked_leaks(leaks: Any, what: str) -> str:
+    if leaks not in _LEAKS:
+        raise pytest.UsageError(f"{what} must be one of {', '.join(_LEAKS)}; got {leaks!r}")
+    return str(leaks)
+
+
+class SeatLeaked(UserWarning):
+    """A test ended, and a seat of a single call was not given back."""
+
+
+def _tell(leaks: str, leaked: list[str], node: pytest.Item) -> None:
+    if not leaked or leaks == "off":
+        return
+    text = (
+        f"{node.nodeid} did not give back {', '.join(leaked)}: a gate with hold='call' was entered and not left, or a "
+        "generator or response behind one was neither read to its end nor closed"
+    )
+    tell: Callable[[str], Any] = _fail if leaks == "error" else _warn
+    tell(text)
+
+
+def _fail(text: str) -> None:
+    pytest.fail(text, pytrace=False)
+
+
+def _warn(text: str) -> None:
+    warnings.warn(SeatLeaked(text), stacklevel=2)

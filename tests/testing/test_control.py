@@ -1,0 +1,191 @@
+"""`meterguard.testing`: a licence in the hands of a test."""
+
+from __future__ import annotations
+
+import asyncio
+import unittest
+
+import pytest
+
+import meterguard
+from meterguard import ConfigurationError, EntitlementDenied, EntitlementUnavailable, requires_entitlement
+from meterguard.testing import Control, override
+
+
+@requires_entitlement("Seats", 1, "Count")
+def edit():
+    return "edited"
+
+
+@requires_entitlement("Export")
+def export():
+    return "exported"
+
+
+@pytest.fixture
+def control():
+    with override(Seats=5, Export=True) as control:
+        yield control
+
+
+def test_what_is_granted_is_let_through_and_what_was_asked_is_told(control):
+    assert [edit(), edit(), export()] == ["edited", "edited", "exported"]
+    control.assert_checked_out("Seats", 1)
+    control.assert_checked_out("Export")
+    assert control.calls == ["CheckoutLicense", "CheckoutLicense"]
+    assert control.in_use("Seats") == 1
+    meterguard.get_guard().close()
+    control.assert_all_checked_in()
+
+
+def test_assertions_tell_the_story(control):
+    edit()
+    with pytest.raises(AssertionError) as caught:
+        control.assert_checked_out("Export")
+    assert "Export should be checked out; held now: <Lease Seats (1 Count): live for" in str(caught.value)
+    assert str(caught.value).endswith("asked of the service: CheckoutLicense")
+    with pytest.raises(AssertionError, match="2 of Seats should be checked out"):
+        control.assert_checked_out("Seats", 2)
+    with pytest.raises(AssertionError, match="everything should be checked in; held now: <Lease Seats"):
+        control.assert_all_checked_in()
+
+
+def test_deny_and_grant_end_what_was_held(control):
+    export()
+    control.deny("Export")
+    with pytest.raises(EntitlementDenied):
+        export()
+    control.grant("Export")
+    assert export() == "exported"
+
+
+@pytest.mark.parametrize(
+    ("terms", "ask"),
+    [
+        (3, ("X", 3, "Count")),
+        ((2, "Gigabytes"), ("X", 2, "Gigabytes")),
+        (True, ("X",)),
+        (None, ("X",)),
+        ("Enabled", ("X", "Enabled", "None")),
+    ],
+)
+def test_what_can_be_granted(terms, ask):
+    with override({"X": terms}):
+        assert meterguard.has_entitlement(*ask)
+        assert not meterguard.has_entitlement("Y")
+
+
+@pytest.mark.parametrize("terms", [1.5, (1, 2, 3), object()])
+def test_what_cannot_be_granted(terms):
+    with pytest.raises(ConfigurationError, match="what is granted must be"):
+        Control({"X": terms})
+
+
+def test_somebody_else_takes_all_that_is_left(control):
+    edit()
+    control.exhaust("Seats")
+    with pytest.raises(EntitlementDenied) as denied:
+        edit()
+    assert control.guard.is_exhausted(denied.value)
+    control.expire()
+    with pytest.raises(EntitlementDenied):
+        edit()
+    control.grant("Seats", 2)
+    assert edit() == "edited"
+    with pytest.raises(ConfigurationError, match="'Export' is no counted entitlement"):
+        control.exhaust("Export")
+
+
+def test_the_service_fails_and_recovers(control):
+    fault = control.fail(times=1)
+    assert (edit(), fault.used) == ("edited", 1), "meterguard tries again"
+    control.fail("AccessDeniedException")
+    with pytest.raises(meterguard.AuthorizationRefused):
+        export()
+    control.recover()
+    assert export() == "exported"
+
+
+def test_leases_expire_and_are_renewed_or_refused():
+    with override(Seats=5, options={"on_unknown": "deny", "timeout": 0.3}) as control:
+        edit()
+        control.expire()
+        assert edit() == "edited"
+        assert control.calls == ["CheckoutLicense"] * 2
+        control.expire()
+        control.fail()
+        with pytest.raises(EntitlementUnavailable):
+            edit()
+
+
+def test_grace_can_be_outlived():
+    with override(Seats=5, options={"grace": 7200, "timeout": 0.3}) as control:
+        edit()
+        control.fail()
+        control.expire()
+        assert edit() == "edited"
+        control.clock.shift(7200)
+        with pytest.raises(EntitlementUnavailable):
+            edit()
+
+
+def test_each_override_is_put_back():
+    before = meterguard.get_guard()
+    with override(Seats=1) as outer:
+        edit()
+        with override(Seats=False) as inner:
+            with pytest.raises(EntitlementDenied):
+                edit()
+            assert meterguard.get_guard() is inner.guard
+        assert edit() == "edited"
+        assert outer.calls == ["CheckoutLicense"]
+    assert meterguard.get_guard() is before
+
+
+@override(Seats=2)
+def test_it_decorates_functions(control):
+    edit()
+    control.assert_checked_out("Seats", 1)
+
+
+@override(Seats=2)
+def test_without_an_argument():
+    assert edit() == "edited"
+
+
+def test_it_decorates_coroutine_functions():
+    @override({"Seats": 2})
+    async def main(control):
+        edit()
+        async with override(Seats=False):
+            with pytest.raises(EntitlementDenied):
+                edit()
+        return control.calls
+
+    assert asyncio.run(main()) == ["CheckoutLicense"]
+    assert asyncio.run(main()) == ["CheckoutLicense"], "each call has a licence of its own"
+
+
+@override(Seats=1)
+class ClassTest(unittest.TestCase):
+    def test_one(self):
+        assert edit() == "edited"
+
+    @override(Seats=False)
+    def test_another(self):
+        with pytest.raises(EntitlementDenied):
+            edit()
+
+
+class AsyncTest(unittest.IsolatedAsyncioTestCase):
+    @override(Export=True)
+    async def test_export(self):
+        assert export() == "exported"
+
+
+def test_seats_of_calls_that_never_end_are_leaks(control):
+    gate = requires_entitlement("Seats", 2, "Count", hold="call")
+    left = gate(lambda: iter(()))()
+    assert (list(left), control.leaks()) == ([], [])
+    gate.__enter__()
+    assert control.leaks() == ["Seats (2 Count)"]

@@ -1,0 +1,228 @@
+"""The pytest plugin, as projects use it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+APP = """
+    from meterguard import requires_entitlement
+
+    @requires_entitlement("Seats", 1, "Count")
+    def edit():
+        return "edited"
+
+    seat = requires_entitlement("Seats", 1, "Count", hold="call")
+"""
+
+
+@pytest.fixture
+def project(pytester, monkeypatch):
+    """``project(tests, *options, ini=...)``: the outcome of a project's tests."""
+    monkeypatch.syspath_prepend(pytester.path)
+
+    def run(tests, *options, ini=""):
+        pytester.makepyfile(app_of_mine=APP)
+        pytester.makepyfile(test_it=tests)
+        pytester.makeini(f"[pytest]\naddopts = -p no:cacheprovider -p no:randomly\nfilterwarnings = default\n{ini}")
+        run_tests = pytester.runpytest_subprocess if options else pytester.runpytest_inprocess
+        return run_tests(*options)
+
+    return run
+
+
+def test_the_fixture_grants_denies_and_tells(project):
+    project(
+        """
+        import pytest
+        from app_of_mine import edit
+        from meterguard import EntitlementDenied
+
+        def test_granted(meterguard):
+            meterguard.grant("Seats", 5)
+            assert edit() == "edited"
+            meterguard.assert_checked_out("Seats", 1)
+            assert meterguard.calls == ["CheckoutLicense"]
+
+        def test_each_test_has_a_licence_of_its_own(meterguard):
+            with pytest.raises(EntitlementDenied):
+                edit()
+            meterguard.assert_all_checked_in()
+        """
+    ).assert_outcomes(passed=2)
+
+
+def test_the_marker_says_it_before_the_test_begins(project):
+    project(
+        """
+        import pytest, unittest
+        from app_of_mine import edit
+        from meterguard import EntitlementDenied, get_guard
+
+        pytestmark = pytest.mark.meterguard(grant={"Seats": 5, "Export": True})
+
+        def test_without_the_fixture():
+            assert edit() == "edited"
+
+        @pytest.mark.meterguard(deny=["Seats"], on_unknown="deny")
+        def test_the_closest_has_the_last_word(meterguard):
+            with pytest.raises(EntitlementDenied):
+                edit()
+            assert meterguard.guard._ready().policy.on_unknown == "deny"
+
+        @pytest.mark.meterguard(exhaust=["Seats"])
+        def test_exhausted(meterguard):
+            with pytest.raises(EntitlementDenied) as denied:
+                edit()
+            assert meterguard.guard.is_exhausted(denied.value)
+        """
+    ).assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("'Seats'", "takes keywords only"),
+        ("grant=['Seats']", "grant= of @pytest.mark.meterguard must be a dict"),
+        ("deny='Seats'", "deny= of @pytest.mark.meterguard must be a list of names"),
+        ("leaks='loud'", "leaks must be one of error, warn, off; got 'loud'"),
+        ("graces=1", "unexpected keyword argument 'graces'"),
+        ("grant={'Seats': 1.5}", "what is granted must be"),
+    ],
+)
+def test_a_wrong_marker_is_told(project, arguments, told):
+    result = project(f"import pytest\n@pytest.mark.meterguard({arguments})\ndef test_it(meterguard): ...")
+    result.assert_outcomes(errors=1)
+    assert told in result.stdout.str()
+
+
+LEAKING = """
+    import pytest
+    from app_of_mine import seat
+
+    @pytest.mark.meterguard(grant={"Seats": 5})
+    def test_it():
+        seat.__enter__()
+"""
+
+
+@pytest.mark.parametrize(
+    ("leaks", "outcome"),
+    [
+        ("error", {"passed": 1, "errors": 1}),
+        ("warn", {"passed": 1, "warnings": 1}),
+        ("off", {"passed": 1}),
+        (None, {"passed": 1, "warnings": 1}),
+    ],
+)
+def test_a_seat_that_is_not_given_back(project, leaks, outcome):
+    result = project(LEAKING, ini="" if leaks is None else f"meterguard_leaks = {leaks}")
+    result.assert_outcomes(**outcome)
+    assert ("test_it.py::test_it did not give back Seats (1 Count)" in result.stdout.str()) is (leaks != "off")
+
+
+def test_a_wrong_setting_is_told(project):
+    result = project("def test_it(): ...", ini="meterguard_leaks = loud")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "the ini option meterguard_leaks must be one of error, warn, off" in result.stderr.str()
+
+
+ASKING_AWS = """
+    import meterguard, pytest
+
+    {mark}
+    def test_it(monkeypatch):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of a developer")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of production")
+        guard = meterguard.MeterGuard("ACME-1", "issuer", region_name="eu-west-1")
+        guard._ready().fleet.requester.service.connect()
+"""
+
+
+@pytest.mark.parametrize(
+    ("mark", "ini", "is_allowed"),
+    [("", "", False), ("@pytest.mark.meterguard_live", "", True), ("", "meterguard_allow_aws = true", True)],
+)
+def test_no_aws_by_accident(project, mark, ini, is_allowed):
+    result = project(ASKING_AWS.replace("{mark}", mark), ini=ini)
+    result.assert_outcomes(passed=is_allowed, failed=not is_allowed)
+    assert ("lead to license-manager.eu-west-1.amazonaws.com" in result.stdout.str()) is not is_allowed
+
+
+def test_the_emulator_and_the_clock(project):
+    project(
+        """
+        import boto3, meterguard, os
+        from app_of_mine import edit
+
+        def test_it(meterguard_emulator, meterguard_clock, monkeypatch):
+            licence = meterguard_emulator.add_license("ACME-1", entitlements=[("Seats", 3, "Count")], ttl=3600)
+            monkeypatch.setenv("METERGUARD_PRODUCT_SKU", licence.product_sku)
+            monkeypatch.setenv("METERGUARD_KEY_FINGERPRINT", licence.key_fingerprint)
+            assert boto3.client("license-manager").list_received_licenses()["Licenses"]
+            edit()
+            edit()
+            assert meterguard_emulator.calls("CheckoutLicense") == 1
+            meterguard_clock.shift(3601)
+            edit()
+            assert meterguard_emulator.calls("CheckoutLicense") == 2
+
+        def test_afterwards_all_is_as_it_was():
+            assert "AWS_ENDPOINT_URL_LICENSE_MANAGER" not in os.environ
+            assert meterguard.guard._default is None
+
+        def test_the_clock_of_a_control(meterguard, meterguard_clock):
+            meterguard.grant("Seats", 1)
+            edit()
+            meterguard_clock.shift(3601)
+            meterguard.assert_all_checked_in()
+            edit()
+            assert meterguard.calls == ["CheckoutLicense"] * 2
+        """
+    ).assert_outcomes(passed=3)
+
+
+def test_under_xdist(project):
+    tests = """
+        import pytest
+        from app_of_mine import edit
+
+        @pytest.mark.parametrize("number", range(8))
+        def test_it(meterguard, number):
+            meterguard.grant("Seats", 1)
+            assert edit() == "edited"
+    """
+    project(tests, "-n", "2").assert_outcomes(passed=8)
+
+
+def test_unittest_runs_under_it(project):
+    project(
+        """
+        import unittest
+        from app_of_mine import edit
+        from meterguard.testing import override
+
+        class EditTest(unittest.TestCase):
+            @override(Seats=1)
+            def test_edit(self):
+                self.assertEqual(edit(), "edited")
+        """
+    ).assert_outcomes(passed=1)
+
+
+def test_loading_it_imports_nothing_heavy():
+    program = "import sys, meterguard.pytest_plugin; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    loaded = set(done.stdout.split())
+    ours = {name for name in loaded if name.startswith("meterguard")}
+    assert ours == {"meterguard", "meterguard.pytest_plugin"}
+    assert not loaded & {"boto3", "botocore", "wrapt", "cachetools", "starlette"}
+
+
+def test_the_plugin_is_what_pytest_loads(pytestconfig):
+    assert pytestconfig.pluginmanager.hasplugin("meterguard")

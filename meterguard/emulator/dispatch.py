@@ -22,6 +22,7 @@ from .pools import State
 from .record import NOTHING, RawHeaders, Reply, Request
 from .replays import Replays
 from .service import Operation, describe
+from .tables import MakeTable, plain
 
 __all__ = ("Desk", "refuse_unread")
 
@@ -43,6 +44,7 @@ class Desk:
         region: str,
         new_id: Callable[[], str],
         signer: Callable[[], Sign],
+        table: MakeTable = plain,
     ) -> None:
         self.lock = threading.RLock()
         self.state = state
@@ -54,7 +56,7 @@ class Desk:
         self._region = region
         self._new_id = new_id
         self._signer = signer
-        self._replays = Replays(state.behavior.replay_window)
+        self._replays = Replays(state.behavior.replay_window, table("replays"))
         self._in_flight: Counter[str] = Counter()
         self._arrival = threading.Condition()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -89,9 +89,11 @@ def ready_grant(
 class Grants:
     """All grants, with all their versions."""
 
-    def __init__(self) -> None:
-        self._versions: dict[str, list[Grant]] = {}
+    def __init__(self, versions: MutableMapping[str, tuple[Grant, ...]]) -> None:
+        self._versions = versions
         self._by_grantee: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for grant in self:
+            self._list(grant)
 
     def __iter__(self) -> Iterator[Grant]:
         """The newest version of every grant, in the order of creation."""
@@ -99,9 +101,8 @@ class Grants:
 
     def add(self, grant: Grant) -> None:
         """Put a new grant in the table."""
-        self._versions[grant.arn] = [grant]
-        if grant.grantee is not None:
-            self._by_grantee[grant.licence_arn, grant.grantee].append(grant.arn)
+        self._versions[grant.arn] = (grant,)
+        self._list(grant)
 
     def find(self, arn: str, version: str | None = None) -> Grant | None:
         """A grant as it stands, or as one of its versions had it."""
@@ -112,16 +113,16 @@ class Grants:
 
     def settle(self, arn: str, status: str, reason: str | None = None) -> Grant:
         """Set what has become of a grant; this makes no new version of it."""
-        current = self._versions[arn][-1]
+        *before, current = self._versions[arn]
         settled = replace(current, status=status, reason=current.reason if reason is None else reason)
-        self._versions[arn][-1] = settled
+        self._versions[arn] = (*before, settled)
         return settled
 
     def revise(self, arn: str, **changes: Any) -> Grant:
         """Make a new version of a grant."""
         current = self._versions[arn][-1]
         revised = replace(current, version=current.version + 1, **changes)
-        self._versions[arn].append(revised)
+        self._versions[arn] = (*self._versions[arn], revised)
         return revised
 
     def children(self, arn: str) -> list[Grant]:
@@ -144,6 +145,11 @@ class Grants:
     def allowing(self, licence_arn: str, account: str, operation: str) -> Grant | None:
         """A grant by which an account may do something with a licence."""
         return next((one for one in self.active(licence_arn, account) if operation in one.operations), None)
+
+    def _list(self, grant: Grant) -> None:
+        # Who it is for never changes.
+        if grant.grantee is not None:
+            self._by_grantee[grant.licence_arn, grant.grantee].append(grant.arn)
 
     def _is_rooted(self, grant: Grant) -> bool:
         while (parent := self.find(grant.parent_arn)) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal
 
 __all__ = (
@@ -121,7 +121,7 @@ class Item:
     value: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Checkout:
     """What somebody holds, or has drawn for good."""
 
@@ -134,5 +134,5 @@ class Checkout:
     expires: float
     beneficiary: str | None = None
     node_id: str | None = None
-    version: int = field(default=1)
+    version: int = 1
     region: str | None = None

@@ -8,8 +8,7 @@ checkout or borrow, or spent for good by a perpetual one.
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 
 from .behavior import Behavior
@@ -17,6 +16,7 @@ from .errors import ServiceError, elsewhere, wrong_value
 from .grants import Grants, ready_grant
 from .licenses import Checkout, Entitlement, Item, Kind, License, Wanted
 from .periods import period_of
+from .tables import MakeTable, plain
 from .tags import Tags
 from .tokens import Tokens
 
@@ -26,6 +26,7 @@ __all__ = ("Ask", "Limits", "State")
 _PERPETUAL_SECONDS = 3600
 
 Limits = Mapping[str, int]
+_Units = MutableMapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +47,31 @@ class Ask:
 class State:
     """All licences, who received them, and all that is checked out."""
 
-    def __init__(self, behavior: Behavior, new_token: Callable[[], str]) -> None:
+    def __init__(self, behavior: Behavior, new_token: Callable[[], str], table: MakeTable = plain) -> None:
         self.behavior = behavior
-        self.grants = Grants()
-        self.tags = Tags()
-        self.tokens = Tokens()
+        self.grants = Grants(table("grants"))
+        self.tags = Tags(table("tags"))
+        self.tokens = Tokens(table("tokens"))
         self.organizations: dict[str, Sequence[str]] = {}
         self._new_token = new_token
-        self._versions: dict[str, list[License]] = {}
-        self._by_product: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        self._checkouts: dict[str, Checkout] = {}
-        self._expiries: list[tuple[float, str]] = []
-        self._held: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._spent: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._periods: dict[str, int] = {}
+        self._versions: MutableMapping[str, tuple[License, ...]] = table("licenses")
+        self._by_product: MutableMapping[tuple[str, str], tuple[str, ...]] = table("products")
+        self._checkouts: MutableMapping[str, Checkout] = table("checkouts")
+        self._spent: _Units = table("spent")
+        self._periods: MutableMapping[str, int] = table("periods")
+        # What follows from the tables.
+        self._expiries = sorted((one.expires, one.token) for one in self._checkouts.values())
+        self._held: _Units = {}
+        for checkout in self._checkouts.values():
+            if checkout.kind != "PERPETUAL":
+                self._move(checkout, self._held, +1)
 
     # Licences
 
     def add(self, licence: License, recipients: Iterable[str] = ()) -> None:
         """Put a new licence in the tables, received and activated by some accounts."""
-        self._versions[licence.arn] = [licence]
-        self._by_product[licence.sku, licence.key_fingerprint].append(licence.arn)
+        self._versions[licence.arn] = (licence,)
+        self._list(licence)
         for account in recipients:
             self.receive(licence.arn, account, "ACTIVE")
 
@@ -74,10 +79,11 @@ class State:
         """Make a new version of a licence."""
         current = self._versions[arn][-1]
         version = replace(current, version=current.version + 1, **changes)  # type: ignore[arg-type]
-        self._versions[arn].append(version)
+        self._versions[arn] = (*self._versions[arn], version)
         if version.key_fingerprint != current.key_fingerprint:
-            self._by_product[current.sku, current.key_fingerprint].remove(arn)
-            self._by_product[version.sku, version.key_fingerprint].append(arn)
+            before = current.sku, current.key_fingerprint
+            self._by_product[before] = tuple(one for one in self._by_product[before] if one != arn)
+            self._list(version)
         return version
 
     def reset_usage(self, arn: str, now: float) -> None:
@@ -210,7 +216,8 @@ class State:
         self._require_granted(licence, account, "ExtendConsumptionLicense")
         if not dry_run:
             start = now if self.behavior.extend_from == "now" else checkout.expires
-            checkout.expires = self._end_of(licence, start, licence.lifetime)
+            checkout = replace(checkout, expires=self._end_of(licence, start, licence.lifetime))
+            self._checkouts[token] = checkout
             heapq.heappush(self._expiries, (checkout.expires, token))
         return checkout
 
@@ -259,6 +266,10 @@ class State:
         return [(one, self.consumed(arn, one.name)) for one in licence.entitlements if one.is_counted]
 
     # Rules
+
+    def _list(self, licence: License) -> None:
+        product = licence.sku, licence.key_fingerprint
+        self._by_product[product] = (*self._by_product.get(product, ()), licence.arn)
 
     def _renew(self, licence: License, now: float) -> None:
         period = period_of(licence.renew_type, licence.begin, now)
@@ -368,10 +379,11 @@ class State:
         self._checkouts[checkout.token] = checkout
         heapq.heappush(self._expiries, (checkout.expires, checkout.token))
 
-    def _move(self, checkout: Checkout, pool: defaultdict[tuple[str, str], int], sign: int) -> None:
+    def _move(self, checkout: Checkout, pool: _Units, sign: int) -> None:
         for item in checkout.items:
             if item.count is not None:
-                pool[checkout.arn, item.name] += sign * item.count
+                key = checkout.arn, item.name
+                pool[key] = pool.get(key, 0) + sign * item.count
 
 
 def _limited(items: Sequence[Item], limits: Limits) -> tuple[Item, ...]:

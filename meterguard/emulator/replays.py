@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from .calls import Answer
 from .errors import wrong_value
 
-__all__ = ("Replays",)
+__all__ = ("Remembered", "Replays")
 
 Key = tuple[str, str, str]
 
@@ -18,7 +18,9 @@ _DOCUMENTED: Final[Mapping[str, float]] = {"CreateToken": 600}
 
 
 @dataclass(frozen=True, slots=True)
-class _Remembered:
+class Remembered:
+    """What a token was first asked and answered, and until when that counts."""
+
     asked: Mapping[str, Any]
     answer: Answer
     until: float
@@ -27,10 +29,10 @@ class _Remembered:
 class Replays:
     """First answers by account, operation and token. Only successes are remembered."""
 
-    def __init__(self, window: float) -> None:
+    def __init__(self, window: float, answers: MutableMapping[Key, Remembered]) -> None:
         self._window = window
-        self._answers: dict[Key, _Remembered] = {}
-        self._order: deque[tuple[float, Key]] = deque()
+        self._answers = answers
+        self._order = deque((known.until, key) for key, known in answers.items())
 
     def find(self, key: Key, parameters: Mapping[str, Any], now: float) -> Answer | None:
         """The first answer to this token, if there is one."""
@@ -45,7 +47,7 @@ class Replays:
     def remember(self, key: Key, parameters: Mapping[str, Any], answer: Answer, now: float) -> None:
         """Keep the first answer to this token."""
         until = now + _DOCUMENTED.get(key[1], self._window)
-        self._answers[key] = _Remembered(parameters, answer, until)
+        self._answers[key] = Remembered(parameters, answer, until)
         self._order.append((until, key))
 
     def _forget(self, now: float) -> None:

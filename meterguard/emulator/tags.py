@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
 from .errors import wrong_value
@@ -19,8 +18,8 @@ _LONGEST_VALUE: Final = 256
 class Tags:
     """Keys and values by ARN."""
 
-    def __init__(self) -> None:
-        self._tags: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    def __init__(self, tags: MutableMapping[str, Mapping[str, str]]) -> None:
+        self._tags = tags
 
     def put(self, arn: str, tags: Iterable[Mapping[str, Any]]) -> None:
         """Add tags to a resource, in place of those with the same keys; all of them or none."""
@@ -32,8 +31,8 @@ class Tags:
 
     def remove(self, arn: str, keys: Iterable[str]) -> None:
         """Take tags away; keys that are not there do not matter."""
-        for key in keys:
-            self._tags[arn].pop(key, None)
+        gone = set(keys)
+        self._tags[arn] = {key: value for key, value in self.of(arn).items() if key not in gone}
 
     def of(self, arn: str) -> dict[str, str]:
         """The tags of a resource."""

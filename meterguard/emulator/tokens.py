@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, replace
 
 __all__ = ("RefreshToken", "Tokens")
@@ -29,9 +29,9 @@ class RefreshToken:
 class Tokens:
     """All refresh tokens, deleted ones too."""
 
-    def __init__(self) -> None:
-        self._tokens: dict[str, RefreshToken] = {}
-        self._by_text: dict[str, str] = {}
+    def __init__(self, tokens: MutableMapping[str, RefreshToken]) -> None:
+        self._tokens = tokens
+        self._by_text = {token.text: identifier for identifier, token in tokens.items()}
 
     def __iter__(self) -> Iterator[RefreshToken]:
         """Every token, in the order of creation."""

@@ -66,18 +66,25 @@ def demo(ctx: click.Context, *, plain: bool, as_json: bool) -> None:
     metavar="FILE",
     help="A TOML or JSON file with the licences to hold; without it: ACME-1 with 3 Seats and the feature Export.",
 )
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A file to keep everything in over restarts; without it all is in memory.",
+)
 @click.option("--log", "with_log", is_flag=True, help="A line on stderr for each request.")
 @click.option("--json", "as_json", is_flag=True, help="Say where it serves in one line of JSON.")
-def emulator(*, port: int, seed: Path | None, with_log: bool, as_json: bool) -> None:
+def emulator(*, port: int, seed: Path | None, state: Path | None, with_log: bool, as_json: bool) -> None:
     """Serve an emulated AWS License Manager, until Ctrl-C or SIGTERM.
 
-    It prints the two lines that point a program at it, and keeps everything in memory.
+    It prints the two lines that point a program at it. Licences of the seed that a state file holds already are not
+    added again.
     """
     _need_emulator()
     from .serving import BadSeed, CannotServe, serve
 
     try:
-        serve(port, seed, with_log=with_log, as_json=as_json)
+        serve(port, seed, state, with_log=with_log, as_json=as_json)
     except BadSeed as problem:
         raise click.BadParameter(str(problem), param_hint="'--seed'") from problem
     except CannotServe as problem:

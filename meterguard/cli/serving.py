@@ -11,9 +11,10 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
-from ..emulator import Emulator, License, Request, Seed, SeedError, load_seed
+from ..emulator import Emulator, License, Request, Seed, SeedError, StateError, load_seed
 from ..emulator import serve as serve_emulator
 
 # The licence of the documentation, so that its snippets run against an emulator nobody set up.
@@ -33,23 +34,37 @@ class BadSeed(Exception):
 
 
 class CannotServe(Exception):
-    """The port cannot be had."""
+    """The port or the state file cannot be had."""
 
 
-def serve(port: int, seed: Path | None, *, with_log: bool, as_json: bool) -> None:
+def serve(port: int, seed: Path | None, state: Path | None, *, with_log: bool, as_json: bool) -> None:
     """Serve until told to stop."""
-    planted = DOCUMENTED if seed is None else _loaded(seed)
+    planted = _default(state) if seed is None else _loaded(seed)
     log = RequestLog() if with_log else None
     try:
-        serve_emulator(port, ready=partial(_tell, seed=planted, log=log, as_json=as_json), seed=planted)
+        serve_emulator(
+            port,
+            ready=partial(_tell, as_json=as_json),
+            seed=planted,
+            state=state,
+            on_request=log and log.note,
+        )
     except SeedError as error:
         raise BadSeed(f"{seed.name}: {error}" if seed else str(error)) from error
+    except StateError as error:
+        raise CannotServe(str(error)) from error
     except OSError as error:
         raise _explained(error, port) from error
     finally:
         if log is not None:
             log.finish()
     print("stopped", file=sys.stderr)
+
+
+def _default(state: Path | None) -> Seed:
+    # Whoever has a state file has licences of their own, or had them deleted.
+    is_new = state is None or not state.exists() or state.stat().st_size == 0
+    return DOCUMENTED if is_new else Seed()
 
 
 def _loaded(path: Path) -> Seed:
@@ -70,17 +85,15 @@ def _explained(error: OSError, port: int) -> Exception:
 # -- where it serves -------------------------------------------------------------------------------
 
 
-def _tell(emulator: Emulator, *, seed: Seed, log: RequestLog | None, as_json: bool) -> None:
-    licences = _licences(emulator, seed)
+def _tell(emulator: Emulator, *, as_json: bool) -> None:
+    licences = _licences(emulator)
     print(_document(emulator, licences) if as_json else _banner(emulator, licences), flush=True)
     print("serving until Ctrl-C", file=sys.stderr, flush=True)
-    if log is not None:
-        log.follow(emulator)
 
 
-def _licences(emulator: Emulator, seed: Seed) -> list[License]:
-    skus = dict.fromkeys(terms["product_sku"] for terms in seed.licenses)
-    return [emulator.license(sku) for sku in skus]
+def _licences(emulator: Emulator) -> list[License]:
+    """The newest licence of each product."""
+    return list({one.product_sku: one for one in emulator.licenses() if one.status != "DELETED"}.values())
 
 
 def _environment(emulator: Emulator, licences: list[License]) -> tuple[dict[str, str], dict[str, str]]:
@@ -160,40 +173,24 @@ def _terms(licence: License) -> list[dict[str, Any]]:
 class RequestLog:
     """A line on stderr for each request, once it is answered."""
 
-    def __init__(self, every: float = 0.05) -> None:
-        self._every = every
-        self._left = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._emulator: Emulator | None = None
-        self._seen = 0
-        self._open: list[Request] = []
-
-    def follow(self, emulator: Emulator) -> None:
-        """Begin, in a thread: the emulator answers requests and tells nobody."""
-        self._emulator = emulator
+    def __init__(self) -> None:
+        # Whoever reads stderr slowly must not slow the answers down, hence a thread.
+        self._answered: SimpleQueue[Request | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="meterguard-request-log", daemon=True)
         self._thread.start()
 
+    def note(self, request: Request) -> None:
+        """Write a line for this request, soon."""
+        self._answered.put(request)
+
     def finish(self) -> None:
         """Write what is left, and end."""
-        self._left.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._answered.put(None)
+        self._thread.join()
 
     def _run(self) -> None:
-        while not self._left.wait(self._every):
-            self._write()
-        self._write()
-
-    def _write(self) -> None:
-        if self._emulator is None:
-            return
-        arrived = self._emulator.requests[self._seen :]
-        self._seen += len(arrived)
-        self._open += arrived
-        for request in [one for one in self._open if one.done]:
+        for request in iter(self._answered.get, None):
             print(line_of(request), file=sys.stderr, flush=True)
-        self._open = [one for one in self._open if not one.done]
 
 
 def line_of(request: Request) -> str:

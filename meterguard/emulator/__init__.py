@@ -9,13 +9,15 @@ What belongs here:
    `behavior`.
 3. Sockets, threads and event loops are in `server` and what it imports; `carriage` (uvicorn) and `endpoint`
    (Starlette) are the two files that need the optional packages. Nothing imports them before a start.
+4. State is in `tables`, whose rows never change; SQLite and its file are in `statefile`. What the tables hold
+   is in no other place, and what follows from them is worked out again when they are read back.
 """
 
 from __future__ import annotations
 
 from .behavior import Behavior
 from .clock import Clock
-from .errors import EmulatorBug
+from .errors import EmulatorBug, StateError
 from .facade import Emulator
 from .faults import Fault, Faults
 from .foreground import serve
@@ -36,6 +38,7 @@ __all__ = (
     "Request",
     "Seed",
     "SeedError",
+    "StateError",
     "load_seed",
     "serve",
 )

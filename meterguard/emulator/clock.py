@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 import threading
 import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 __all__ = ("Clock", "Duration", "Moment", "elapsed", "moment_of", "seconds_of")
@@ -70,13 +71,27 @@ class Clock:
     """A clock that starts at the true time, runs, and can be moved, set, stopped and started again."""
 
     def __init__(self, start: Moment | None = None) -> None:
+        self.told: list[Callable[[], None]] = []
         self._lock = threading.Lock()
-        self._offset = (_true_now() if start is None else moment_of(start)) - elapsed()
         self._frozen: float | None = None
+        self._ahead = 0.0
+        if start is None:
+            self._offset = _true_now() - elapsed()
+        else:
+            self._move_to(moment_of(start))
 
     def __repr__(self) -> str:
         state = "frozen" if self.is_frozen else "running"
         return f"<Clock {self.datetime().isoformat()} {state}>"
+
+    @classmethod
+    def restored(cls, reading: Mapping[str, float | None]) -> Clock:
+        """A clock as far from the true time as another one was, or standing where it stood."""
+        clock = cls()
+        clock._ahead = reading["ahead"] or 0.0
+        clock._offset += clock._ahead
+        clock._frozen = reading["frozen"]
+        return clock
 
     @property
     def is_frozen(self) -> bool:
@@ -95,25 +110,40 @@ class Clock:
     def advance(self, duration: Duration) -> float:
         """Move the clock forward (a negative duration: back) and return the new time."""
         with self._lock:
-            return self._move_to(self._now() + seconds_of(duration))
+            moved = self._move_to(self._now() + seconds_of(duration))
+        self._tell()
+        return moved
 
     def set(self, moment: Moment) -> float:
         """Set the clock, running or frozen, and return the new time."""
         with self._lock:
-            return self._move_to(moment_of(moment))
+            moved = self._move_to(moment_of(moment))
+        self._tell()
+        return moved
 
     def freeze(self, moment: Moment | None = None) -> float:
         """Stop the clock, now or at a moment, and return the time it stands at."""
         with self._lock:
-            self._frozen = self._now() if moment is None else moment_of(moment)
-            return self._frozen
+            stands = self._frozen = self._now() if moment is None else moment_of(moment)
+        self._tell()
+        return stands
 
     def resume(self) -> None:
         """Let a frozen clock run on from where it stands."""
         with self._lock:
-            if self._frozen is not None:
-                self._offset = self._frozen - elapsed()
-                self._frozen = None
+            stood, self._frozen = self._frozen, None
+            if stood is not None:
+                self._move_to(stood)
+        self._tell()
+
+    def reading(self) -> dict[str, float | None]:
+        """How it stands to the true time, for `restored`. The same until it is told otherwise."""
+        with self._lock:
+            return {"ahead": self._ahead, "frozen": self._frozen}
+
+    def _tell(self) -> None:
+        for call in tuple(self.told):
+            call()
 
     def _now(self) -> float:
         return self._frozen if self._frozen is not None else self._offset + elapsed()
@@ -123,4 +153,5 @@ class Clock:
             self._frozen = moment
         else:
             self._offset = moment - elapsed()
+            self._ahead = moment - _true_now()
         return moment

@@ -14,15 +14,15 @@ from collections.abc import Callable, Mapping
 
 from . import damage, wire
 from .calls import Answer, Call, Caller, Handler, Sign
-from .clock import Clock, elapsed
-from .errors import ServiceError, malformed, status_of, wrong_value
+from .clock import elapsed
+from .errors import ServiceError, StateError, malformed, status_of, wrong_value
 from .faults import Faults
+from .keeping import Memory
 from .operations import OPERATIONS
 from .pools import State
 from .record import NOTHING, RawHeaders, Reply, Request
 from .replays import Replays
 from .service import Operation, describe
-from .tables import MakeTable, plain
 
 __all__ = ("Desk", "refuse_unread")
 
@@ -37,28 +37,31 @@ class Desk:
     def __init__(
         self,
         state: State,
-        clock: Clock,
+        kept: Memory,
         faults: Faults,
         *,
         account_of: Callable[[str | None], str],
         region: str,
         new_id: Callable[[], str],
         signer: Callable[[], Sign],
-        table: MakeTable = plain,
+        most_requests: int | None = None,
+        on_request: Callable[[Request], None] | None = None,
     ) -> None:
-        self.lock = threading.RLock()
+        self.lock = kept.lock
         self.state = state
         self.requests: list[Request] = []
         self.bugs: list[BaseException] = []
-        self._clock = clock
+        self._clock = kept.clock
         self._faults = faults
         self._account_of = account_of
         self._region = region
         self._new_id = new_id
         self._signer = signer
-        self._replays = Replays(state.behavior.replay_window, table("replays"))
+        self._replays = Replays(state.behavior.replay_window, kept.table("replays"))
         self._in_flight: Counter[str] = Counter()
         self._arrival = threading.Condition()
+        self._most_requests = most_requests
+        self._on_request = on_request
 
     def arrive(self, headers: RawHeaders, body: bytes) -> Request:
         """Record a request, and find the fault that it meets. The names of headers are in lower case."""
@@ -83,6 +86,8 @@ class Desk:
             self._in_flight[operation] += 1
             request.in_flight = self._in_flight[operation]
             self.requests.append(request)
+            if self._most_requests is not None:
+                del self.requests[: -self._most_requests]
             self._arrival.notify_all()
         return request
 
@@ -108,6 +113,9 @@ class Desk:
             self._carry_out(request)
         except ServiceError as error:
             request.refused = error
+        except StateError as error:
+            _log.error("%s: %s", request.operation, error)
+            request.refused = ServiceError("ServerInternalException", "The state could not be written.")
         except Exception as error:  # noqa: BLE001 - a bug of ours is answered with a 500, as a service does
             self._confess(request, error)
 
@@ -154,6 +162,8 @@ class Desk:
             request.done = True
             self._in_flight[request.operation] -= 1
             self._arrival.notify_all()
+        if self._on_request is not None:
+            self._on_request(request)
 
     def _carry_out(self, request: Request) -> None:
         handler = OPERATIONS.get(request.operation)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ("BARE_STATUSES", "EmulatorBug", "ServiceError", "elsewhere", "malformed", "status_of", "wrong_value")
+__all__ = (
+    "BARE_STATUSES",
+    "EmulatorBug",
+    "ServiceError",
+    "StateError",
+    "elsewhere",
+    "malformed",
+    "status_of",
+    "wrong_value",
+)
 
 _DOCUMENTED: Final = {
     "ServerInternalException": 500,
@@ -68,6 +77,10 @@ def malformed(message: str) -> ServiceError:
 def elsewhere(region: str) -> ServiceError:
     """A request that can be carried out in another Region only."""
     return ServiceError("RedirectException", "Ask in the license's home Region.", location=region)
+
+
+class StateError(RuntimeError):
+    """A state file that cannot be used: it is another's, in use, damaged, or cannot be written."""
 
 
 class EmulatorBug(RuntimeError):

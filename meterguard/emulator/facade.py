@@ -6,7 +6,7 @@ import os
 import random
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,10 +16,19 @@ from .dispatch import Desk
 from .errors import EmulatorBug
 from .faults import Fault, Faults
 from .issuing import license_arn
+from .keeping import keep
 from .licenses import Checkout, License
 from .pools import State
 from .record import Request
-from .terms import EntitlementLike, allowed_operations, build_license, change_terms, received_status
+from .terms import (
+    ISSUER_ACCOUNT,
+    ISSUER_NAME,
+    EntitlementLike,
+    allowed_operations,
+    build_license,
+    change_terms,
+    received_status,
+)
 
 if TYPE_CHECKING:
     from .seed import Seed
@@ -29,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ("ACCOUNT", "Emulator")
 
 ACCOUNT = "111122223333"
-ISSUER_ACCOUNT = "444455556666"
 _TWELVE_DIGITS = re.compile(r"\d{12}")
 
 
@@ -49,6 +57,13 @@ class Emulator:
         clock: The clock to go by; by default one that starts at the true time.
         behavior: What is done where AWS documents nothing.
         random_seed: Makes ids and tokens the same in every run.
+        state: A file to keep licences, checkouts and all else in that a client could miss after a restart. It is
+            made if it is not there. None: all is in memory.
+        most_requests: How many of the latest requests to remember; None: all.
+        on_request: Called with each request once it is answered or dropped, in the thread that serves.
+
+    Raises:
+        StateError: The file is in use, not one of an emulator, or cannot be written.
     """
 
     def __init__(
@@ -63,33 +78,40 @@ class Emulator:
         clock: Clock | None = None,
         behavior: Behavior | None = None,
         random_seed: int | None = None,
+        state: str | os.PathLike[str] | None = None,
+        most_requests: int | None = None,
+        on_request: Callable[[Request], None] | None = None,
     ) -> None:
         planted = _planted(seed)
+        self._kept = keep(state, clock)
         self.account_id = account_id or (planted and planted.account_id) or ACCOUNT
         self.region = region or (planted and planted.region) or "us-east-1"
         self.accounts = {**(planted.accounts if planted else {}), **(accounts or {})}
-        self.clock = clock or Clock()
+        self.clock = self._kept.clock
         self.faults = Faults()
-        self._random = random.Random(random_seed)
+        starts = self._kept.settings.get("starts", 0)
+        self._random = random.Random(f"{random_seed}/{starts}" if random_seed is not None and starts else random_seed)
         self._random_lock = threading.Lock()
-        self._state = State(behavior or (planted and planted.behavior) or Behavior(), self._new_id)
+        switches = behavior or (planted and planted.behavior) or Behavior()
+        self._state = State(switches, self._new_id, self._kept.table)
         self.organizations = self._state.organizations
         self.organizations.update(planted.organizations if planted else {})
         self.organizations.update(organizations or {})
         self._desk = Desk(
             self._state,
-            self.clock,
+            self._kept,
             self.faults,
             account_of=self._account_of,
             region=self.region,
             new_id=self._new_id,
             signer=lambda: self._make_signer().sign,
+            most_requests=most_requests,
+            on_request=on_request,
         )
         self._port = port
         self._server: HttpServer | None = None
         self._signer: Signer | None = None
-        if planted is not None:
-            planted.plant(self)
+        self._begin(planted)
 
     def __repr__(self) -> str:
         return f"<Emulator {self.url if self.is_running else 'not started'}>"
@@ -98,7 +120,7 @@ class Emulator:
         return self.start()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.stop()
+        self.close()
         if kind is None and self._desk.bugs:
             raise EmulatorBug("the emulator failed to answer a request") from self._desk.bugs[0]
 
@@ -106,6 +128,7 @@ class Emulator:
 
     def start(self) -> Self:
         """Serve; return when requests are answered. A stopped emulator starts again on its old port."""
+        self._kept.require()
         if self._server is None:
             from .server import HttpServer
 
@@ -117,6 +140,11 @@ class Emulator:
         """Close the port and every connection; licences and checkouts stay."""
         if self._server is not None:
             self._server.stop()
+
+    def close(self) -> None:
+        """Stop for good: with a state file, let go of it. What is changed afterwards is not kept."""
+        self.stop()
+        self._kept.release()
 
     @contextmanager
     def in_process(self) -> Iterator[Self]:
@@ -165,7 +193,7 @@ class Emulator:
         *,
         ttl: float | None = 3600,
         issuer_account: str | None = None,
-        issuer_name: str = "Acme",
+        issuer_name: str = ISSUER_NAME,
         beneficiary: str | None = None,
         recipients: tuple[str, ...] | list[str] | None = None,
         begin: Moment | None = None,
@@ -249,6 +277,11 @@ class Emulator:
                     return known
         raise KeyError(f"no licence {wanted!r} was added")
 
+    def licenses(self) -> list[License]:
+        """The newest version of every licence, deleted ones too, in the order in which they were added."""
+        with self._desk.lock:
+            return self._state.licenses()
+
     def usage(self, licence: License | str) -> dict[str, int]:
         """The units in use now of each counted entitlement, held and spent."""
         with self._desk.lock:
@@ -311,12 +344,24 @@ class Emulator:
 
     # What the rest asks of it
 
+    def _begin(self, planted: Seed | None) -> None:
+        with self._desk.lock:
+            self._kept.settings["starts"] = self._kept.settings.get("starts", 0) + 1
+            try:
+                if planted is not None:
+                    first = [self._state.versions(one.arn)[0] for one in self._state.licenses()]
+                    planted.plant(self, first)
+            except BaseException:
+                self._kept.discard()
+                raise
+
     def _make_signer(self) -> Signer:
         with self._desk.lock:
             if self._signer is None:
                 from .signing import Signer
 
-                self._signer = Signer()
+                self._signer = Signer(self._kept.settings.get("signing_key"))
+                self._kept.settings["signing_key"] = self._signer.private_key_pem
             return self._signer
 
     def _account_of(self, access_key: str | None) -> str:

@@ -6,22 +6,26 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from .facade import Emulator
 
 __all__ = ("serve",)
 
+_MOST_REQUESTS: Final = 1000
+
 
 def serve(port: int = 4020, *, ready: Callable[[Emulator], None] | None = None, **options: Any) -> None:
     """Serve until Ctrl-C or SIGTERM, then stop gracefully and return.
+
+    It may run for days, so unless told otherwise it remembers the latest 1000 requests only.
 
     Args:
         port: The port to serve on; 0: a free one.
         ready: Called with the emulator once it serves.
         options: Further arguments of `Emulator`, such as ``seed``.
     """
-    emulator = Emulator(port, **options)
+    emulator = Emulator(port, **{"most_requests": _MOST_REQUESTS, **options})
     with _told_to_stop() as told, emulator:
         if ready is not None:
             ready(emulator)

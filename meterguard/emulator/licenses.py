@@ -14,12 +14,18 @@ __all__ = (
     "Kind",
     "License",
     "Wanted",
+    "key_fingerprint",
 )
 
 FEATURE: Final = "None"
 """The unit of an entitlement that is not counted."""
 
 Kind = Literal["PROVISIONAL", "PERPETUAL", "BORROW"]
+
+
+def key_fingerprint(account: str, name: str) -> str:
+    """The fingerprint of an issuer."""
+    return f"aws:{account}:{name}:issuer-fingerprint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ class License:
     @property
     def key_fingerprint(self) -> str:
         """The issuer's fingerprint, which a checkout names to say whom it trusts."""
-        return f"aws:{self.issuer_account}:{self.issuer_name}:issuer-fingerprint"
+        return key_fingerprint(self.issuer_account, self.issuer_name)
 
     @property
     def product_sku(self) -> str:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .behavior import Behavior
+from .licenses import License, key_fingerprint
+from .terms import ISSUER_ACCOUNT, ISSUER_NAME
 
 if TYPE_CHECKING:
     from .facade import Emulator
@@ -40,11 +43,20 @@ class Seed:
     licenses: Sequence[Mapping[str, Any]] = ()
     faults: Sequence[Mapping[str, Any]] = ()
 
-    def plant(self, emulator: Emulator) -> None:
-        """Add the licences and faults to an emulator."""
+    def plant(self, emulator: Emulator, held: Iterable[License] = ()) -> None:
+        """Add the faults to an emulator, and the licences that it does not hold yet.
+
+        A licence is known by its SKU, its issuer and its beneficiary, as it was ``held`` when it was issued. One
+        that was changed or deleted since stays so. Two alike in a seed are two licences.
+        """
+        known = Counter((one.sku, one.key_fingerprint, one.beneficiary) for one in held)
         for number, terms in enumerate(self.licenses):
             with _place(f"licenses[{number}]"):
-                emulator.add_license(**terms)
+                identity = _identity(terms, emulator.account_id)
+                if known[identity]:
+                    known[identity] -= 1
+                else:
+                    emulator.add_license(**terms)
         for number, options in enumerate(self.faults):
             with _place(f"faults[{number}]"):
                 emulator.faults.add(**options)
@@ -94,6 +106,16 @@ class _place:  # noqa: N801 - reads as a word in a with statement
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (TypeError, ValueError)):
             raise SeedError(f"{self._where}: {error}") from error
+
+
+def _identity(terms: Mapping[str, Any], account_id: str) -> tuple[Any, str, Any]:
+    issuer = terms.get("issuer_account") or ISSUER_ACCOUNT
+    beneficiary = terms.get("beneficiary")
+    return (
+        terms.get("product_sku"),
+        key_fingerprint(issuer, terms.get("issuer_name", ISSUER_NAME)),
+        account_id if beneficiary is None else beneficiary,
+    )
 
 
 def _text(data: Mapping[str, Any], key: str) -> str | None:

@@ -13,7 +13,13 @@ _NEEDS = 'signed tokens need PyJWT and cryptography: pip install "meterguard[emu
 try:
     import jwt
     from cryptography.hazmat.primitives.asymmetric import rsa
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+        load_pem_private_key,
+    )
 except ImportError as missing:
     raise ImportError(_NEEDS) from missing
 
@@ -24,10 +30,18 @@ _EXPONENT: Final = 65537
 
 
 class Signer:
-    """A key of its own for every emulator, in place of the one that KMS would hold."""
+    """A key of its own for every emulator, in place of the one that KMS would hold.
 
-    def __init__(self) -> None:
-        self._key = rsa.generate_private_key(_EXPONENT, _BITS)
+    ``private_key_pem`` is that of an earlier one, to go on with its key.
+    """
+
+    def __init__(self, private_key_pem: str | None = None) -> None:
+        self._key = _read(private_key_pem) if private_key_pem else rsa.generate_private_key(_EXPONENT, _BITS)
+
+    @property
+    def private_key_pem(self) -> str:
+        """The key itself, not encrypted."""
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
     def sign(self, payload: Mapping[str, Any]) -> str:
         """A compact JWT by PS384: RSASSA-PSS with SHA-384 and a salt of 48 bytes."""
@@ -37,3 +51,10 @@ class Signer:
     def public_key_pem(self) -> str:
         """What a vendor ships inside its product to verify tokens with."""
         return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def _read(pem: str) -> rsa.RSAPrivateKey:
+    key = load_pem_private_key(pem.encode(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise TypeError("the signing key is not an RSA key")
+    return key

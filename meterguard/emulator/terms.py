@@ -10,6 +10,8 @@ from .licenses import FEATURE, Entitlement, License
 from .service import enumeration
 
 __all__ = (
+    "ISSUER_ACCOUNT",
+    "ISSUER_NAME",
     "EntitlementLike",
     "allowed_operations",
     "build_entitlement",
@@ -17,6 +19,10 @@ __all__ = (
     "change_terms",
     "received_status",
 )
+
+ISSUER_ACCOUNT: Final = "444455556666"
+ISSUER_NAME: Final = "Acme"
+"""Who issues a licence, unless told otherwise."""
 
 EntitlementLike = Sequence[Any] | Mapping[str, Any] | Entitlement
 """``(name, maximum or value, unit)`` with an optional mapping of further terms, or a mapping of all terms."""

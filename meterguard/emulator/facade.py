@@ -345,15 +345,22 @@ class Emulator:
     # What the rest asks of it
 
     def _begin(self, planted: Seed | None) -> None:
-        with self._desk.lock:
-            self._kept.settings["starts"] = self._kept.settings.get("starts", 0) + 1
-            try:
-                if planted is not None:
-                    first = [self._state.versions(one.arn)[0] for one in self._state.licenses()]
-                    planted.plant(self, first)
-            except BaseException:
-                self._kept.discard()
-                raise
+        try:
+            with self._kept.lock:
+                self._kept.settings["starts"] = self._kept.settings.get("starts", 0) + 1
+                self._plant(planted)
+        except BaseException:
+            self._kept.discard()
+            raise
+
+    def _plant(self, planted: Seed | None) -> None:
+        if planted is None:
+            return
+        try:
+            planted.plant(self, [self._state.versions(one.arn)[0] for one in self._state.licenses()])
+        except BaseException:
+            self._kept.discard()  # with all that was planted before
+            raise
 
     def _make_signer(self) -> Signer:
         with self._desk.lock:

@@ -82,6 +82,28 @@ def asked(name, amount):
 
 
 @pytest.fixture
+def file(tmp_path):
+    """Where an emulator may keep its state."""
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def again(file):
+    """``again(**options)``: an emulator of the file, after the one before has gone; closed when the test ends."""
+    made = []
+
+    def open_again(**options):
+        for one in made:
+            one.close()
+        made.append(Emulator(port=made[0].port if made else 0, state=file, **options).start())
+        return made[-1]
+
+    yield open_again
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
 def code():
     """``with code("ResourceNotFoundException"):`` the block is answered with this error."""
     return Refusal

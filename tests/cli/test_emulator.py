@@ -196,3 +196,37 @@ def test_a_seed_that_is_a_directory(run, tmp_path):
     done = run("emulator", "--seed", "seed.toml")
     assert (done.returncode, done.stdout) == (2, "")
     assert "is a directory" in done.stderr
+
+
+def test_a_state_file_is_gone_on_with(serving, seed, tmp_path):
+    with serving("--json", "--seed", seed, "--state", "state.db") as emulator:
+        first, said = check_out(emulator.said), emulator.said
+        emulator.process.kill()
+    with serving("--json", "--state", "state.db") as emulator:
+        assert emulator.said["licenses"] == said["licenses"]
+        again = check_out(emulator.said)
+        assert again["LicenseConsumptionToken"] == first["LicenseConsumptionToken"]
+        assert emulator.stop() == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"seed.toml", "state.db"}
+
+
+def test_without_a_seed_a_new_state_file_gets_the_licence_of_the_documentation_once(serving):
+    for _ in range(2):
+        with serving("--json", "--state", "state.db") as emulator:
+            (licence,) = client(emulator.said).list_received_licenses()["Licenses"]
+            assert licence["ProductSKU"] == "ACME-1"
+            assert emulator.stop() == 0
+
+
+def test_a_state_file_that_another_one_has(serving, run):
+    with serving("--state", "state.db"):
+        done = run("emulator", "--port", 0, "--state", "state.db")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: state.db: is in use by another process; only one at a time can have it\n"
+
+
+def test_a_state_file_that_is_none(run, tmp_path):
+    (tmp_path / "state.db").write_text("no database at all" * 100)
+    done = run("emulator", "--port", 0, "--state", "state.db")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: state.db: is not a state file; name another file\n"

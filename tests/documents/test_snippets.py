@@ -19,7 +19,8 @@ from tests.house.source import ROOT
 
 
 @pytest.fixture
-def reader(lm, monkeypatch):
+def reader(lm, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # where what a snippet writes belongs
     licence = lm.add_license("ACME-1", entitlements=[("Seats", 3, "Count"), ("Export", None, "None")], ttl=3600)
     monkeypatch.setenv("METERGUARD_PRODUCT_SKU", licence.product_sku)
     monkeypatch.setenv("METERGUARD_KEY_FINGERPRINT", licence.key_fingerprint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from contextlib import closing
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -180,3 +182,32 @@ def test_importing_it_starts_and_imports_nothing_heavy():
         "assert threading.active_count() == 1\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+
+
+def test_what_it_remembers_of_requests_can_be_bounded(connect):
+    told = []
+    with Emulator(most_requests=3, on_request=told.append) as lm:
+        client = connect(url=lm.url)
+        for _ in range(5):
+            client.list_licenses()
+        assert len(told) == 5
+        assert lm.requests == told[-3:]
+        assert all(request.done for request in told)
+
+
+def test_in_the_foreground_it_remembers_the_latest_thousand():
+    found = []
+    ready = threading.Event()
+
+    def tell(lm):
+        found.append(lm)
+        ready.set()
+
+    threading.Thread(target=serve, args=(0,), kwargs={"ready": tell}, daemon=True).start()
+    assert ready.wait(10)
+    with closing(http.client.HTTPConnection("127.0.0.1", found[0].port, timeout=5)) as connection:
+        for _ in range(1003):
+            connection.request("POST", "/", b"{}")
+            connection.getresponse().read()
+    assert found[0].calls() == 1000
+    found[0].stop()

@@ -42,6 +42,7 @@ def everything(lm):
     }
     assert tables.keys() == TABLES.keys()
     follows = {
+        "clock": lm.clock.reading(),
         "held": {key: units for key, units in state._held.items() if units},
         "grantees": {key: arns for key, arns in state.grants._by_grantee.items() if arns},
         "texts": state.tokens._by_text,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -87,7 +87,7 @@ class Kept(Memory):
 class _SavingLock:
     """A re-entrant lock. Whoever leaves it last saves first."""
 
-    def __init__(self, save: Any) -> None:
+    def __init__(self, save: Callable[[], None]) -> None:
         self._save = save
         self._lock = threading.RLock()
         self._depth = 0

@@ -157,7 +157,7 @@ class HttpOptions:
             headers["Retry-After"] = str(refusal.retry_after)
         if prefers_html(accept):
             made = None if self.html is None else self.html(refusal)
-            text = page(refusal, instance) if made is None else made
+            text = page(refusal) if made is None else made
             return Answer(refusal.status, headers | {"Content-Type": HTML}, text.encode("utf-8", "replace"))
         body = json.dumps(refusal.problem(instance), ensure_ascii=False, default=str).encode("utf-8", "replace")
         return Answer(refusal.status, headers | {"Content-Type": PROBLEM_JSON}, body)
@@ -202,15 +202,15 @@ def _quality(parameters: str) -> float:
 _TEXTS = {
     "not-entitled": (
         "Not included in the licence",
-        "The licence of this application does not include what you asked for.",
+        "The licence of this application does not include it. If you need it, ask the people who run it.",
     ),
     "entitlement-exhausted": (
         "All licensed units are in use",
-        "The licence includes what you asked for, but others are using all of it. Try again in a while.",
+        "The licence includes what you asked for, but others are using all of it. Try again when one of them is done.",
     ),
     "entitlement-unavailable": (
         "The licence cannot be checked",
-        "The licence could not be checked just now. Try again in a while.",
+        "The licence could not be checked just now. Nothing is wrong with your request: try again in a while.",
     ),
     "internal-error": ("Internal Server Error", "The server is not set up correctly."),
 }

@@ -6,6 +6,9 @@ from html import escape
 from string import Template
 from typing import TYPE_CHECKING
 
+from ..model import Entitlement
+from ..units import Unit
+
 if TYPE_CHECKING:
     from ._http import Refusal
 
@@ -23,21 +26,23 @@ _PAGE = Template("""\
   :root { --ink: #e6edf3; --soft: #9da7b1; --paper: #0d1117; --line: #30363d; --link: #79b8ff; }
 }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 1.0625rem/1.6 system-ui, sans-serif; }
-main { max-width: 36rem; margin: 12vh auto 0; padding: 0 1.5rem; }
-h1 { font-size: 1.75rem; line-height: 1.25; margin: 0 0 1rem; }
+main { max-width: 34rem; margin: clamp(1.5rem, 14vh, 8rem) auto 2rem; padding: 0 1.5rem; }
+h1 { font-size: 1.75rem; line-height: 1.25; margin: 0 0 1rem; overflow-wrap: anywhere; }
 p { margin: 0 0 1rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.5rem; margin: 1.5rem 0;
+.status { color: var(--soft); font-size: .9375rem; margin: 0 0 .5rem; }
+dl { display: grid; grid-template-columns: fit-content(45%) 1fr; gap: .25rem 1.5rem; margin: 1.5rem 0;
   padding: 1rem 0; border-block: 1px solid var(--line); }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
-a { display: inline-block; padding: .5rem 1rem; border: 1px solid currentColor; border-radius: .375rem;
-  color: var(--link); text-decoration: none; }
+a { display: inline-block; padding: .5rem 1.25rem; border: 1px solid var(--link); border-radius: .375rem;
+  background: var(--link); color: var(--paper); text-decoration: none; }
 a:hover { text-decoration: underline; }
-a:focus-visible { outline: 3px solid currentColor; outline-offset: 3px; }
+a:focus-visible { outline: 3px solid var(--link); outline-offset: 3px; }
 </style>
 </head>
 <body>
 <main>
+<p class="status">Status $status</p>
 <h1>$title</h1>
 <p>$detail</p>
 $facts$again</main>
@@ -46,18 +51,23 @@ $facts$again</main>
 """)
 
 
-def page(refusal: Refusal, instance: str) -> str:
+def page(refusal: Refusal) -> str:
     """A whole document."""
     return _PAGE.substitute(
+        status=refusal.status,
         title=escape(refusal.title),
         detail=escape(refusal.detail),
         facts=_facts(refusal),
-        again=_again(refusal, instance),
+        again="" if refusal.retry_after is None else _AGAIN,
     )
 
 
+# An empty address is the page itself: with its query, below whatever path the application is mounted, on this host.
+_AGAIN = '<p><a href="">Try again</a></p>\n'
+
+
 def _facts(refusal: Refusal) -> str:
-    rows = [("Asked for", str(one)) for one in refusal.entitlements]
+    rows = [("Needed", _asked(one)) for one in refusal.entitlements]
     if refusal.retry_after is not None:
         rows.append(("Try again in", _duration(refusal.retry_after)))
     if not rows:
@@ -66,15 +76,11 @@ def _facts(refusal: Refusal) -> str:
     return f"<dl>\n{items}\n</dl>\n"
 
 
-def _again(refusal: Refusal, instance: str) -> str:
-    if refusal.retry_after is None:
-        return ""
-    return f'<p><a href="{escape(_local(instance))}">Try again</a></p>\n'
-
-
-def _local(instance: str) -> str:
-    """Never a link to another host, which a path that begins with two slashes would be."""
-    return "/" + instance.lstrip("/\\")
+def _asked(entitlement: Entitlement) -> str:
+    """People count seats; *Count* is a word of the service."""
+    if entitlement.unit is not Unit.COUNT:
+        return str(entitlement)
+    return entitlement.name if entitlement.value == 1 else f"{entitlement.name} ({entitlement.value})"
 
 
 def _duration(seconds: int) -> str:

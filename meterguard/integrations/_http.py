@@ -202,7 +202,7 @@ def _quality(parameters: str) -> float:
 _TEXTS = {
     "not-entitled": (
         "Not included in the licence",
-        "The licence of this application does not include it. If you need it, ask the people who run it.",
+        "The licence does not include what you asked for. If you need it, ask the people who run this application.",
     ),
     "entitlement-exhausted": (
         "All licensed units are in use",

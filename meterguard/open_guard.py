@@ -19,7 +19,7 @@ class OpenGuard(MeterGuard):
     No environment variable can choose it: the author of the application does, with the off switch of an integration.
     """
 
-    def _enter(self, ask: Ask, _hot: Window | None, *, probing: bool = False) -> Held:  # noqa: ARG002 - as its parent
+    def _enter(self, ask: Ask, hot: Window | None, *, probing: bool = False) -> Held:  # noqa: ARG002 - as its parent
         lease = Lease(LeaseFacts(ask.alternatives[0]), lambda: 0.0)
         return Held(_NOTHING, Admission(lease, Reason.DISABLED, 0.0))
 

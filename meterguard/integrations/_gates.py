@@ -31,7 +31,8 @@ class LateGate:
         """The gate of this guard, or of the one that was named in the declaration."""
         gate = self._gate
         if gate._guard is not guard and not self._is_of_a_guard:
-            gate = self._gate = requires_entitlement(**self._options | {"guard": guard})
+            options: dict[str, Any] = self._options | {"guard": guard}
+            gate = self._gate = requires_entitlement(**options)
         return gate
 
     def __repr__(self) -> str:

@@ -58,14 +58,14 @@ def attach(desk: Desk, to: Any) -> None:
 def _register() -> None:
     global _is_registered
     with _lock:
-        if _is_registered:
-            return
-        BUILTIN_HANDLERS.append((_EVENT, _answer_if_active, REGISTER_FIRST))
-        _is_registered = True
-    # this one was made before, and boto3.client() makes clients of it
+        if not _is_registered:
+            BUILTIN_HANDLERS.append((_EVENT, _answer_if_active, REGISTER_FIRST))
+            _is_registered = True
+    # boto3.client() makes clients of this one, which may be older than our handler; looked for each time, because
+    # others (moto) put another in its place for a while
     session = getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
     if session is not None:
-        session.events.register_first(_EVENT, _answer_if_active)
+        session.events.register_first(_EVENT, _answer_if_active, unique_id=__name__)
 
 
 def _answer_if_active(request: Any, **_: Any) -> AWSResponse | None:

@@ -10,7 +10,7 @@ from botocore.config import Config
 from moto import mock_aws
 
 import meterguard
-from meterguard.emulator import Emulator
+from meterguard.emulator import Emulator, in_process
 
 ENTITLEMENTS = [("Seats", 3, "Count"), ("Export", None, "None")]
 ONCE = Config(retries={"total_max_attempts": 1, "mode": "standard"})
@@ -58,6 +58,19 @@ def test_a_session_made_before_is_answered_too(lm, licence):
     with lm.in_process():
         check_out(boto3.client("license-manager"), licence)
     boto3.DEFAULT_SESSION = None
+    assert seats(lm) == 1
+
+
+def test_an_old_session_put_back_by_others_is_answered_too(lm, licence, monkeypatch):
+    boto3.setup_default_session()
+    old = boto3.DEFAULT_SESSION
+    old.events.unregister("before-send.license-manager", in_process._answer_if_active)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with lm.in_process():
+        pass
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", old)
+    with lm.in_process():
+        check_out(boto3.client("license-manager"), licence)
     assert seats(lm) == 1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import EntitlementUnavailable, MeterGuardError
 from ..guard import MeterGuard, get_guard
-from ._gates import Charge
+from ._gates import Installed
 from ._http import Answer
 
 Scope = MutableMapping[str, Any]
@@ -52,24 +52,24 @@ def around(inner: Lifespan | None, guard: MeterGuard | None) -> Lifespan:
     return lifespan
 
 
-async def respond(charge: Charge, error: MeterGuardError, scope: Scope, receive: Receive, send: Send) -> None:
+async def respond(installed: Installed, error: MeterGuardError, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer instead of the application."""
     if scope["type"] == "websocket":
         await receive()  # websocket.connect
         await send({"type": "websocket.close", "code": close_code(error)})
         return
-    answer = await answer_to(charge, error, scope)
+    answer = await answer_to(installed, error, scope)
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
     headers.append((b"content-length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
 
 
-async def answer_to(charge: Charge, error: MeterGuardError, scope: Scope) -> Answer:
+async def answer_to(installed: Installed, error: MeterGuardError, scope: Scope) -> Answer:
     """What to answer to this request."""
     accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
-    refusal = await charge.arefusal(error)
-    return charge.options.answer(refusal, accept=accept.decode("latin-1") or None, instance=scope["path"])
+    refusal = await installed.arefusal(error)
+    return installed.options.answer(refusal, accept=accept.decode("latin-1") or None, instance=scope["path"])
 
 
 def close_code(error: MeterGuardError) -> int:

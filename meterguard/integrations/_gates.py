@@ -39,7 +39,7 @@ class LateGate:
         return repr(self._gate)
 
 
-class Charge:
+class Installed:
     """The guard of one application, and how that application answers.
 
     :param guard: the guard given; None: the default one, as it is when it is needed.
@@ -112,7 +112,7 @@ def _known() -> frozenset[str]:
     return HttpOptions.names() | _guards_own() | {"enabled"}
 
 
-def take_charge(guard: MeterGuard | None, settings: Mapping[str, Any]) -> Charge:
+def set_up(guard: MeterGuard | None, settings: Mapping[str, Any]) -> Installed:
     """Settings carried out: the guard given, else a default guard made from the settings, where they name any.
 
     :raises ConfigurationError: a setting is wrong.
@@ -126,7 +126,7 @@ def take_charge(guard: MeterGuard | None, settings: Mapping[str, Any]) -> Charge
         guard = install_guard(OpenGuard())
     elif guard is None and guard_arguments:
         install_guard(MeterGuard(**guard_arguments))
-    return Charge(guard, options)
+    return Installed(guard, options)
 
 
 def audit(registered: Iterable[tuple[str, Any]], *, strict: bool) -> list[str]:

@@ -9,7 +9,7 @@ from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailab
 from ..guard import MeterGuard, get_guard
 from ._asgi import Lifespan, answer_to, around, close_code
 from ._extras import needed
-from ._gates import Charge, arguments, audit, take_charge
+from ._gates import Installed, arguments, audit, set_up
 
 with needed("starlette", "starlette", by="meterguard.integrations.starlette"):
     from starlette.applications import Starlette
@@ -21,8 +21,8 @@ with needed("starlette", "starlette", by="meterguard.integrations.starlette"):
 
 def guard_of(scope: Mapping[str, Any]) -> MeterGuard:
     """The guard that was installed in the application which serves this, else the default one."""
-    charge = getattr(getattr(scope.get("app"), "state", None), "meterguard", None)
-    return get_guard() if charge is None else charge.guard
+    installed = getattr(getattr(scope.get("app"), "state", None), "meterguard", None)
+    return get_guard() if installed is None else installed.guard
 
 
 def install(app: Starlette, guard: MeterGuard | None = None, **settings: Any) -> None:
@@ -38,26 +38,26 @@ def install(app: Starlette, guard: MeterGuard | None = None, **settings: Any) ->
         :class:`~meterguard.MeterGuard` for a default guard, and ``enabled=False`` to let everything through.
     :raises ConfigurationError: a setting is unknown or wrong.
     """
-    charge = take_charge(guard, arguments(settings, "install()", guard))
-    app.state.meterguard = charge
+    installed = set_up(guard, arguments(settings, "install()", guard))
+    app.state.meterguard = installed
 
     async def answer(connection: HTTPConnection, error: Exception) -> Response | None:
-        return await _answer(charge, connection, error)
+        return await _answer(installed, connection, error)
 
     theirs = app.exception_handlers
     for kind in (EntitlementDenied, EntitlementUnavailable, ConfigurationError):
         if kind not in theirs and MeterGuardError not in theirs:
             app.add_exception_handler(kind, answer)  # type: ignore[arg-type] # a WebSocket's handler answers nothing
-    app.router.lifespan_context = around(_audited(app, app.router.lifespan_context), charge._guard)
+    app.router.lifespan_context = around(_audited(app, app.router.lifespan_context), installed._guard)
 
 
-async def _answer(charge: Charge, connection: HTTPConnection, error: Exception) -> Response | None:
+async def _answer(installed: Installed, connection: HTTPConnection, error: Exception) -> Response | None:
     if not isinstance(error, MeterGuardError):
         raise error
     if isinstance(connection, WebSocket):
         await connection.close(close_code(error))
         return None
-    answer = await answer_to(charge, error, connection.scope)
+    answer = await answer_to(installed, error, connection.scope)
     return Response(answer.body, answer.status, answer.headers)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import EntitlementDenied, EntitlementUnavailable
 from ..guard import MeterGuard
 from ._asgi import App, Receive, Scope, Send, respond, start, stop
-from ._gates import LateGate, arguments, take_charge
+from ._gates import LateGate, arguments, set_up
 
 __all__ = ("EntitlementMiddleware", "with_lifespan")
 
@@ -97,17 +97,17 @@ class EntitlementMiddleware:
         self.app = app
         self._gate = LateGate(name, value, unit, **gate_options)
         guard = gate_options.get("guard")
-        self._charge = take_charge(guard, arguments(options, "EntitlementMiddleware", guard))
+        self._installed = set_up(guard, arguments(options, "EntitlementMiddleware", guard))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or self._is_exempt(scope):
             await self.app(scope, receive, send)
             return
-        gate = self._gate.of(self._charge.guard)
+        gate = self._gate.of(self._installed.guard)
         try:
             held = await gate._aenter((scope,))
         except (EntitlementDenied, EntitlementUnavailable) as error:
-            await respond(self._charge, error, scope, receive, send)
+            await respond(self._installed, error, scope, receive, send)
             return
         try:
             await self.app(scope, receive, send)
@@ -115,7 +115,7 @@ class EntitlementMiddleware:
             await held.arelease()
 
     def _is_exempt(self, scope: Scope) -> bool:
-        return scope.get("method") == "OPTIONS" or self._charge.options.is_exempt(scope["path"])
+        return scope.get("method") == "OPTIONS" or self._installed.options.is_exempt(scope["path"])
 
 
 _GATE_OPTIONS = {"hold", "per", "wait", "on_unknown", "guard"}

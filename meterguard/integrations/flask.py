@@ -11,7 +11,7 @@ from ..events import EntitlementRefused, Event, LeaseCheckedIn, LeaseCheckedOut,
 from ..gates import Held
 from ..guard import MeterGuard
 from ._extras import needed
-from ._gates import Charge, LateGate, arguments, audit, settings_in_upper_case, take_charge
+from ._gates import Installed, LateGate, arguments, audit, set_up, settings_in_upper_case
 from ._http import prefers_html
 
 with needed("flask", "flask", by="meterguard.integrations.flask"):
@@ -91,8 +91,8 @@ class FlaskMeterGuard:
             raise ConfigurationError("this application has a FlaskMeterGuard already")
         found = {name.removeprefix(_PREFIX): value for name, value in app.config.items() if name.startswith(_PREFIX)}
         settings = settings_in_upper_case(found, f"app.config ({_PREFIX}...)") | self._defaults
-        charge = take_charge(self._given, settings)
-        app.extensions["meterguard"] = charge
+        installed = set_up(self._given, settings)
+        app.extensions["meterguard"] = installed
         _add_handlers(app)
         _add_to_templates(app)
         app.cli.add_command(_commands())
@@ -155,7 +155,7 @@ class FlaskMeterGuard:
             def licensed(*args: Any, **kwargs: Any) -> Any:
                 if not _is_guarded(guarded_methods) or (exempt_when is not None and exempt_when()):
                     return current_app.ensure_sync(view)(*args, **kwargs)
-                guarded = guarded_by(gate.of(_charge().guard))
+                guarded = guarded_by(gate.of(_installed().guard))
                 try:
                     return current_app.ensure_sync(guarded)(*args, **kwargs)
                 except _ANSWERS as error:
@@ -174,22 +174,22 @@ class FlaskMeterGuard:
     @property
     def guard(self) -> MeterGuard:
         """The guard of the current application."""
-        return _charge().guard
+        return _installed().guard
 
     def audit(self, app: Flask | None = None) -> list[str]:
         """The endpoints that are registered without the guard that stands above their route."""
         return audit(registered(app or current_app._get_current_object()), strict=False)  # type: ignore[attr-defined]
 
 
-def _charge() -> Charge:
-    charge = current_app.extensions.get("meterguard")
-    if charge is None:
+def _installed() -> Installed:
+    installed = current_app.extensions.get("meterguard")
+    if installed is None:
         raise ConfigurationError("this application has no FlaskMeterGuard: call FlaskMeterGuard(app) or init_app(app)")
-    found: Charge = charge
+    found: Installed = installed
     return found
 
 
-current_meterguard: Any = LocalProxy(lambda: _charge().guard)
+current_meterguard: Any = LocalProxy(lambda: _installed().guard)
 """The guard of the current application."""
 
 
@@ -197,10 +197,10 @@ current_meterguard: Any = LocalProxy(lambda: _charge().guard)
 
 
 def _enter(gate: LateGate) -> None:
-    charge = _charge()
-    if request.method == "OPTIONS" or charge.options.is_exempt(request.path) or _view_is_exempt():
+    installed = _installed()
+    if request.method == "OPTIONS" or installed.options.is_exempt(request.path) or _view_is_exempt():
         return
-    asked = gate.of(charge.guard)
+    asked = gate.of(installed.guard)
     held = asked._enter((), request.view_args or {})
     if asked._hold == "call":
         _carry(held)
@@ -253,9 +253,9 @@ def _add_handlers(app: Flask) -> None:
 def _answer(error: Exception) -> Response:
     if not isinstance(error, MeterGuardError) or (isinstance(error, ConfigurationError) and current_app.debug):
         raise error
-    charge = _charge()
-    refusal = charge.refusal(error)
-    answer = charge.options.answer(refusal, accept=request.headers.get("Accept"), instance=request.path)
+    installed = _installed()
+    refusal = installed.refusal(error)
+    answer = installed.options.answer(refusal, accept=request.headers.get("Accept"), instance=request.path)
     return Response(answer.body, answer.status, answer.headers)
 
 
@@ -278,7 +278,7 @@ def _add_to_templates(app: Flask) -> None:
 
 
 def _entitled(name: str, value: Any = None, unit: Any = None) -> bool:
-    return _charge().guard.has_entitlement(name, value, unit)
+    return _installed().guard.has_entitlement(name, value, unit)
 
 
 def _commands() -> AppGroup:

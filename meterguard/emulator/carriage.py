@@ -8,6 +8,7 @@ an ``Expect``, rubbish) is given to uvicorn's own protocol, which then owns the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Callable
@@ -120,6 +121,9 @@ class Server(uvicorn.Server):
         # rounds of the loop), then close the server.
         for listener in sockets or ():
             asyncio.get_running_loop().remove_reader(listener)
+            # a child that was forked a moment ago may have it too, and to close ours alone would not close the port
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
         while self.server_state.connections or len(asyncio.all_tasks()) > 1:
             for connection in list(self.server_state.connections):
                 hang_up(connection.transport)

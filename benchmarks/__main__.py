@@ -1,4 +1,4 @@
-"""``python -m benchmarks [hot async cold stampede expiry memory] [--quick] [--processes N]``."""
+"""``python -m benchmarks [hot async cold stampede expiry memory web] [--quick] [--processes N]``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ STUDIES = {
     "stampede": "stampede",
     "expiry": "expiry",
     "memory": "memory",
+    "web": "web",
 }
 """The names on the command line, and the modules behind them."""
 

@@ -28,6 +28,10 @@ _ANSWERS = (EntitlementDenied, EntitlementUnavailable)
 class GuardedCallable(FunctionWrapper):
     """A guarded callable that is copied as what it guards is, and found again by name when it is unpickled."""
 
+    # Frameworks look for attributes that a view has not, at each request. This is what wrapt's own look-up begins with;
+    # said here, a miss costs half, for Python knows it and goes on to __getattr__ without an exception.
+    __getattribute__ = object.__getattribute__
+
     def __reduce_ex__(self, protocol: Any) -> str:
         name = getattr(self.__wrapped__, "__qualname__", None)
         if name is None:

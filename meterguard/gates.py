@@ -217,6 +217,10 @@ class Gate:
     async def _aenter(self, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Held:
         return await self._owner()._aenter(self._question(args, kwargs or {}), self._hot)
 
+    def _is_open(self) -> bool:
+        """Whether the next call is let through without a look, which is for those who need no lease from it."""
+        return self._hot is not None and not self._hot.outside()
+
     def _owner(self) -> MeterGuard:
         if self._guard is not None:
             return self._guard

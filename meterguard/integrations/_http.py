@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cached_property
 from typing import Any
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable, MeterGuardError
@@ -118,7 +120,12 @@ class HttpOptions:
 
     def is_exempt(self, path: str) -> bool:
         """Whether guards of whole groups leave this path alone."""
-        return any(fnmatchcase(path, pattern) for pattern in self.exempt)
+        return self._exempts.match(path) is not None
+
+    @cached_property
+    def _exempts(self) -> re.Pattern[str]:
+        # every request to a guarded group asks, and fnmatch would take each pattern in turn
+        return re.compile("|".join(map(translate, self.exempt)) or "(?!)")
 
     # -- from an error to an answer --------------------------------------------------------------
 

@@ -104,6 +104,9 @@ class EntitlementMiddleware:
             await self.app(scope, receive, send)
             return
         gate = self._gate.of(self._installed.guard)
+        if gate._is_open():
+            await self.app(scope, receive, send)
+            return
         try:
             held = await gate._aenter((scope,))
         except (EntitlementDenied, EntitlementUnavailable) as error:

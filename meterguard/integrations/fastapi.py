@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ..gates import NOT_GIVEN, Held
@@ -52,6 +52,12 @@ class Entitled:
     :raises ConfigurationError: the declaration is wrong.
     """
 
+    # the signature is what people are shown
+    def __new__(cls, name: str, value: Any = None, unit: Any = None, **options: Any) -> Self:  # noqa: ARG004
+        # FastAPI looks at what kind of function a dependency is, and a generator costs it four times as much
+        made: Any = _Seat if options.get("hold") == "call" and cls is Entitled else cls
+        return object.__new__(made)
+
     def __init__(self, name: str, value: Any = None, unit: Any = None, **options: Any) -> None:
         if "pass_lease" in options:
             raise ConfigurationError("pass_lease= is for decorated functions; the dependency itself gives the lease")
@@ -63,26 +69,44 @@ class Entitled:
     def __hash__(self) -> int:
         return hash(self._gate.key)
 
-    async def __call__(self, connection: HTTPConnection) -> AsyncIterator[Any]:
+    async def __call__(self, connection: HTTPConnection) -> Any:
         """What FastAPI calls."""
+        held = await self._held(connection)
+        if held is None:
+            return await self._instead(connection)
+        lease = held.lease
+        await held.arelease()
+        return lease
+
+    async def _held(self, connection: HTTPConnection) -> Held | None:
         gate = self._gate.of(guard_of(connection.scope))
-        held: Held | None = None
         try:
-            held = await gate._aenter((connection,))
+            return await gate._aenter((connection,))
         except _ANSWERS:
             if gate._on_degrade is NOT_GIVEN:
                 raise
+        return None
+
+    async def _instead(self, connection: HTTPConnection) -> Any:
+        instead = self._gate.of(guard_of(connection.scope))._on_degrade(connection)
+        return await instead if inspect.isawaitable(instead) else instead
+
+    def __repr__(self) -> str:
+        return f"<Entitled {self._gate!r}>"
+
+
+class _Seat(Entitled):
+    """With ``hold="call"``."""
+
+    async def __call__(self, connection: HTTPConnection) -> AsyncIterator[Any]:  # type: ignore[override]
+        held = await self._held(connection)
         if held is None:
-            instead = gate._on_degrade(connection)
-            yield await instead if inspect.isawaitable(instead) else instead
+            yield await self._instead(connection)
             return
         try:
             yield held.lease
         finally:
             await held.arelease()
-
-    def __repr__(self) -> str:
-        return f"<Entitled {self._gate!r}>"
 
 
 # -- OpenAPI -----------------------------------------------------------------------------------------

@@ -201,6 +201,8 @@ def _enter(gate: LateGate) -> None:
     if request.method == "OPTIONS" or installed.options.is_exempt(request.path) or _view_is_exempt():
         return
     asked = gate.of(installed.guard)
+    if asked._is_open():
+        return
     held = asked._enter((), request.view_args or {})
     if asked._hold == "call":
         _carry(held)

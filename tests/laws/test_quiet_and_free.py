@@ -93,8 +93,8 @@ def log():
     logger.setLevel(level)
 
 
-def test_nothing_secret_is_ever_said(lm, licence, make_guard, log):
-    guard = make_guard(lm, licence, timeout=0.5, denial_ttl=0, on_unknown="deny")
+def test_nothing_secret_is_ever_said(lm, licence, make_warm, log):
+    guard = make_warm(lm, licence, timeout=0.5, denial_ttl=0, on_unknown="deny")
     said = []
     guard.subscribe(lambda event: said.append(repr(event)))
     secrets = {licence.arn, licence.key_fingerprint, licence.arn.split(":")[-1]}

@@ -85,10 +85,9 @@ def test_work_that_outlasts_its_lease_is_renewed_under_it(lm, make_guard):
         assert lm.calls("CheckoutLicense") == 1
 
 
-def test_a_failing_renewal_is_tried_again_until_it_works(lm, make_guard):
+def test_a_failing_renewal_is_tried_again_until_it_works(lm, make_warm):
     licence = lm.add_license("ACME-2", entitlements=[("Seats", 1, "Count")], ttl=3)
-    guard = make_guard(lm, licence, timeout=0.2, on_unknown="deny")
-    guard._ready().fleet.requester.service.connect()
+    guard = make_warm(lm, licence, timeout=0.2, on_unknown="deny")
     with guard.requires_entitlement("Seats", 1, "Count") as lease:
         lm.faults.add("ExtendLicenseConsumption", error="ServerInternalException", times=2)
         lm.wait_for_calls("ExtendLicenseConsumption", 3, done=True)

@@ -107,7 +107,7 @@ def test_the_service_fails_and_recovers(control):
 
 
 def test_leases_expire_and_are_renewed_or_refused():
-    with override(Seats=5, options={"on_unknown": "deny", "timeout": 0.3}) as control:
+    with override(Seats=5, options={"on_unknown": "deny", "timeout": 1}) as control:
         edit()
         control.expire()
         assert edit() == "edited"
@@ -119,7 +119,7 @@ def test_leases_expire_and_are_renewed_or_refused():
 
 
 def test_grace_can_be_outlived():
-    with override(Seats=5, options={"grace": 7200, "timeout": 0.3}) as control:
+    with override(Seats=5, options={"grace": 7200, "timeout": 1}) as control:
         edit()
         control.fail()
         control.expire()

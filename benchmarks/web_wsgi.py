@@ -1,0 +1,137 @@
+"""Flask and Django: one request through the WSGI application, without a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+
+from meterguard import MeterGuard
+
+from . import peers
+
+Once = Callable[[], Any]
+PLENTY = "1000000000/hour"
+
+
+def asking(application: Callable[..., Any], path: str = "/report") -> Once:
+    """One request, its body read; checked once to be a 200."""
+    environ: dict[str, Any] = {"PATH_INFO": path, "REMOTE_ADDR": "127.0.0.1"}
+    setup_testing_defaults(environ)
+    statuses: list[str] = []
+
+    def started(status: str, *_: Any) -> None:
+        statuses[:] = [status]
+
+    def once() -> None:
+        body = application({**environ}, started)
+        b"".join(body)
+        body.close()
+
+    once()
+    assert statuses == ["200 OK"], statuses
+    return once
+
+
+def rows(guard: MeterGuard) -> dict[str, Once]:
+    """One request of each row."""
+    return flask_rows(guard) | django_rows(guard)
+
+
+# -- Flask -------------------------------------------------------------------------------------------
+
+
+def flask_rows(guard: MeterGuard) -> dict[str, Once]:
+    """Each row an application of its own, for extensions look at every request."""
+    flask = peers.find("flask")
+    if flask is None:
+        return {}
+    from meterguard.integrations.flask import FlaskMeterGuard
+
+    def app_of(guarded: Callable[[Any], Any] = lambda view: view, set_up: Callable[[Any], Any] | None = None) -> Once:
+        app = flask.Flask("site")
+        if set_up is not None:
+            guarded = set_up(app) or guarded
+
+        def report() -> str:
+            return "report"
+
+        app.add_url_rule("/report", view_func=guarded(report), endpoint="report")
+        return asking(app)
+
+    def protecting(app: Any) -> None:
+        FlaskMeterGuard(app, guard).protect(app, "Seats", 1, "Count")
+
+    made = {
+        "flask": app_of(),
+        "flask-guard": app_of(guard.requires_entitlement("Seats", 1, "Count")),
+        "flask-protect": app_of(set_up=protecting),
+    }
+    if limiter := peers.find("flask_limiter", "flask-limiter"):
+
+        def limiting(app: Any) -> Any:
+            limits = limiter.Limiter(lambda: "somebody", app=app, storage_uri="memory://")
+            return limits.limit(PLENTY)
+
+        made["flask-limiter"] = app_of(set_up=limiting)
+    return made
+
+
+# -- Django ------------------------------------------------------------------------------------------
+
+
+def django_rows(guard: MeterGuard) -> dict[str, Once]:
+    """One application, for all rows decorate a view and nothing else."""
+    if peers.find("django") is None:
+        return {}
+    from django.core.wsgi import get_wsgi_application
+    from django.urls import path
+
+    waffle, ratelimit = peers.find("waffle", "django-waffle"), peers.find("django_ratelimit", "django-ratelimit")
+    urls: Any = ModuleType("benchmarks_urls")
+    configure_django(urls, apps=["waffle"] if waffle else [])
+    from django.http import HttpResponse
+
+    def report(_request: Any) -> HttpResponse:
+        return HttpResponse("report")
+
+    views = {"django": report, "django-guard": guard.requires_entitlement("Seats", 1, "Count")(report)}
+    if ratelimit:
+        from django_ratelimit.decorators import ratelimit as limited
+
+        views["django-ratelimit"] = limited(key="ip", rate="1000000000/h")(report)
+    if waffle:
+        from waffle.decorators import waffle_switch
+
+        switch_on("report")
+        views["waffle"] = waffle_switch("report")(report)
+    urls.urlpatterns = [path(f"{row}/", view) for row, view in views.items()]
+    application = get_wsgi_application()
+    return {row: asking(application, f"/{row}/") for row in views}
+
+
+def configure_django(urls: ModuleType, apps: list[str]) -> None:
+    """As little of Django as its peers can do with: a cache in this process, a database in memory."""
+    import django
+    from django.conf import settings
+
+    settings.configure(
+        ALLOWED_HOSTS=["*"],
+        CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", *apps],
+        ROOT_URLCONF=urls,
+        SECRET_KEY="for requests of its own",  # noqa: S106 - it signs nothing
+        SILENCED_SYSTEM_CHECKS=["django_ratelimit.E003", "django_ratelimit.W001"],
+    )
+    django.setup()
+
+
+def switch_on(name: str) -> None:
+    """A switch that is on; waffle keeps it in the cache after the first look."""
+    from django.core.management import call_command
+    from waffle.models import Switch
+
+    call_command("migrate", verbosity=0)
+    Switch.objects.create(name=name, active=True)

@@ -55,8 +55,9 @@ class Entitled:
     # the signature is what people are shown
     def __new__(cls, name: str, value: Any = None, unit: Any = None, **options: Any) -> Self:  # noqa: ARG004
         # FastAPI looks at what kind of function a dependency is, and a generator costs it four times as much
-        made: Any = _Seat if options.get("hold") == "call" and cls is Entitled else cls
-        return object.__new__(made)
+        kind: Any = _Seat if options.get("hold") == "call" and cls is Entitled else cls
+        made: Self = object.__new__(kind)
+        return made
 
     def __init__(self, name: str, value: Any = None, unit: Any = None, **options: Any) -> None:
         if "pass_lease" in options:

@@ -12,3 +12,7 @@ never run. What belongs here:
 3. What an answer looks like over HTTP is decided in `_http` and nowhere else. An integration reads the request's
    ``Accept`` and path, and turns a `Refusal` into its framework's response.
 """
+
+from ._http import HttpOptions, Refusal
+
+__all__ = ("HttpOptions", "Refusal")

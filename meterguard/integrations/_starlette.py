@@ -34,7 +34,7 @@ def install(app: Starlette, guard: MeterGuard | None = None, **settings: Any) ->
     that is mounted, whose lifespan nobody runs.
 
     :param guard: closed at shutdown; None: the default guard, whose leases are given back.
-    :param settings: the options of :class:`~meterguard.integrations._http.HttpOptions`, the arguments of
+    :param settings: the options of :class:`~meterguard.integrations.HttpOptions`, the arguments of
         :class:`~meterguard.MeterGuard` for a default guard, and ``enabled=False`` to let everything through.
     :raises ConfigurationError: a setting is unknown or wrong.
     """
@@ -100,11 +100,16 @@ def meterguard_lifespan(inner: Any = None, *, guard: MeterGuard | None = None) -
 
 
 def logged_in_user(connection: HTTPConnection) -> str:
-    """For ``per=``: one seat for each user that Starlette's ``AuthenticationMiddleware`` knows.
+    """For ``per=``: one seat for each ``identity`` of a user that Starlette's ``AuthenticationMiddleware`` knows.
+
+    A user without an ``identity``, such as Starlette's ``SimpleUser``, is known by its ``display_name``.
 
     :raises ConfigurationError: nobody is logged in. Put the check of the login before the gate.
     """
     user = connection.scope.get("user")
     if user is None or not user.is_authenticated:
         raise ConfigurationError("nobody is logged in, so there is no user to hold a seat: check the login first")
-    return str(user.identity)
+    try:
+        return str(user.identity)
+    except NotImplementedError:  # as BaseUser has it
+        return str(user.display_name)

@@ -88,7 +88,7 @@ class EntitlementMiddleware:
 
     :param app: the application.
     :param options: those of :func:`~meterguard.requires_entitlement` (``hold``, ``per``, ``wait``, ``on_unknown``,
-        ``guard``) and of :class:`~meterguard.integrations._http.HttpOptions`.
+        ``guard``) and of :class:`~meterguard.integrations.HttpOptions`.
     :raises ConfigurationError: the declaration is wrong.
     """
 

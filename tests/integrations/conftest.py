@@ -1,8 +1,16 @@
-"""What the tests of integrations share: a licence with three seats and a feature, and a guard for it."""
+"""What the tests of integrations share: a licence with three seats and a feature, and a guard for it.
+
+They are those of an application, so they use what applications have to test with: meterguard's own pytest plugin.
+"""
 
 from __future__ import annotations
 
 import pytest
+
+
+@pytest.fixture
+def lm(meterguard_emulator):
+    return meterguard_emulator
 
 
 @pytest.fixture

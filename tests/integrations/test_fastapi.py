@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import logging
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Annotated
 
 import pytest
@@ -235,14 +236,15 @@ def test_the_answers_can_be_documented(app):
 
 
 @pytest.mark.parametrize(("outage", "code"), [(False, 1008), (True, 1013)])
-def test_a_websocket_is_closed(app, browser, lm, outage, code):
+def test_a_websocket_is_closed(app, browser, lm, guard, outage, code):
+    guard._ready().policy = replace(guard._ready().policy, timeout=1)
+
     @app.websocket("/live")
     async def live(socket: WebSocket, _: Annotated[Lease, Depends(Entitled("Analytics", on_unknown="deny"))]):
         await socket.accept()
 
-    fault = lm.faults.active("CheckoutLicense", error="ValidationException" if not outage else "InternalFailure")
     if outage:
-        with fault, pytest.raises(WebSocketDisconnect) as caught, browser.websocket_connect("/live"):
+        with lm.down(), pytest.raises(WebSocketDisconnect) as caught, browser.websocket_connect("/live"):
             pass
     else:
         with pytest.raises(WebSocketDisconnect) as caught, browser.websocket_connect("/live"):

@@ -20,6 +20,7 @@ class BadApp(Exception):
 _FRAMEWORKS = {
     ("flask", "Flask"): "flask",
     ("starlette.applications", "Starlette"): "starlette",
+    ("celery", "Celery"): "celery",
 }
 
 

@@ -107,7 +107,11 @@ def unasked(monkeypatch):
     yield message(lambda: enter(requires_entitlement("Seats", default=None)))
     yield message(lambda: enter(requires_entitlement("Seats", per=ContextVar("user"))))
     yield str(meterguard.MissingExtra("the emulator", "emulator"))
+    far = meterguard.MeterGuard("ACME-1", "issuer", region_name="us-east-1")
+    yield message(lambda: enter(far.requires_entitlement("Export")))
+    far.close()
     with monkeypatch.context() as bare:
+        bare.delenv("METERGUARD_LOOPBACK_ONLY")
         bare.delenv("AWS_ACCESS_KEY_ID")
         bare.delenv("AWS_SECRET_ACCESS_KEY")
         guard = meterguard.MeterGuard("ACME-1", "issuer", region_name="us-east-1")

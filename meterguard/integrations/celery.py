@@ -1,0 +1,178 @@
+"""Celery: a base class for tasks that need a licence, and leases given back when a worker stops."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Literal
+
+from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
+from ..guard import MeterGuard
+from ._extras import needed
+from ._gates import Installed, LateGate, arguments, audit, set_up
+from ._http import HttpOptions
+
+with needed("celery", "celery", by="meterguard.integrations.celery"):
+    from celery import Celery, Task, states
+    from celery.exceptions import Ignore, Reject
+    from celery.signals import worker_init, worker_process_shutdown, worker_shutdown
+    from celery.utils.time import get_exponential_backoff_interval
+
+__all__ = ("EntitledTask", "registered", "setup_celery")
+
+OnDenied = Literal["raise", "retry", "ignore", "reject"]
+Refused = EntitlementDenied | EntitlementUnavailable
+
+LONGEST_RETRY = 600  # seconds
+_MODES = ("raise", "retry", "ignore", "reject")
+_INSTALLED = "_meterguard"
+
+_log = logging.getLogger("meterguard.integrations")
+
+
+def setup_celery(app: Celery, guard: MeterGuard | None = None, **settings: Any) -> None:
+    """Give the leases of a worker back when it stops, and look for guards that never run.
+
+    ::
+
+        app = Celery("reports", broker="redis://")
+        setup_celery(app, linger=900)
+
+    Asks nobody and starts nothing. Each process of a worker has leases of its own: those of a prefork pool give them
+    back when they end, also when they are replaced after ``max_tasks_per_child``; the threads and solo pools when the
+    worker stops. What a killed process held comes back when the service ends it.
+
+    :param guard: used by :class:`EntitledTask`, and closed when the worker stops; None: the default guard.
+    :param settings: the arguments of :class:`~meterguard.MeterGuard` for a default guard, and ``enabled=False`` to
+        let everything through.
+    :raises ConfigurationError: a setting is unknown or wrong, or the application was set up already.
+    """
+    if hasattr(app, _INSTALLED):
+        raise ConfigurationError("setup_celery() was called with this application already")
+    unknown = sorted(settings.keys() & HttpOptions.names())
+    if unknown:
+        raise ConfigurationError(f"setup_celery() has no setting {', '.join(unknown)}: tasks answer nobody over HTTP")
+    installed = set_up(guard, arguments(settings, "setup_celery()", guard))
+    setattr(app, _INSTALLED, installed)
+
+    def begin(**_: Any) -> None:
+        if guard is not None:
+            guard._reopen()  # a worker may have run in this process before
+        audit(registered(app), strict=False)
+
+    def give_back(**_: Any) -> None:
+        last = installed.guard
+        last.close()
+        if guard is None:
+            last._reopen()  # nobody passed it in, so nobody can make another
+
+    worker_init.connect(begin, weak=False)
+    worker_process_shutdown.connect(give_back, weak=False)
+    worker_shutdown.connect(give_back, weak=False)
+
+
+def registered(app: Celery) -> Iterator[tuple[str, Any]]:
+    """The names of the application's tasks, and what is run for them."""
+    for name, task in sorted(app.tasks.items()):
+        if not name.startswith("celery."):
+            yield name, type(task).run
+
+
+class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no types
+    """A task that runs under a licence.
+
+    ::
+
+        @app.task(base=EntitledTask, entitlement=("Seats", 1, "Count"), on_denied="retry")
+        def render(document): ...
+
+    Called in its own process, it is guarded too.
+    """
+
+    abstract = True
+
+    entitlement: ClassVar[Any] = None
+    """What it needs: a name, or what :func:`~meterguard.requires_entitlement` takes: name, value, unit."""
+    entitlement_options: ClassVar[Mapping[str, Any]] = {"hold": "call"}
+    """Further options of :func:`~meterguard.requires_entitlement`. Callables get the arguments of the task.
+    By default a seat is held while the task runs, and no longer."""
+    on_denied: ClassVar[OnDenied] = "raise"
+    """What becomes of a task that is denied.
+
+    - ``"raise"``: it fails with :class:`~meterguard.EntitlementDenied`
+    - ``"retry"``: it is tried again, ``max_retries`` times, then fails. First when the service says, else after
+      ``default_retry_delay`` seconds; each time after twice as long, with jitter, and ten minutes at the most
+    - ``"ignore"``: it is dropped; its state is ``IGNORED``, which no ``.get()`` waits for: give it a ``timeout``
+    - ``"reject"``: the broker gets it back, not to be queued again but to go where it puts dead letters; needs
+      ``acks_late``
+
+    When the service could not be asked, that is no denial: the task is tried again in mode ``"retry"``, and else fails
+    with :class:`~meterguard.EntitlementUnavailable`, for ``autoretry_for`` to name.
+    """
+
+    def __init__(self) -> None:
+        if self.entitlement is None:
+            raise ConfigurationError(f"{type(self).__name__} is an EntitledTask, and has no entitlement=")
+        if self.on_denied not in _MODES:
+            raise ConfigurationError(f"on_denied must be one of {', '.join(_MODES)}; got {self.on_denied!r}")
+        needs = (self.entitlement,) if isinstance(self.entitlement, str) else tuple(self.entitlement)
+        self.run: Callable[..., Any] = self._licensed(LateGate(*needs, **self.entitlement_options), self.run)
+
+    @classmethod
+    def on_bound(cls, app: Celery) -> None:
+        """Celery has applied its settings."""
+        super().on_bound(app)
+        if cls.on_denied == "reject" and not cls.acks_late:
+            raise ConfigurationError(
+                f"{cls.__name__} has on_denied='reject', which does nothing with a message that was acknowledged "
+                "before: give it acks_late=True"
+            )
+
+    def _licensed(self, late: LateGate, run: Callable[..., Any]) -> Callable[..., Any]:
+        """Around ``run``, not ``__call__``, so that ``autoretry_for`` is around it."""
+
+        @functools.wraps(run)
+        def licensed(*args: Any, **kwargs: Any) -> Any:
+            try:
+                held = late.of(_installed(self.app).guard)._enter(args, kwargs)
+            except (EntitlementDenied, EntitlementUnavailable) as error:
+                refused: Refused = error
+            else:
+                with held:
+                    return run(*args, **kwargs)
+            raise self._instead(refused)  # outside the except block, so that it is not chained to the refusal
+
+        return licensed
+
+    def _instead(self, refused: Refused) -> Exception:
+        """What to raise."""
+        if self.on_denied == "retry":
+            countdown = _countdown(refused.retry_after or self.default_retry_delay, self.request.retries)
+            again: Exception = self.retry(exc=refused, countdown=countdown, throw=False)
+            return again
+        if isinstance(refused, EntitlementUnavailable) or self.on_denied == "raise":
+            return refused
+        _log.info("%s was denied and is not run: %s", self.name, refused.reason.value)
+        if self.on_denied == "reject":
+            rejected: Exception = Reject(refused.reason.value, requeue=False)
+            return rejected
+        if not self.request.called_directly and not self.ignore_result:
+            self.update_state(state=states.IGNORED, meta=refused.reason.value)
+        ignored: Exception = Ignore(refused.reason.value)
+        return ignored
+
+
+def _countdown(first: float, retries: int) -> float:
+    seconds: int = get_exponential_backoff_interval(math.ceil(first), retries, LONGEST_RETRY)
+    return min(seconds * random.uniform(1, 1.25), LONGEST_RETRY)
+
+
+_DEFAULT = Installed(None, HttpOptions())
+
+
+def _installed(app: Celery) -> Installed:
+    found: Installed = getattr(app, _INSTALLED, _DEFAULT)
+    return found

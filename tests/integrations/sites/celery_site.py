@@ -1,0 +1,90 @@
+"""Tasks of test_celery.py. A worker and the test meet in a folder: no broker runs on a machine that only tests."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from celery import Celery
+
+from meterguard import requires_entitlement
+from meterguard.integrations.celery import EntitledTask, setup_celery
+
+FOLDER = Path(os.environ["CELERY_FOLDER"])
+
+
+def connected(app, folder):
+    for name in ("queue", "processed", "results"):
+        (folder / name).mkdir(exist_ok=True)
+    app.conf.update(
+        broker_url="filesystem://",
+        broker_transport_options={
+            "data_folder_in": folder / "queue",
+            "data_folder_out": folder / "queue",
+            "control_folder": folder / "processed",
+            "polling_interval": 0.05,
+        },
+        result_backend=f"file://{folder / 'results'}",
+        broker_connection_retry_on_startup=True,
+        worker_hijack_root_logger=False,
+    )
+    return app
+
+
+app = connected(Celery("site"), FOLDER)
+setup_celery(app, timeout=1.5, denial_ttl=0)
+SEAT = {"base": EntitledTask, "entitlement": ("Seats", 1, "Count")}
+
+
+@app.task
+@requires_entitlement("Export")
+def export(name):
+    return f"{name}.pdf"
+
+
+@app.task(base=EntitledTask, entitlement="Analytics")
+def analytics():
+    raise AssertionError("never run")
+
+
+@app.task(**SEAT)
+def work(name):
+    """Until the test says so."""
+    (FOLDER / "began").write_text(f"{os.getpid()}")
+    (FOLDER / "began").rename(FOLDER / f"{name}.began")
+    while not (FOLDER / f"{name}.end").exists():
+        time.sleep(0.01)
+    return os.getpid()
+
+
+@app.task(**SEAT)
+def seat():
+    return "seat"
+
+
+@app.task(base=EntitledTask, entitlement=("Seats", 2, "Count"))
+def pair():
+    return "pair"
+
+
+@app.task(**SEAT, on_denied="retry", default_retry_delay=1)
+def patient():
+    return "patient"
+
+
+@app.task(**SEAT, on_denied="ignore")
+def dropped():
+    raise AssertionError("never run")
+
+
+@app.task(**SEAT, on_denied="reject", acks_late=True)
+def rejected():
+    raise AssertionError("never run")
+
+
+@app.task(**SEAT, bind=True, autoretry_for=(Exception,), default_retry_delay=0, max_retries=2)
+def flaky(self):
+    if self.request.retries < 2:
+        raise OSError("not yet")
+    return self.request.retries

@@ -88,7 +88,7 @@ class Emulator:
         self.region = region or (planted and planted.region) or "us-east-1"
         self.accounts = {**(planted.accounts if planted else {}), **(accounts or {})}
         self.clock = self._kept.clock
-        self.faults = Faults()
+        self.faults = Faults(self.clock)
         starts = self._kept.settings.get("starts", 0)
         self._random = random.Random(f"{random_seed}/{starts}" if random_seed is not None and starts else random_seed)
         self._random_lock = threading.Lock()
@@ -327,13 +327,11 @@ class Emulator:
 
         By default with status 503; ``options`` are those of :meth:`Faults.add`. Other faults wait meanwhile.
         """
-        fault = Fault(operation="*", times=None, **(options or {"status": 503}))
-        self.faults.set_outage(fault)
-        return self._outage(fault)
+        return self._outage(self.faults.begin_outage(**(options or {"status": 503})))
 
     def up(self) -> None:
         """End what :meth:`down` began."""
-        self.faults.set_outage(None)
+        self.faults.end_outage()
 
     @contextmanager
     def _outage(self, fault: Fault) -> Iterator[Fault]:

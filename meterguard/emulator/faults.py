@@ -5,17 +5,19 @@ Strictly first in, first out: one request meets at most one fault, the oldest th
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from .service import operations
+from .clock import Clock, Duration, seconds_of
+from .fault_terms import check_fault
 
 __all__ = ("Fault", "Faults", "Partial")
 
-Partial = Mapping[str, int | None] | Iterable[str]
+Partial = Mapping[str, int | None] | Collection[str]
 """What to leave out: names, or names with the most that may be given (None or 0: leave out)."""
 
 Body = Literal["garbled", "cut", "empty"] | bytes
@@ -36,25 +38,37 @@ class Fault:
     drop: Literal["before", "after"] | None = None
     body: Body | None = None
     partial: Partial | None = None
-    strip: Iterable[str] = ()
+    strip: Collection[str] = ()
     skew: float = 0
     lifetime: float | str | None = None
     applied: bool = False
     times: int | None = 1
     skip: int = 0
+    probability: float = 1
+    seed: int | None = None
+    after: Duration = 0
+    until: Duration | None = None
     when: Callable[[Mapping[str, Any]], bool] | None = None
 
     used: int = field(default=0, init=False)
     """How many requests have met it."""
+    _added: float = field(default=0, init=False, repr=False)
     _released: bool = field(default=False, init=False, repr=False)
     _waiting: list[Callable[[], None]] = field(default_factory=list, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._check_operation()
-        self._check_words()
+        check_fault(self)
         self.strip = (self.strip,) if isinstance(self.strip, str) else tuple(self.strip)
         self.limits = _limits(self.partial)
+        if self.seed is None and self.probability < 1:
+            # A seed that can be read, so that what happened can be had again.
+            self.seed = random.SystemRandom().randrange(2**32)
+        self._random = random.Random(self.seed)
+
+    def begin(self, now: float) -> None:
+        """Count its schedule from this moment of the emulator's clock."""
+        self._added = now
 
     def release(self) -> None:
         """Let go of the requests that ``hold`` holds, and of all that still come."""
@@ -94,33 +108,23 @@ class Fault:
         """Whether it has no times left."""
         return self.times is not None and self.used >= self.times
 
-    def meets(self, operation: str, parameters: Mapping[str, Any]) -> bool:
+    def meets(self, operation: str, parameters: Mapping[str, Any], now: float) -> bool:
         """Whether this request is one of its own. Counts, so ask once for each request."""
-        if self.is_spent or self.operation not in ("*", operation):
+        if self.is_spent or self.operation not in ("*", operation) or not self._is_due(now):
             return False
         if self.when is not None and not self.when(parameters):
             return False
         if self.skip > 0:
             self.skip -= 1
             return False
+        if self._random.random() >= self.probability:
+            return False
         self.used += 1
         return True
 
-    def _check_operation(self) -> None:
-        if self.operation != "*" and self.operation not in operations():
-            raise ValueError(f"operation: {self.operation!r} is not an operation of this service, nor '*'")
-
-    def _check_words(self) -> None:
-        if self.drop not in (None, "before", "after"):
-            raise ValueError(f"drop: {self.drop!r} is neither 'before' nor 'after'")
-        if not isinstance(self.body, bytes) and self.body not in (None, "garbled", "cut", "empty"):
-            raise ValueError(f"body: {self.body!r} is neither 'garbled', 'cut', 'empty' nor bytes")
-        if self.status is not None and not 200 <= self.status <= 599:
-            raise ValueError(f"status: {self.status!r} is not an HTTP status from 200 to 599")
-        if self.times is not None and self.times < 1:
-            raise ValueError(f"times: {self.times!r} is neither a positive number nor None")
-        if self.latency < 0 or self.skip < 0:
-            raise ValueError("latency and skip cannot be negative")
+    def _is_due(self, now: float) -> bool:
+        passed = now - self._added
+        return seconds_of(self.after) <= passed and (self.until is None or passed < seconds_of(self.until))
 
 
 def _limits(partial: Partial | None) -> Mapping[str, int] | None:
@@ -133,13 +137,14 @@ def _limits(partial: Partial | None) -> Mapping[str, int] | None:
     return dict.fromkeys(partial, 0)
 
 
-_OPTIONS = frozenset(one.name for one in fields(Fault) if one.init)
+_OPTIONS = frozenset(one.name for one in fields(Fault) if one.init) - {"operation"}
 
 
 class Faults:
     """The faults that wait for requests, in the order in which they were added."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._lock = threading.RLock()
         self._faults: list[Fault] = []
         self._outage: Fault | None = None
@@ -175,12 +180,14 @@ class Faults:
           ``latency`` or ``hold`` let it take effect before the wait instead of after it
         - ``times``: for how many requests; by default 1, None for all
         - ``skip``: how many matching requests to spare first
+        - ``probability``: how likely a matching request is to meet it; by default 1, which is always
+        - ``seed``: a number that makes ``probability`` choose the same requests of a sequence in every run; by
+          default a new one, which stands in ``Fault.seed``
+        - ``after``, ``until``: when it begins and when it is over, as durations from now on the emulator's clock;
+          by default at once and never
         - ``when``: a function of the request's parameters that says whether it is meant
         """
-        unknown = options.keys() - _OPTIONS
-        if unknown:
-            raise TypeError(f"unknown option: {', '.join(sorted(unknown))}; known are {', '.join(sorted(_OPTIONS))}")
-        fault = Fault(operation=operation, **options)
+        fault = self._begun(operation, options)
         with self._lock:
             self._faults.append(fault)
         return fault
@@ -196,7 +203,7 @@ class Faults:
         """Take back all faults, an outage too."""
         for fault in self:
             self.remove(fault)
-        self.set_outage(None)
+        self.end_outage()
 
     @contextmanager
     def active(self, operation: str, **options: Any) -> Iterator[Fault]:
@@ -218,21 +225,39 @@ class Faults:
             with self._lock:
                 self._paused -= 1
 
-    def set_outage(self, fault: Fault | None) -> None:
-        """Let one fault stand before all others."""
-        with self._lock:
-            before, self._outage = self._outage, fault
-        if before is not None:
-            before.release()
+    def begin_outage(self, **options: Any) -> Fault:
+        """Let a fault of all operations stand before all others."""
+        fault = self._begun("*", {"times": None, **options})
+        self._replace_outage(fault)
+        return fault
+
+    def end_outage(self) -> None:
+        """Take back the fault that stands before all others, if there is one."""
+        self._replace_outage(None)
 
     def match(self, operation: str, parameters: Mapping[str, Any]) -> Fault | None:
         """The fault that this request meets, if any."""
         if self._outage is None and not self._faults:
             return None
+        now = self._clock.now()
         with self._lock:
             if self._paused:
                 return None
             for fault in (self._outage, *self._faults):
-                if fault is not None and fault.meets(operation, parameters):
+                if fault is not None and fault.meets(operation, parameters, now):
                     return fault
         return None
+
+    def _begun(self, operation: str, options: Mapping[str, Any]) -> Fault:
+        unknown = options.keys() - _OPTIONS
+        if unknown:
+            raise TypeError(f"unknown option: {', '.join(sorted(unknown))}; known are {', '.join(sorted(_OPTIONS))}")
+        fault = Fault(operation=operation, **options)
+        fault.begin(self._clock.now())
+        return fault
+
+    def _replace_outage(self, fault: Fault | None) -> None:
+        with self._lock:
+            before, self._outage = self._outage, fault
+        if before is not None:
+            before.release()

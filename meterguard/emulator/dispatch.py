@@ -139,6 +139,11 @@ class Desk:
         self._finish(request)
         return NOTHING
 
+    def note_bug(self, what: str, error: Exception) -> None:
+        """Log a failure of the emulator's own, and keep it for whoever stops it."""
+        _log.error("%s: the emulator failed", what, exc_info=error)
+        self.bugs.append(error)
+
     def _caller(self, authorization: str) -> Caller:
         found = _CREDENTIAL.search(authorization)
         if found is None:
@@ -152,8 +157,7 @@ class Desk:
             self._confess(request, error)
 
     def _confess(self, request: Request, error: Exception) -> None:
-        _log.error("%s: the emulator failed", request.operation, exc_info=error)
-        self.bugs.append(error)
+        self.note_bug(request.operation, error)
         request.fault = None
         request.refused = ServiceError("InternalFailure", "The emulator failed; its log says how.")
 

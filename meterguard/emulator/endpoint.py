@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from .control import Control
 from .dispatch import Desk, refuse_unread
-from .plain_http import LONGEST_BODY, deliver
+from .plain_http import deliver, whole_body
 from .record import Reply
 from .waits import Waits
+
+if TYPE_CHECKING:
+    from .facade import Emulator
 
 __all__ = ("application",)
 
 
-def application(desk: Desk, waits: Waits) -> Starlette:
-    """The service at ``/``, and whether it lives at ``/_meterguard/health``."""
-    return Starlette(routes=[Route("/_meterguard/health", _health), Route("/", _Endpoint(desk, waits))])
+def application(desk: Desk, waits: Waits, emulator: Emulator) -> Starlette:
+    """The service at ``/``, and what steers its emulator below ``/_meterguard``."""
+    steering = _Steering(Control(emulator, desk))
+    return Starlette(routes=[Route("/_meterguard{path:path}", steering), Route("/", _Endpoint(desk, waits))])
+
+
+class _Steering:
+    """The ASGI application of a control."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        http = Request(scope, receive)
+        body = await whole_body(http.stream())
+        reply = self._control.answer(http.method, http.path_params["path"], scope["headers"], body)
+        await _response(reply)(scope, receive, send)
 
 
 class _Endpoint:
@@ -30,7 +50,7 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         http = Request(scope, receive)
-        body = await _body(http)
+        body = await whole_body(http.stream())
         if body is None or http.method != "POST":
             await _response(refuse_unread(too_large=body is None))(scope, receive, send)
             return
@@ -44,21 +64,7 @@ class _Endpoint:
             pass
 
 
-async def _body(request: Request) -> bytes | None:
-    """The whole body; None if it is too long."""
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > LONGEST_BODY:
-            return None
-    return bytes(body)
-
-
 def _response(reply: Reply) -> Response:
     response = Response(reply.body, reply.status)
     response.raw_headers = [*reply.headers, (b"content-length", b"%d" % reply.length)]
     return response
-
-
-async def _health(_request: object) -> Response:
-    return PlainTextResponse("ok\n")

@@ -132,7 +132,7 @@ class Emulator:
         if self._server is None:
             from .server import HttpServer
 
-            self._server = HttpServer(self._desk, self._port)
+            self._server = HttpServer(self._desk, self, self._port)
         self._server.start()
         return self
 

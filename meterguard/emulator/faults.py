@@ -10,12 +10,13 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from itertools import count
 from typing import Any, Literal
 
 from .clock import Clock, Duration, seconds_of
 from .fault_terms import check_fault
 
-__all__ = ("Fault", "Faults", "Partial")
+__all__ = ("OPTIONS", "Fault", "Faults", "Partial")
 
 Partial = Mapping[str, int | None] | Collection[str]
 """What to leave out: names, or names with the most that may be given (None or 0: leave out)."""
@@ -52,6 +53,8 @@ class Fault:
 
     used: int = field(default=0, init=False)
     """How many requests have met it."""
+    id: int = field(default=0, init=False)
+    """Its number among those of its emulator."""
     _added: float = field(default=0, init=False, repr=False)
     _released: bool = field(default=False, init=False, repr=False)
     _waiting: list[Callable[[], None]] = field(default_factory=list, init=False, repr=False)
@@ -66,9 +69,15 @@ class Fault:
             self.seed = random.SystemRandom().randrange(2**32)
         self._random = random.Random(self.seed)
 
-    def begin(self, now: float) -> None:
-        """Count its schedule from this moment of the emulator's clock."""
+    def begin(self, number: int, now: float) -> None:
+        """Give it its number, and count its schedule from this moment of the emulator's clock."""
+        self.id = number
         self._added = now
+
+    def options(self) -> dict[str, Any]:
+        """What it was told, without what is so by default."""
+        told = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
+        return {name: value for name, value in told.items() if value != getattr(_PLAIN, name)}
 
     def release(self) -> None:
         """Let go of the requests that ``hold`` holds, and of all that still come."""
@@ -137,7 +146,9 @@ def _limits(partial: Partial | None) -> Mapping[str, int] | None:
     return dict.fromkeys(partial, 0)
 
 
-_OPTIONS = frozenset(one.name for one in fields(Fault) if one.init) - {"operation"}
+OPTIONS = frozenset(one.name for one in fields(Fault) if one.init) - {"operation"}
+"""What :meth:`Faults.add` may be told."""
+_PLAIN = Fault(operation="*")
 
 
 class Faults:
@@ -145,6 +156,7 @@ class Faults:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._ids = count(1)
         self._lock = threading.RLock()
         self._faults: list[Fault] = []
         self._outage: Fault | None = None
@@ -225,6 +237,11 @@ class Faults:
             with self._lock:
                 self._paused -= 1
 
+    @property
+    def outage(self) -> Fault | None:
+        """The fault that stands before all others, if there is one."""
+        return self._outage
+
     def begin_outage(self, **options: Any) -> Fault:
         """Let a fault of all operations stand before all others."""
         fault = self._begun("*", {"times": None, **options})
@@ -249,11 +266,11 @@ class Faults:
         return None
 
     def _begun(self, operation: str, options: Mapping[str, Any]) -> Fault:
-        unknown = options.keys() - _OPTIONS
+        unknown = options.keys() - OPTIONS
         if unknown:
-            raise TypeError(f"unknown option: {', '.join(sorted(unknown))}; known are {', '.join(sorted(_OPTIONS))}")
+            raise TypeError(f"unknown option: {', '.join(sorted(unknown))}; known are {', '.join(sorted(OPTIONS))}")
         fault = Fault(operation=operation, **options)
-        fault.begin(self._clock.now())
+        fault.begin(next(self._ids), self._clock.now())
         return fault
 
     def _replace_outage(self, fault: Fault | None) -> None:

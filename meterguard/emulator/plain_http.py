@@ -1,4 +1,4 @@
-"""HTTP for what every SDK sends: bytes to a plain request, and a reply to bytes. Pure but for `deliver`."""
+"""HTTP for what every SDK sends: bytes to a plain request, and a reply to bytes. Pure, down to `whole_body`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import re
 import socket
+from collections.abc import AsyncIterable
 from http import HTTPStatus
 from typing import Final, Literal
 
 from .record import Reply
 
-__all__ = ("LONGEST_BODY", "Headers", "deliver", "hang_up", "read_plain")
+__all__ = ("LONGEST_BODY", "Headers", "deliver", "hang_up", "read_plain", "whole_body")
 
 LONGEST_BODY: Final = 1024 * 1024
 _LONGEST_HEAD: Final = 16 * 1024
@@ -69,6 +70,16 @@ def _render(reply: Reply) -> bytes:
     lines += [b"%s: %s" % header for header in reply.headers]
     lines.append(b"content-length: %d\r\n\r\n" % reply.length)
     return b"\r\n".join(lines) + reply.body
+
+
+async def whole_body(parts: AsyncIterable[bytes]) -> bytes | None:
+    """A body that comes in parts; None if it is too long."""
+    body = bytearray()
+    async for part in parts:
+        body += part
+        if len(body) > LONGEST_BODY:
+            return None
+    return bytes(body)
 
 
 def deliver(reply: Reply, transport: asyncio.Transport) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .behavior import Behavior
+from .license_terms import check_license
 from .licenses import License, key_fingerprint
 from .terms import ISSUER_ACCOUNT, ISSUER_NAME
 
@@ -52,6 +53,7 @@ class Seed:
         known = Counter((one.sku, one.key_fingerprint, one.beneficiary) for one in held)
         for number, terms in enumerate(self.licenses):
             with _place(f"licenses[{number}]"):
+                check_license(terms)
                 identity = _identity(terms, emulator.account_id)
                 if known[identity]:
                     known[identity] -= 1

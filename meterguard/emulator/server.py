@@ -15,11 +15,14 @@ import weakref
 from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .clock import elapsed
 from .dispatch import Desk
 from .waits import Waits
+
+if TYPE_CHECKING:
+    from .facade import Emulator
 
 _NEEDS = 'the emulator needs Starlette and uvicorn: pip install "meterguard[emulator]"'
 try:
@@ -42,11 +45,12 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class HttpServer:
-    """Serves a desk on a port of the loopback interface."""
+    """Serves a desk on a port of the loopback interface, and lets requests steer its emulator."""
 
-    def __init__(self, desk: Desk, port: int = 0) -> None:
+    def __init__(self, desk: Desk, emulator: Emulator, port: int = 0) -> None:
         self.port = port
         self._desk = desk
+        self._emulator = emulator
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._selector: selectors.BaseSelector | None = None
@@ -114,18 +118,18 @@ class HttpServer:
 
     async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
         waits = Waits()
-        server = Server(self._desk, waits, _application(self._desk, waits), ready.set)
+        server = Server(self._desk, waits, _application(self._desk, waits, self._emulator), ready.set)
         self._leave = server.leave
         await server.serve(sockets=[listener])
 
 
-def _application(desk: Desk, waits: Waits) -> Callable[..., Awaitable[None]]:
+def _application(desk: Desk, waits: Waits, emulator: Emulator) -> Callable[..., Awaitable[None]]:
     @cache
     def built() -> Callable[..., Awaitable[None]]:
         # Starlette takes an eighth of the time of a start, and what an SDK sends never needs it.
         from .endpoint import application
 
-        return application(desk, waits)
+        return application(desk, waits, emulator)
 
     # uvicorn takes what can be called without arguments for a factory.
     async def delegate(scope: Any, receive: Any, send: Any) -> None:

@@ -160,8 +160,8 @@ def _max_count(name: str, most: Any, *, counted: bool) -> int | None:
         return None
     if not counted:
         raise ValueError(f"entitlement {name!r}: a feature (unit None) has no maximum")
-    if type(most) is not int or most < 0:
-        raise ValueError(f"entitlement {name!r}: the maximum {most!r} is not a whole number of at least 0")
+    if type(most) is not int or not 0 <= most < 2**63:
+        raise ValueError(f"entitlement {name!r}: the maximum {most!r} is not a whole number from 0 to 2**63 - 1")
     return most
 
 

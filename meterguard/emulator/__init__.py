@@ -22,6 +22,7 @@ from .facade import Emulator
 from .faults import Fault, Faults
 from .foreground import serve
 from .licenses import Checkout, Entitlement, License
+from .policies import PolicyError
 from .record import Request
 from .seed import Seed, SeedError, load_seed
 
@@ -35,6 +36,7 @@ __all__ = (
     "Fault",
     "Faults",
     "License",
+    "PolicyError",
     "Request",
     "Seed",
     "SeedError",

@@ -19,10 +19,12 @@ from .errors import ServiceError, StateError, malformed, status_of, wrong_value
 from .faults import Faults
 from .keeping import Memory
 from .operations import OPERATIONS
+from .policies import Authorize
 from .pools import State
 from .record import NOTHING, RawHeaders, Reply, Request
 from .replays import Replays
 from .service import Operation, describe
+from .signatures import Verify
 
 __all__ = ("Desk", "refuse_unread")
 
@@ -44,6 +46,8 @@ class Desk:
         region: str,
         new_id: Callable[[], str],
         signer: Callable[[], Sign],
+        verify: Verify | None = None,
+        authorize: Authorize | None = None,
         most_requests: int | None = None,
         on_request: Callable[[Request], None] | None = None,
     ) -> None:
@@ -57,6 +61,8 @@ class Desk:
         self._region = region
         self._new_id = new_id
         self._signer = signer
+        self._verify = verify
+        self._authorize = authorize
         self._replays = Replays(state.behavior.replay_window, kept.table("replays"))
         self._in_flight: Counter[str] = Counter()
         self._arrival = threading.Condition()
@@ -69,6 +75,8 @@ class Desk:
         operation = target.removeprefix(_PREFIX)
         refused = None
         try:
+            if self._verify is not None:
+                self._verify(operation, headers, body, self._clock.now())
             parameters = wire.decode(body)
         except ServiceError as error:
             parameters, refused = {}, error
@@ -175,6 +183,8 @@ class Desk:
             raise ServiceError("UnknownOperationException", "The operation is not known.")
         operation = describe(request.operation)
         try:
+            if self._authorize is not None:
+                self._authorize(request.caller, request.operation, request.parameters)
             wire.check(operation, request.parameters)
             answer = self._handle(handler, request)
         except ServiceError as error:

@@ -18,8 +18,10 @@ from .faults import Fault, Faults
 from .issuing import license_arn
 from .keeping import keep
 from .licenses import Checkout, License
+from .policies import authorizer
 from .pools import State
 from .record import Request
+from .signatures import verifier
 from .terms import (
     ISSUER_ACCOUNT,
     ISSUER_NAME,
@@ -59,10 +61,15 @@ class Emulator:
         random_seed: Makes ids and tokens the same in every run.
         state: A file to keep licences, checkouts and all else in that a client could miss after a restart. It is
             made if it is not there. None: all is in memory.
+        verify_signatures: Whether requests must be signed, with the secret ``testing`` or that of the access key in
+            a mapping.
+        policy: An IAM policy, or its JSON file: what callers may do. A mapping of access keys and accounts to
+            policies: what these may do.
         most_requests: How many of the latest requests to remember; None: all.
         on_request: Called with each request once it is answered or dropped, in the thread that serves.
 
     Raises:
+        PolicyError: The policy is wrong, or says what the emulator cannot check.
         StateError: The file is in use, not one of an emulator, or cannot be written.
     """
 
@@ -79,10 +86,12 @@ class Emulator:
         behavior: Behavior | None = None,
         random_seed: int | None = None,
         state: str | os.PathLike[str] | None = None,
+        verify_signatures: bool | Mapping[str, str] = False,
+        policy: Mapping[str, Any] | str | os.PathLike[str] | None = None,
         most_requests: int | None = None,
         on_request: Callable[[Request], None] | None = None,
     ) -> None:
-        planted = _planted(seed)
+        planted, authorize = _planted(seed), authorizer(policy)
         self._kept = keep(state, clock)
         self.account_id = account_id or (planted and planted.account_id) or ACCOUNT
         self.region = region or (planted and planted.region) or "us-east-1"
@@ -105,6 +114,8 @@ class Emulator:
             region=self.region,
             new_id=self._new_id,
             signer=lambda: self._make_signer().sign,
+            verify=verifier(verify_signatures),
+            authorize=authorize,
             most_requests=most_requests,
             on_request=on_request,
         )
@@ -327,18 +338,11 @@ class Emulator:
 
         By default with status 503; ``options`` are those of :meth:`Faults.add`. Other faults wait meanwhile.
         """
-        return self._outage(self.faults.begin_outage(**(options or {"status": 503})))
+        return self.faults.begin_outage(**(options or {"status": 503}))
 
     def up(self) -> None:
         """End what :meth:`down` began."""
         self.faults.end_outage()
-
-    @contextmanager
-    def _outage(self, fault: Fault) -> Iterator[Fault]:
-        try:
-            yield fault
-        finally:
-            self.up()
 
     # What the rest asks of it
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields
 from itertools import count
 from typing import Any, Literal
@@ -242,11 +242,11 @@ class Faults:
         """The fault that stands before all others, if there is one."""
         return self._outage
 
-    def begin_outage(self, **options: Any) -> Fault:
-        """Let a fault of all operations stand before all others."""
+    def begin_outage(self, **options: Any) -> AbstractContextManager[Fault]:
+        """Let a fault of all operations stand before all others, from now on; the end of a block ends it."""
         fault = self._begun("*", {"times": None, **options})
         self._replace_outage(fault)
-        return fault
+        return self._ending_outage(fault)
 
     def end_outage(self) -> None:
         """Take back the fault that stands before all others, if there is one."""
@@ -272,6 +272,13 @@ class Faults:
         fault = Fault(operation=operation, **options)
         fault.begin(next(self._ids), self._clock.now())
         return fault
+
+    @contextmanager
+    def _ending_outage(self, fault: Fault) -> Iterator[Fault]:
+        try:
+            yield fault
+        finally:
+            self.end_outage()
 
     def _replace_outage(self, fault: Fault | None) -> None:
         with self._lock:

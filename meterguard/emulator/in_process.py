@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
@@ -65,7 +66,9 @@ def _register() -> None:
     # others (moto) put another in its place for a while
     session = getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
     if session is not None:
-        session.events.register_first(_EVENT, _answer_if_active, unique_id=__name__)
+        # one that is younger has it already, and each handler would answer
+        session.events.unregister(_EVENT, _answer_if_active)
+        session.events.register_first(_EVENT, _answer_if_active)
 
 
 def _answer_if_active(request: Any, **_: Any) -> AWSResponse | None:
@@ -76,7 +79,7 @@ def _answer_if_active(request: Any, **_: Any) -> AWSResponse | None:
 
 def _answer(desk: Desk, sent: Any) -> AWSResponse:
     body = sent.body or b""
-    request = desk.arrive(_raw(sent.headers), body.encode() if isinstance(body, str) else bytes(body))
+    request = desk.arrive(_raw(sent), body.encode() if isinstance(body, str) else bytes(body))
     if request.waits:
         _wait(desk, request)
     reply = desk.answer(request)
@@ -105,10 +108,11 @@ def _wait(desk: Desk, request: Request) -> None:
         released.wait()
 
 
-def _raw(headers: Any) -> RawHeaders:
+def _raw(sent: Any) -> RawHeaders:
+    # the host, which is signed, would be added by the connection
     return [
         (name.lower().encode("latin-1"), value if isinstance(value, bytes) else str(value).encode("latin-1"))
-        for name, value in headers.items()
+        for name, value in {"Host": urlsplit(sent.url).netloc, **sent.headers}.items()
     ]
 
 

@@ -54,6 +54,14 @@ def test_every_client_of_the_process_is_answered(lm, licence):
     assert sum(request.parameters.get("ClientToken") == "token-1" for request in lm.requests) == 1
 
 
+def test_one_request_is_answered_once_however_often_there_was_an_emulator_before():
+    for _ in range(3):
+        with Emulator().in_process() as lm:
+            boto3.client("license-manager").list_licenses()
+        assert lm.calls() == 1
+    boto3.DEFAULT_SESSION = None
+
+
 def test_a_session_made_before_is_answered_too(lm, licence):
     boto3.setup_default_session()
     with lm.in_process():

@@ -72,21 +72,30 @@ def demo(ctx: click.Context, *, plain: bool, as_json: bool) -> None:
     metavar="FILE",
     help="A file to keep everything in over restarts; without it all is in memory.",
 )
+@click.option("--verify-signatures", is_flag=True, help="Refuse what is not signed with the secret `testing`.")
+@click.option(
+    "--policy",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="An IAM policy in JSON; without it everybody may do all.",
+)
 @click.option("--log", "with_log", is_flag=True, help="A line on stderr for each request.")
 @click.option("--json", "as_json", is_flag=True, help="Say where it serves in one line of JSON.")
-def emulator(*, port: int, seed: Path | None, state: Path | None, with_log: bool, as_json: bool) -> None:
+def emulator(*, port: int, seed: Path | None, with_log: bool, as_json: bool, **options: Any) -> None:
     """Serve an emulated AWS License Manager, until Ctrl-C or SIGTERM.
 
     It prints the two lines that point a program at it. Licences of the seed that a state file holds already are not
     added again.
     """
     _need_emulator()
-    from .serving import BadSeed, CannotServe, serve
+    from .serving import BadPolicy, BadSeed, CannotServe, serve
 
     try:
-        serve(port, seed, state, with_log=with_log, as_json=as_json)
+        serve(port, seed, with_log=with_log, as_json=as_json, **options)
     except BadSeed as problem:
         raise click.BadParameter(str(problem), param_hint="'--seed'") from problem
+    except BadPolicy as problem:
+        raise click.BadParameter(str(problem), param_hint="'--policy'") from problem
     except CannotServe as problem:
         raise click.ClickException(str(problem)) from problem
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from ..emulator import Emulator, License, Request, Seed, SeedError, StateError, load_seed
+from ..emulator import Emulator, License, PolicyError, Request, Seed, SeedError, StateError, load_seed
 from ..emulator import serve as serve_emulator
 
 # The licence of the documentation, so that its snippets run against an emulator nobody set up.
@@ -37,8 +37,12 @@ class CannotServe(Exception):
     """The port or the state file cannot be had."""
 
 
-def serve(port: int, seed: Path | None, state: Path | None, *, with_log: bool, as_json: bool) -> None:
-    """Serve until told to stop."""
+class BadPolicy(Exception):
+    """The policy cannot be used."""
+
+
+def serve(port: int, seed: Path | None, *, state: Path | None, with_log: bool, as_json: bool, **options: Any) -> None:
+    """Serve until told to stop; ``options`` are those of the emulator."""
     planted = _default(state) if seed is None else _loaded(seed)
     log = RequestLog() if with_log else None
     try:
@@ -48,9 +52,12 @@ def serve(port: int, seed: Path | None, state: Path | None, *, with_log: bool, a
             seed=planted,
             state=state,
             on_request=log and log.note,
+            **options,
         )
     except SeedError as error:
         raise BadSeed(f"{seed.name}: {error}" if seed else str(error)) from error
+    except PolicyError as error:
+        raise BadPolicy(str(error)) from error
     except StateError as error:
         raise CannotServe(str(error)) from error
     except OSError as error:

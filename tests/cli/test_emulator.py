@@ -35,11 +35,13 @@ def seed(tmp_path):
     return path
 
 
-def client(said):
+def client(said, secret="testing"):
     return boto3.client(
         "license-manager",
         endpoint_url=said["url"],
         region_name=said["region"],
+        aws_access_key_id="testing",
+        aws_secret_access_key=secret,
         config=Config(retries={"total_max_attempts": 1}),
     )
 
@@ -230,3 +232,23 @@ def test_a_state_file_that_is_none(run, tmp_path):
     done = run("emulator", "--port", 0, "--state", "state.db")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "Error: state.db: is not a state file; name another file\n"
+
+
+def test_a_policy_and_signatures_are_checked(serving, tmp_path):
+    statement = '{"Effect": "Allow", "Action": "license-manager:Checkout*", "Resource": "*"}'
+    (tmp_path / "policy.json").write_text(f'{{"Statement": {statement}}}')
+    with serving("--json", "--policy", "policy.json", "--verify-signatures") as emulator:
+        assert check_out(emulator.said)["LicenseConsumptionToken"]
+        using = client(emulator.said)
+        with pytest.raises(using.exceptions.AccessDeniedException):
+            using.list_received_licenses()
+        with pytest.raises(using.exceptions.ClientError, match="InvalidSignatureException"):
+            client(emulator.said, secret="wrong").list_received_licenses()
+
+
+def test_a_policy_that_cannot_be_used(run, tmp_path):
+    statement = '{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {}}'
+    (tmp_path / "policy.json").write_text(f'{{"Statement": {statement}}}')
+    done = run("emulator", "--policy", "policy.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Invalid value for '--policy': policy.json: Statement[0]: Condition: " in done.stderr

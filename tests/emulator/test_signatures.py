@@ -34,12 +34,11 @@ def connect(lm):
     clients = []
 
     def make(secret="testing", key="testing", token=None, config=ONCE, **options):
-        session = boto3.Session(key, secret, token)
-        clients.append(
-            session.client(
-                "license-manager", **{"endpoint_url": lm.url, "region_name": lm.region, **options}, config=config
-            )
-        )
+        core = Session()
+        core.register_component("data_loader", LOADER)
+        session = boto3.Session(key, secret, token, botocore_session=core)
+        where = {"endpoint_url": lm.url, "region_name": lm.region, **options}
+        clients.append(session.client("license-manager", config=config, **where))
         return clients[-1]
 
     yield make

@@ -1,0 +1,155 @@
+"""The policies that the page on IAM shows are enough, and none of their actions is too much."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from freezegun import freeze_time
+
+from meterguard import AuthorizationRefused, EntitlementDenied
+from meterguard.emulator import Emulator
+from meterguard.events import CheckInFailed
+from tests.documents.pages import blocks
+
+POLICIES = {
+    (one := json.loads(block.text))["Statement"][0]["Sid"]: one
+    for block in blocks("json")
+    if block.place.startswith("docs/how-to/iam-policy.md")
+}
+
+
+def without(action, *names):
+    """One policy of the statements shown, without one of their actions."""
+    statements = [statement for name in names for statement in POLICIES[name]["Statement"]]
+    kept = [[one for one in statement["Action"] if one != f"license-manager:{action}"] for statement in statements]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{**one, "Action": rest} for one, rest in zip(statements, kept, strict=True)],
+    }
+
+
+class World:
+    """Two guards under a policy, and time that moves for it and the service alike."""
+
+    def __init__(self, lm, guard, others, frozen):
+        self.lm, self.guard, self.others, self.frozen = lm, guard, others, frozen
+        self.events = []
+        guard.subscribe(self.events.append)
+        self.gate = guard.requires_entitlement("Seats", 1, "Count")
+        self.run = self.gate(lambda: "ran")
+
+    def advance(self, seconds):
+        self.frozen.tick(seconds)
+        self.lm.clock.advance(seconds)
+
+    def refused(self):
+        """The operations that were refused so far."""
+        return {one.operation for one in self.lm.requests if one.error == "AccessDeniedException"}
+
+
+@pytest.fixture
+def world(environment, make_guard):
+    """``world(policy)``: a product with three seats, leases of a minute."""
+    opened = []
+
+    def make(policy, **options):
+        lm = Emulator(policy=policy).start()
+        opened.append(lm)
+        own = {"issuer_account": lm.account_id, "beneficiary": "a customer"} if "beneficiary" in options else {}
+        licence = lm.add_license("ACME-1", [("Seats", 3, "Count")], ttl=60, **own)
+        return World(lm, make_guard(lm, licence, **options), make_guard(lm, licence, **options), frozen)
+
+    freezer = freeze_time(datetime.now(UTC))
+    frozen = freezer.start()
+    yield make
+    freezer.stop()
+    for lm in opened:
+        lm.close()
+
+
+class TestLeases:
+    def test_the_policy_is_enough_for_a_whole_life(self, world):
+        here = world(POLICIES["MeterguardLeases"])
+        assert here.run() == "ran"
+        here.advance(55)
+        assert here.run() == "ran"
+        here.lm.wait_for_calls("ExtendLicenseConsumption", done=True)
+        here.advance(55)
+        assert here.run() == "ran"
+        here.guard.close()
+        assert here.refused() == set()
+        assert here.lm.usage("ACME-1") == {"Seats": 0}
+        assert {one.operation for one in here.lm.requests} == {
+            action.removeprefix("license-manager:") for action in POLICIES["MeterguardLeases"]["Statement"][0]["Action"]
+        }
+
+    @pytest.mark.parametrize("on_unknown", ["grace", "deny", "allow"])
+    def test_without_checkout_nothing_runs(self, world, on_unknown):
+        here = world(without("CheckoutLicense", "MeterguardLeases"), on_unknown=on_unknown)
+        with pytest.raises(AuthorizationRefused, match="license-manager:CheckoutLicense") as refused:
+            here.run()
+        assert refused.value.code == "AccessDeniedException"
+        assert "arn:" not in str(refused.value)
+        assert here.refused() == {"CheckoutLicense"}
+
+    @pytest.mark.parametrize("on_unknown", ["grace", "allow"])
+    def test_without_renewal_a_lease_lives_to_its_end_and_no_grace_follows(self, world, on_unknown):
+        here = world(without("ExtendLicenseConsumption", "MeterguardLeases"), on_unknown=on_unknown, timeout=0.5)
+        here.run()
+        here.advance(55)
+        assert here.run() == "ran"
+        here.lm.wait_for_calls("ExtendLicenseConsumption", done=True)
+        here.advance(4)
+        assert here.run() == "ran"
+        here.advance(2)
+        with here.lm.down(), pytest.raises(AuthorizationRefused, match="license-manager:ExtendLicenseConsumption"):
+            here.run()
+        here.advance(6)
+        assert here.run() == "ran"
+        assert here.refused() == {"ExtendLicenseConsumption"}
+        assert here.lm.usage("ACME-1") == {"Seats": 1}
+
+    def test_without_check_in_a_seat_stays_taken_until_its_lease_ends(self, world):
+        here = world(without("CheckInLicense", "MeterguardLeases"))
+        here.run()
+        here.guard.close()
+        assert here.refused() == {"CheckInLicense"}
+        assert here.lm.usage("ACME-1") == {"Seats": 1}
+        assert [event.code for event in here.events if isinstance(event, CheckInFailed)] == ["AccessDeniedException"]
+        here.advance(60)
+        assert here.lm.usage("ACME-1") == {"Seats": 0}
+
+
+# What an account that received its licence may list, and one that asks for its own.
+LISTS = {"ListReceivedLicenses": {}, "ListLicenses": {"beneficiary": "a customer"}}
+
+
+class TestUsage:
+    def exhausted(self, here):
+        """Whether it is proven that all seats are taken, when they are."""
+        here.others.requires_entitlement("Seats", 3, "Count")(lambda: None)()
+        with pytest.raises(EntitlementDenied) as denied, here.gate:
+            pass
+        assert not isinstance(denied.value, AuthorizationRefused)
+        return here.guard.is_exhausted(denied.value)
+
+    @pytest.mark.parametrize("listing", sorted(LISTS))
+    def test_the_policies_are_enough_to_prove_it(self, world, listing):
+        here = world(without("", "MeterguardLeases", "MeterguardUsage"), **LISTS[listing])
+        assert self.exhausted(here)
+        assert here.refused() == set()
+
+    @pytest.mark.parametrize("listing", sorted(LISTS))
+    def test_without_the_list_it_stays_unproven_for_the_account_that_needs_it(self, world, listing):
+        for needed, options in LISTS.items():
+            here = world(without(listing, "MeterguardLeases", "MeterguardUsage"), **options)
+            assert self.exhausted(here) == (listing != needed)
+            assert here.refused() == ({listing} if listing == needed else set())
+
+    @pytest.mark.parametrize("listing", sorted(LISTS))
+    def test_without_usage_it_stays_unproven(self, world, listing):
+        here = world(without("GetLicenseUsage", "MeterguardLeases", "MeterguardUsage"), **LISTS[listing])
+        assert not self.exhausted(here)
+        assert here.refused() == {"GetLicenseUsage"}

@@ -70,6 +70,14 @@ def test_a_session_made_before_is_answered_too(lm, licence):
     assert seats(lm) == 1
 
 
+def test_a_session_made_meanwhile_is_answered_once(lm, licence, monkeypatch):
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    for n in range(3):
+        with lm.in_process():
+            check_out(boto3.client("license-manager"), licence, ClientToken=str(n))
+    assert lm.calls("CheckoutLicense") == 3
+
+
 def test_an_old_session_put_back_by_others_is_answered_too(lm, licence, monkeypatch):
     boto3.setup_default_session()
     old = boto3.DEFAULT_SESSION

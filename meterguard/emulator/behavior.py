@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 __all__ = ("Behavior",)
 
@@ -13,13 +15,25 @@ class Behavior:
     """How this service behaves where its documentation is silent.
 
     All times are in seconds; what ends in ``_error`` is the code of the error answered.
+
+    Raises:
+        ValueError: A switch was given what it does not know.
     """
 
     replay_window: float = 600
     """How long a ``ClientToken`` is remembered; ``CreateToken``'s always for its documented 600."""
 
+    replay_mismatch_error: str = "InvalidParameterValueException"
+    """Sending a ``ClientToken`` again with other parameters."""
+
     extend_from: Literal["now", "expiration"] = "now"
     """Where an extension is counted from."""
+
+    extend_cap: float | None = None
+    """For how long after its issue a checkout can be kept by extending it. None: without limit."""
+
+    dry_run: Literal["unchanged", "as_if", "empty"] = "unchanged"
+    """What a ``DryRun`` answers: the expiration as it is, as it would be, or nothing. It never extends."""
 
     cut_at_end: bool = True
     """Whether a checkout ends with its licence, if that is before its own time is over."""
@@ -27,11 +41,25 @@ class Behavior:
     token_bound_to_region: bool = False
     """Whether a checkout can be extended and returned only in the Region that it was made in."""
 
+    token_bound_to_account: bool = True
+    """Whether a checkout can be extended and returned only by the account that made it."""
+
+    node_keeps_seat: bool = False
+    """Whether a checkout that repeats one which its ``NodeId`` holds is that one with a new lifetime, and takes no
+    further units. If not, a ``NodeId`` is only echoed."""
+
     sign_checkouts: bool = False
     """Whether ``CheckoutLicense`` answers a ``SignedToken`` as ``CheckoutBorrowLicense`` does."""
 
     not_provisional_error: str = "InvalidParameterValueException"
     """A provisional checkout of a licence without a provisional configuration."""
+
+    unfit_type_error: str | None = None
+    """A perpetual checkout of units that can be returned, or a provisional one of units that cannot. None: both are
+    given."""
+
+    perpetual_feature_error: str | None = None
+    """A perpetual checkout of a feature (unit None). None: it is like a provisional one."""
 
     lost_error: str = "ResourceNotFoundException"
     """Extending what has lapsed, was returned, or belongs to a licence that is not available."""
@@ -44,6 +72,9 @@ class Behavior:
 
     check_in_by_default: bool = False
     """Whether an entitlement that does not say ``AllowCheckIn`` can be returned."""
+
+    units_return_after: float = 0
+    """How long after a check-in its units are free again. Until then they count as in use."""
 
     unknown_sku_error: str = "ResourceNotFoundException"
     """Checking out where no licence has this SKU and fingerprint."""
@@ -66,6 +97,9 @@ class Behavior:
     reset_ends_checkouts: bool = False
     """Whether ``ResetUsage`` also ends what is held; if not, it gives back only what was spent."""
 
+    version_ends_checkouts: bool = False
+    """Whether a new version of a licence ends what is held of it; if not, it is kept and can be extended."""
+
     missing_beneficiary_error: str = "InvalidParameterValueException"
     """Checking out one's own licence without naming the beneficiary."""
 
@@ -74,6 +108,15 @@ class Behavior:
 
     reduce_value: bool = False
     """Whether an item for which too few units are left is cut down instead of left out."""
+
+    bad_item_error: str = "ValidationException"
+    """Asking for units that are not a positive whole number, or for one name twice."""
+
+    zero_units: bool = False
+    """Whether 0 of what is counted may be asked for."""
+
+    duplicate_names: Literal["refuse", "sum"] = "refuse"
+    """What becomes of a request that names an entitlement twice."""
 
     feature_value: Literal["ignore", "refuse"] = "ignore"
     """What becomes of a ``Value`` asked of a feature (unit None) that is not a whole number."""
@@ -133,3 +176,33 @@ class Behavior:
     def names(cls) -> frozenset[str]:
         """The names of all switches."""
         return frozenset(field.name for field in fields(cls))
+
+    def __post_init__(self) -> None:
+        for name, hint in _hints().items():
+            value = getattr(self, name)
+            if not _fits(value, hint):
+                raise ValueError(f"{name}: {value!r} is not one of its values, {_described(hint)}")
+
+
+@cache
+def _hints() -> dict[str, Any]:
+    return get_type_hints(Behavior)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if isinstance(hint, UnionType):
+        return any(_fits(value, one) for one in get_args(hint))
+    if hint in (int, float):
+        return type(value) in (int, hint) and value >= 0  # type: ignore[operator]
+    return type(value) is hint and value != ""
+
+
+def _described(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return " or ".join(map(repr, get_args(hint)))
+    if isinstance(hint, UnionType):
+        return " or ".join(map(_described, get_args(hint)))
+    words = {bool: "True or False", str: "the code of an error", int: "a whole number, at least 0"}
+    return words.get(hint, "None" if hint is type(None) else "a number, at least 0")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .pools import Limits, State
+from .pools import State
+from .portions import Limits
 
 __all__ = ("Answer", "Call", "Caller", "Handler", "Sign")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from .behavior import Behavior
 from .calls import Answer, Call
-from .errors import malformed
+from .errors import ServiceError
 from .licenses import FEATURE, Checkout, Item, Kind, License, Wanted
-from .pools import Ask
+from .portions import Ask
 from .proof import proof_of
 from .wire import zoned, zoneless
 
@@ -49,6 +50,8 @@ def extend_license_consumption(call: Call, parameters: Mapping[str, Any]) -> Ans
     token = parameters["LicenseConsumptionToken"]
     caller, dry_run = call.caller, parameters.get("DryRun", False)
     checkout = call.state.extend(token, caller.account, call.now, dry_run=dry_run, region=caller.region)
+    if dry_run and call.state.behavior.dry_run == "empty":
+        return {}
     return {"LicenseConsumptionToken": checkout.token, "Expiration": zoned(checkout.expires)}
 
 
@@ -89,10 +92,17 @@ def _allowed(item: Item, behavior: Behavior) -> Answer:
 
 def wanted_items(items: Sequence[Mapping[str, Any]], behavior: Behavior) -> list[Wanted]:
     """What a request asks for, item by item."""
-    names = {item["Name"] for item in items}
-    if len(names) < len(items):
-        raise malformed("Entitlements must not name an entitlement twice.")
-    return [_wanted_one(item, behavior) for item in items]
+    wanted = [_wanted_one(item, behavior) for item in items]
+    if len({one.name for one in wanted}) == len(wanted):
+        return wanted
+    if behavior.duplicate_names == "refuse":
+        raise ServiceError(behavior.bad_item_error, "Entitlements must not name an entitlement twice.")
+    sums: dict[tuple[str, str], Wanted] = {}
+    for one in wanted:
+        before = sums.setdefault((one.name, one.unit), one)
+        if before is not one and before.count is not None and one.count is not None:
+            sums[one.name, one.unit] = replace(one, count=before.count + one.count)
+    return list(sums.values())
 
 
 def _wanted_one(item: Mapping[str, Any], behavior: Behavior) -> Wanted:
@@ -100,8 +110,8 @@ def _wanted_one(item: Mapping[str, Any], behavior: Behavior) -> Wanted:
     is_whole = _DIGITS.fullmatch(value) is not None
     if unit == FEATURE:
         if value and not is_whole and behavior.feature_value == "refuse":
-            raise malformed(f"Value of {name} must be a non-negative whole number.")
+            raise ServiceError(behavior.bad_item_error, f"Value of {name} must be a non-negative whole number.")
         return Wanted(name, unit)
-    if not is_whole or int(value) == 0:
-        raise malformed(f"Value of {name} must be a positive whole number.")
+    if not is_whole or (int(value) == 0 and not behavior.zero_units):
+        raise ServiceError(behavior.bad_item_error, f"Value of {name} must be a positive whole number.")
     return Wanted(name, unit, int(value))

@@ -63,7 +63,7 @@ class Desk:
         self._signer = signer
         self._verify = verify
         self._authorize = authorize
-        self._replays = Replays(state.behavior.replay_window, kept.table("replays"))
+        self._replays = Replays(state.behavior, kept.table("replays"))
         self._in_flight: Counter[str] = Counter()
         self._arrival = threading.Condition()
         self._most_requests = most_requests

@@ -142,3 +142,9 @@ class Checkout:
     node_id: str | None = None
     version: int = 1
     region: str | None = None
+    is_returned: bool = False
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it took units."""
+        return any(item.count is not None for item in self.items)

@@ -8,40 +8,25 @@ checkout or borrow, or spent for good by a perpetual one.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from dataclasses import replace
 
 from .behavior import Behavior
 from .errors import ServiceError, elsewhere, wrong_value
 from .grants import Grants, ready_grant
-from .licenses import Checkout, Entitlement, Item, Kind, License, Wanted
+from .licenses import Checkout, Entitlement, License, Wanted
 from .periods import period_of
+from .portions import Ask, can_be_returned, portion, whole
 from .tables import MakeTable, plain
 from .tags import Tags
 from .tokens import Tokens
 
-__all__ = ("Ask", "Limits", "State")
+__all__ = ("State",)
 
 # A perpetual checkout has no lifetime; its token is remembered for as long as AWS's own example prints.
 _PERPETUAL_SECONDS = 3600
 
-Limits = Mapping[str, int]
 _Units = MutableMapping[tuple[str, str], int]
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A request to check out. ``limits`` is a fault's: the most that each named item may be given."""
-
-    account: str
-    sku: str
-    key_fingerprint: str
-    kind: Kind
-    wanted: Sequence[Wanted]
-    beneficiary: str | None = None
-    node_id: str | None = None
-    limits: Limits | None = None
-    region: str | None = None
 
 
 class State:
@@ -84,6 +69,8 @@ class State:
             before = current.sku, current.key_fingerprint
             self._by_product[before] = tuple(one for one in self._by_product[before] if one != arn)
             self._list(version)
+        if self.behavior.version_ends_checkouts:
+            self._end_held(arn)
         return version
 
     def reset_usage(self, arn: str, now: float) -> None:
@@ -91,9 +78,7 @@ class State:
         self.lapse(now)
         self._forget_spent(arn)
         if self.behavior.reset_ends_checkouts:
-            for checkout in [one for one in self.checkouts(now) if one.arn == arn]:
-                del self._checkouts[checkout.token]
-                self._move(checkout, self._held, -1)
+            self._end_held(arn)
 
     def receive(self, arn: str, account: str, status: str, operations: Sequence[str] | None = None) -> None:
         """Set what has become of a licence that an account received, and what it may do with it."""
@@ -153,14 +138,18 @@ class State:
         lifetime = licence.lifetime
         if ask.kind == "PROVISIONAL" and lifetime is None:
             raise ServiceError(self.behavior.not_provisional_error, "The license does not allow provisional checkouts.")
+        end = self._end_of(licence, now, _PERPETUAL_SECONDS if lifetime is None else lifetime)
+        held = self._held_by_node(licence, ask)
+        if held is not None:
+            return self._put(replace(held, issued=now, expires=end)), licence
         checkout = Checkout(
             token=self._new_token(),
             arn=licence.arn,
             account=ask.account,
             kind=ask.kind,
-            items=self._grant(licence, ask),
+            items=portion(licence, ask, self._used(licence), self.behavior),
             issued=now,
-            expires=self._end_of(licence, now, _PERPETUAL_SECONDS if lifetime is None else lifetime),
+            expires=end,
             beneficiary=ask.beneficiary,
             node_id=ask.node_id,
             version=licence.version,
@@ -192,7 +181,7 @@ class State:
             arn=licence.arn,
             account=account,
             kind="BORROW",
-            items=self._grant_all(licence, wanted),
+            items=whole(licence, wanted, self._used(licence), self.behavior),
             issued=now,
             expires=self._end_of(licence, now, licence.borrow_lifetime or 0),
             node_id=node_id,
@@ -208,18 +197,16 @@ class State:
         """Give a provisional checkout a further lifetime."""
         self.lapse(now)
         checkout = self._find(token, account, region, self.behavior.lost_error)
-        if checkout.kind != "PROVISIONAL":
+        if checkout.kind == "BORROW" or (checkout.kind == "PERPETUAL" and checkout.is_counted):
             raise wrong_value("Only a provisional checkout can be extended.")
         licence = self._versions[checkout.arn][-1]
-        if not licence.is_usable_at(now) or licence.lifetime is None or not self._may_use(licence, account):
+        if not licence.is_usable_at(now) or licence.lifetime is None or not self._may_use(licence, checkout.account):
             raise ServiceError(self.behavior.lost_error, "The license is not available.")
-        self._require_granted(licence, account, "ExtendConsumptionLicense")
-        if not dry_run:
-            start = now if self.behavior.extend_from == "now" else checkout.expires
-            checkout = replace(checkout, expires=self._end_of(licence, start, licence.lifetime))
-            self._checkouts[token] = checkout
-            heapq.heappush(self._expiries, (checkout.expires, token))
-        return checkout
+        self._require_granted(licence, checkout.account, "ExtendConsumptionLicense")
+        extended = self._extended(checkout, licence, licence.lifetime, now)
+        if dry_run:
+            return extended if self.behavior.dry_run == "as_if" else checkout
+        return self._put(extended)
 
     def check_in(
         self, token: str, account: str, now: float, beneficiary: str | None = None, *, region: str | None = None
@@ -229,11 +216,14 @@ class State:
         checkout = self._find(token, account, region, self.behavior.check_in_gone_error)
         if beneficiary is not None and beneficiary != checkout.beneficiary:
             raise wrong_value("The beneficiary is not that of the checkout.")
-        self._require_granted(self._versions[checkout.arn][-1], account, "CheckInLicense")
+        self._require_granted(self._versions[checkout.arn][-1], checkout.account, "CheckInLicense")
         if not self._may_return(checkout):
             raise ServiceError(self.behavior.check_in_refused_error, "The entitlements cannot be checked in.")
-        del self._checkouts[token]
-        self._move(checkout, self._held, -1)
+        if self.behavior.units_return_after > 0:
+            end = min(checkout.expires, now + self.behavior.units_return_after)
+            self._put(replace(checkout, expires=end, is_returned=True))
+            return
+        self._end(checkout)
 
     def lapse(self, now: float) -> None:
         """Return to the pool what has expired."""
@@ -243,16 +233,14 @@ class State:
             # An extension leaves its old expiry in the heap.
             if checkout is None or checkout.expires != expiry:
                 continue
-            del self._checkouts[token]
-            if checkout.kind != "PERPETUAL":
-                self._move(checkout, self._held, -1)
+            self._end(checkout)
 
     # Reading
 
     def checkouts(self, now: float) -> Iterator[Checkout]:
         """Everything that is held and has not lapsed."""
         self.lapse(now)
-        return (one for one in self._checkouts.values() if one.kind != "PERPETUAL")
+        return (one for one in self._checkouts.values() if one.kind != "PERPETUAL" and not one.is_returned)
 
     def consumed(self, arn: str, name: str) -> int:
         """Units in use: held and spent, when last looked at."""
@@ -321,54 +309,44 @@ class State:
             return ServiceError(self.behavior.pending_license_error, "The license is not available yet.")
         return ServiceError(self.behavior.unusable_license_error, "No Entitlements Allowed")
 
-    def _grant(self, licence: License, ask: Ask) -> tuple[Item, ...]:
-        items = [item for item in (self._grant_one(licence, wanted) for wanted in ask.wanted) if item is not None]
-        if not items or (len(items) < len(ask.wanted) and not self.behavior.partial_results):
-            raise ServiceError("NoEntitlementsAllowedException", "No Entitlements Allowed")
-        return tuple(items) if ask.limits is None else _limited(items, ask.limits)
+    def _used(self, licence: License) -> Callable[[str], int]:
+        return lambda name: self.consumed(licence.arn, name)
 
-    def _grant_all(self, licence: License, wanted: Sequence[Wanted]) -> tuple[Item, ...]:
-        found = [self._grant_one(licence, one) for one in wanted]
-        items = tuple(item for item, one in zip(found, wanted, strict=True) if item and item.count == one.count)
-        if len(items) < len(wanted):
-            code = self.behavior.borrow_partly_error if items else "NoEntitlementsAllowedException"
-            raise ServiceError(code, "Not all of the entitlements are available.")
-        return items
-
-    def _grant_one(self, licence: License, wanted: Wanted) -> Item | None:
-        held = licence.entitlement(wanted.name)
-        if held is None or held.unit != wanted.unit:
+    def _held_by_node(self, licence: License, ask: Ask) -> Checkout | None:
+        if not self.behavior.node_keeps_seat or ask.node_id is None or ask.kind != "PROVISIONAL":
             return None
-        if not held.is_counted or wanted.count is None:
-            return Item(held.name, held.unit, None, held.value)
-        count = wanted.count
-        if held.max_count is not None and not held.overage:
-            left = held.max_count - self.consumed(licence.arn, held.name)
-            if self.behavior.reduce_value:
-                count = min(count, left)
-            if count > left or count <= 0:
-                return None
-        return Item(held.name, held.unit, count)
+        asked = licence.arn, ask.account, "PROVISIONAL", ask.node_id, {(one.name, one.count) for one in ask.wanted}
+        for one in self._checkouts.values():
+            items = {(item.name, item.count) for item in one.items}
+            if not one.is_returned and (one.arn, one.account, one.kind, one.node_id, items) == asked:
+                return one
+        return None
+
+    def _extended(self, checkout: Checkout, licence: License, lifetime: float, now: float) -> Checkout:
+        start = now if self.behavior.extend_from == "now" else checkout.expires
+        end = self._end_of(licence, start, lifetime)
+        if self.behavior.extend_cap is not None:
+            end = min(end, checkout.issued + self.behavior.extend_cap)
+        return replace(checkout, expires=end)
 
     def _find(self, token: str, account: str, region: str | None, code: str) -> Checkout:
         checkout = self._checkouts.get(token)
-        is_away = checkout is not None and checkout.region != region and self.behavior.token_bound_to_region
-        if checkout is None or checkout.account != account or is_away:
+        if checkout is None or checkout.is_returned or not self._is_bound(checkout, account, region):
             raise ServiceError(code, "The license consumption token was not found.")
         return checkout
 
+    def _is_bound(self, checkout: Checkout, account: str, region: str | None) -> bool:
+        is_theirs = checkout.account == account or not self.behavior.token_bound_to_account
+        return is_theirs and (checkout.region == region or not self.behavior.token_bound_to_region)
+
     def _may_return(self, checkout: Checkout) -> bool:
         licence = self._versions[checkout.arn][checkout.version - 1]
-        if checkout.kind != "PROVISIONAL":
-            return checkout.kind == "BORROW" and licence.borrow_early_check_in
-        for item in checkout.items:
-            held = licence.entitlement(item.name)
-            if held is None or not held.is_counted:
-                continue
-            allowed = held.allow_check_in
-            if not (self.behavior.check_in_by_default if allowed is None else allowed):
-                return False
-        return True
+        if checkout.kind == "BORROW":
+            return licence.borrow_early_check_in
+        if checkout.kind == "PERPETUAL" and checkout.is_counted:
+            return False
+        held = (licence.entitlement(item.name) for item in checkout.items)
+        return all(can_be_returned(one, self.behavior) for one in held if one is not None and one.is_counted)
 
     def _end_of(self, licence: License, start: float, lifetime: float) -> float:
         end = licence.end if self.behavior.cut_at_end else None
@@ -376,22 +354,24 @@ class State:
 
     def _keep(self, checkout: Checkout) -> None:
         self._move(checkout, self._spent if checkout.kind == "PERPETUAL" else self._held, +1)
+        self._put(checkout)
+
+    def _put(self, checkout: Checkout) -> Checkout:
         self._checkouts[checkout.token] = checkout
         heapq.heappush(self._expiries, (checkout.expires, checkout.token))
+        return checkout
+
+    def _end(self, checkout: Checkout) -> None:
+        del self._checkouts[checkout.token]
+        if checkout.kind != "PERPETUAL":
+            self._move(checkout, self._held, -1)
+
+    def _end_held(self, arn: str) -> None:
+        for checkout in [one for one in self._checkouts.values() if one.arn == arn and one.kind != "PERPETUAL"]:
+            self._end(checkout)
 
     def _move(self, checkout: Checkout, pool: _Units, sign: int) -> None:
         for item in checkout.items:
             if item.count is not None:
                 key = checkout.arn, item.name
                 pool[key] = pool.get(key, 0) + sign * item.count
-
-
-def _limited(items: Sequence[Item], limits: Limits) -> tuple[Item, ...]:
-    kept = []
-    for item in items:
-        most = limits.get(item.name)
-        if most is None:
-            kept.append(item)
-        elif most > 0:
-            kept.append(item if item.count is None else replace(item, count=min(item.count, most)))
-    return tuple(kept)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .behavior import Behavior
 from .calls import Answer
-from .errors import wrong_value
+from .errors import ServiceError
 
 __all__ = ("Remembered", "Replays")
 
@@ -29,8 +30,8 @@ class Remembered:
 class Replays:
     """First answers by account, operation and token. Only successes are remembered."""
 
-    def __init__(self, window: float, answers: MutableMapping[Key, Remembered]) -> None:
-        self._window = window
+    def __init__(self, behavior: Behavior, answers: MutableMapping[Key, Remembered]) -> None:
+        self._behavior = behavior
         self._answers = answers
         self._order = deque((known.until, key) for key, known in answers.items())
 
@@ -41,12 +42,13 @@ class Replays:
         if known is None or known.until <= now:
             return None
         if known.asked != parameters:
-            raise wrong_value("The client token was used before with other parameters.")
+            code = self._behavior.replay_mismatch_error
+            raise ServiceError(code, "The client token was used before with other parameters.")
         return known.answer
 
     def remember(self, key: Key, parameters: Mapping[str, Any], answer: Answer, now: float) -> None:
         """Keep the first answer to this token."""
-        until = now + _DOCUMENTED.get(key[1], self._window)
+        until = now + _DOCUMENTED.get(key[1], self._behavior.replay_window)
         self._answers[key] = Remembered(parameters, answer, until)
         self._order.append((until, key))
 

@@ -16,7 +16,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from meterguard.emulator import Behavior, Emulator
 from meterguard.emulator.errors import ServiceError
 from meterguard.emulator.licenses import Wanted
-from meterguard.emulator.pools import Ask, State
+from meterguard.emulator.pools import State
+from meterguard.emulator.portions import Ask
 from meterguard.emulator.terms import build_license
 
 TTL = 60

@@ -26,10 +26,11 @@ from .replays import Replays
 from .service import Operation, describe
 from .signatures import Verify
 
-__all__ = ("Desk", "refuse_unread")
+__all__ = ("Desk",)
 
 _PREFIX = "AWSLicenseManager."
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/[^/,\s]*/([^/,\s]+)/")
+_NOT_PRINTED = re.compile("[^ -~]")
 _log = logging.getLogger("meterguard.emulator")
 
 
@@ -71,12 +72,14 @@ class Desk:
 
     def arrive(self, headers: RawHeaders, body: bytes) -> Request:
         """Record a request, and find the fault that it meets. The names of headers are in lower case."""
-        target, authorization = _known_headers(headers)
-        operation = target.removeprefix(_PREFIX)
-        refused = None
+        target, authorization, kind = _known_headers(headers)
+        operation, refused = target.removeprefix(_PREFIX), None
         try:
+            if operation == target:
+                raise _unknown()
             if self._verify is not None:
                 self._verify(operation, headers, body, self._clock.now())
+            wire.check_content_type(kind)
             parameters = wire.decode(body)
         except ServiceError as error:
             parameters, refused = {}, error
@@ -152,6 +155,17 @@ class Desk:
         _log.error("%s: the emulator failed", what, exc_info=error)
         self.bugs.append(error)
 
+    def refuse_unread(self, error: ServiceError) -> Reply:
+        """The reply to what is no request of this protocol at all, and is not recorded as one."""
+        body = wire.encode_error(error)
+        headers = [
+            (b"content-type", wire.CONTENT_TYPE.encode()),
+            (b"x-amzn-requestid", _request_id(self._new_id()).encode()),
+            (b"x-amzn-errortype", error.code.encode()),
+            (b"connection", b"close"),
+        ]
+        return Reply(error.status or status_of(error.code), headers, body, len(body))
+
     def _caller(self, authorization: str) -> Caller:
         found = _CREDENTIAL.search(authorization)
         if found is None:
@@ -180,7 +194,7 @@ class Desk:
     def _carry_out(self, request: Request) -> None:
         handler = OPERATIONS.get(request.operation)
         if handler is None:
-            raise ServiceError("UnknownOperationException", "The operation is not known.")
+            raise _unknown()
         operation = describe(request.operation)
         try:
             if self._authorize is not None:
@@ -233,9 +247,9 @@ class Desk:
     def _refuse(self, request: Request, error: ServiceError) -> Reply:
         request.error = error.code
         status = error.status or status_of(error.code, smithy=self.state.behavior.smithy_statuses)
-        more = [(b"x-amzn-errortype", error.code.encode("ascii", "replace"))]
+        more = [(b"x-amzn-errortype", _header(error.code))]
         if error.location is not None and status == 308:
-            more.append((b"location", error.location.encode("ascii", "replace")))
+            more.append((b"location", _header(error.location)))
         return self._finished(request, status, wire.encode_error(error), more=more)
 
     def _succeed(self, request: Request) -> Reply:
@@ -268,29 +282,16 @@ class Desk:
         return Reply(status, headers, body, length)
 
 
-def refuse_unread(*, too_large: bool) -> Reply:
-    """The reply to what is no request of this protocol at all."""
-    if too_large:
-        error = ServiceError("RequestEntityTooLargeException", "The request body is too large.")
-    else:
-        error = ServiceError("UnknownOperationException", "Operations are asked for by POST.")
-    headers = [
-        (b"content-type", wire.CONTENT_TYPE.encode()),
-        (b"x-amzn-errortype", error.code.encode()),
-        (b"connection", b"close"),
-    ]
-    body = wire.encode_error(error)
-    return Reply(status_of(error.code), headers, body, len(body))
-
-
-def _known_headers(headers: RawHeaders) -> tuple[str, str]:
-    target = authorization = b""
+def _known_headers(headers: RawHeaders) -> tuple[str, str, str | None]:
+    target, authorization, kind = b"", b"", None
     for name, value in headers:
         if name == b"x-amz-target":
             target = value
         elif name == b"authorization":
             authorization = value
-    return target.decode("latin-1"), authorization.decode("latin-1")
+        elif name == b"content-type":
+            kind = value.decode("latin-1")
+    return target.decode("latin-1"), authorization.decode("latin-1"), kind
 
 
 def _listed(operation: Operation, error: ServiceError) -> ServiceError:
@@ -299,6 +300,15 @@ def _listed(operation: Operation, error: ServiceError) -> ServiceError:
         return error
     other = {"InvalidParameterValueException": malformed, "ValidationException": wrong_value}.get(error.code)
     return error if other is None else other(error.message)
+
+
+def _unknown() -> ServiceError:
+    return ServiceError("UnknownOperationException", "The operation is not known.")
+
+
+def _header(text: str) -> bytes:
+    """A text that a caller may have chosen, as one line of a header."""
+    return _NOT_PRINTED.sub("?", text).encode("ascii")
 
 
 def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -11,7 +11,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from .control import Control
-from .dispatch import Desk, refuse_unread
+from .dispatch import Desk
+from .errors import ServiceError
 from .plain_http import deliver, whole_body
 from .record import Reply
 from .waits import Waits
@@ -25,7 +26,9 @@ __all__ = ("application",)
 def application(desk: Desk, waits: Waits, emulator: Emulator) -> Starlette:
     """The service at ``/``, and what steers its emulator below ``/_meterguard``."""
     steering = _Steering(Control(emulator, desk))
-    return Starlette(routes=[Route("/_meterguard{path:path}", steering), Route("/", _Endpoint(desk, waits))])
+    app = Starlette(routes=[Route("/_meterguard{path:path}", steering), Route("/", _Endpoint(desk, waits))])
+    app.router.default = _Elsewhere(desk)
+    return app
 
 
 class _Steering:
@@ -41,6 +44,21 @@ class _Steering:
         await _response(reply)(scope, receive, send)
 
 
+_TOO_LARGE = ServiceError("RequestEntityTooLargeException", "The request body is too large.")
+_NOT_POST = ServiceError("UnknownOperationException", "Operations are asked for by POST.")
+_NOWHERE = ServiceError("UnknownOperationException", "Operations are asked for at /.", status=404)
+
+
+class _Elsewhere:
+    """The ASGI application for every path that is not there."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await _response(self._desk.refuse_unread(_NOWHERE))(scope, receive, send)
+
+
 class _Endpoint:
     """The ASGI application: requests that did not come by the fast lane."""
 
@@ -52,7 +70,8 @@ class _Endpoint:
         http = Request(scope, receive)
         body = await whole_body(http.stream())
         if body is None or http.method != "POST":
-            await _response(refuse_unread(too_large=body is None))(scope, receive, send)
+            refused = self._desk.refuse_unread(_TOO_LARGE if body is None else _NOT_POST)
+            await _response(refused)(scope, receive, send)
             return
         request = self._desk.arrive(scope["headers"], body)
         reply = await self._waits.answer(self._desk, request)

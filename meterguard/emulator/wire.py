@@ -20,6 +20,7 @@ __all__ = (
     "BadAnswerError",
     "check",
     "check_answer",
+    "check_content_type",
     "date_header",
     "decode",
     "encode",
@@ -35,9 +36,18 @@ CONTENT_TYPE = "application/x-amz-json-1.1"
 # Made once, before a test fakes the datetime class.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+# A caller may ask for a lifetime of millions of years; the format has none after 9999.
+_LAST_SECOND = 253_402_300_799
+
 
 class BadAnswerError(Exception):
     """An answer of ours that the service's own model does not allow."""
+
+
+def check_content_type(kind: str | None) -> None:
+    """Refuse another protocol. A request that names none is taken for one of this."""
+    if kind is not None and kind.partition(";")[0].strip().lower() != CONTENT_TYPE:
+        raise ServiceError("UnknownOperationException", f"Content-Type is not {CONTENT_TYPE}.")
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -121,7 +131,7 @@ def _text(second: int) -> str:
 
 
 def _moment(second: int) -> datetime:
-    return _EPOCH + timedelta(seconds=second)
+    return _EPOCH + timedelta(seconds=min(second, _LAST_SECOND))
 
 
 def _without_nulls(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import string
 import sys
 from itertools import count
 
@@ -11,6 +12,7 @@ import pytest
 
 from meterguard.emulator import Behavior, Emulator, EmulatorBug
 
+ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 BUYER, STRANGER, DAY = "222222222222", "333333333333", 24 * 3600
 
 
@@ -106,6 +108,16 @@ class TestTheToken:
                 forged = [*parts[:index], bytes(changed), *parts[index + 1 :]]
                 with pytest.raises(jwt.InvalidTokenError):
                     jwt.decode(written(forged), lm.public_key_pem, algorithms=["PS384"])
+
+    def test_any_changed_character_of_it_is_noticed(self, lm, borrow):
+        signed = borrow(Seats=1)["SignedToken"]
+        jwt.decode(signed, lm.public_key_pem, algorithms=["PS384"])
+        for place, was in enumerate(signed):
+            # The upper bit of a letter's six: of the last letter the lower ones mean nothing, whoever reads it.
+            other = "." if was not in ALPHABET else ALPHABET[ALPHABET.index(was) ^ 32]
+            for now in {other, "!", "\N{SNOWMAN}", "", was * 2} - {was}:
+                with pytest.raises(jwt.InvalidTokenError):
+                    jwt.decode(signed[:place] + now + signed[place + 1 :], lm.public_key_pem, algorithms=["PS384"])
 
     def test_another_emulators_key_does_not_verify_it(self, lm, borrow):
         with pytest.raises(jwt.InvalidSignatureError):

@@ -60,6 +60,18 @@ def test_a_refusal_is_not_remembered(lm, take, client, code):
     take(Seats=1, token="same")
 
 
+def test_tokens_are_an_operations_own(lm, take, client):
+    both = lm.add_license("BOTH", [("Seats", 3, "Count")], borrow_ttl=60)
+    take(Seats=1, of=both, token="same")
+    client.checkout_borrow_license(
+        LicenseArn=both.arn,
+        Entitlements=[{"Name": "Seats", "Unit": "Count", "Value": "1"}],
+        DigitalSignatureMethod="JWT_PS384",
+        ClientToken="same",
+    )
+    assert lm.usage(both) == {"Seats": 2}
+
+
 def test_tokens_are_the_accounts_own(lm, connect, take):
     shared = lm.add_license("SHARED", [("Seats", 2, "Count")], recipients=["222222222222", "333333333333"])
     for account in ("222222222222", "333333333333"):

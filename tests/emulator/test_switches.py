@@ -17,6 +17,16 @@ BUYER, STRANGER = "222222222222", "333333333333"
 PAGE = (ROOT / "docs" / "reference" / "emulator.md").read_text("utf-8")
 REFUSALS = ["InvalidParameterValueException", "ValidationException", "NoEntitlementsAllowedException"]
 
+DOCUMENTED = {"ServerInternalException": 500}
+SMITHY = {
+    **DOCUMENTED,
+    "AccessDeniedException": 401,
+    "AuthorizationException": 403,
+    "ConflictException": 409,
+    "RateLimitExceededException": 429,
+    "RedirectException": 308,
+}
+
 
 @pytest.fixture
 def serving(connect, take):
@@ -522,6 +532,32 @@ class TestBorrowing:
                     ],
                 )
             assert not lm.checkouts(licence)
+
+
+class TestStatuses:
+    """The two tables of HTTP statuses that AWS has published."""
+
+    @pytest.mark.parametrize(("smithy", "table"), [(False, DOCUMENTED), (True, SMITHY)])
+    def test_every_error_has_its_status(self, serving, code, smithy, table):
+        lm, client, take = serving(smithy_statuses=smithy)
+        errors = client.meta.service_model.error_shapes
+        assert len(errors) == 17
+        for error in errors:
+            lm.faults.add("CheckoutLicense", error=error.name)
+            with code(error.name) as refusal:
+                take(Seats=1)
+            assert refusal.response["ResponseMetadata"]["HTTPStatusCode"] == table.get(error.name, 400), error.name
+
+
+class TestRegions:
+    """A-10."""
+
+    def test_a_pool_is_one_in_all_regions(self, lm, connect, take, code):
+        for region in ("us-east-1", "eu-west-1", "ap-southeast-2"):
+            take(Seats=1, using=connect(region=region))
+        assert lm.usage("ACME-1") == {"Seats": 3}
+        with code("NoEntitlementsAllowedException"):
+            take(Seats=1, using=connect(region="sa-east-1"))
 
 
 class TestGrants:

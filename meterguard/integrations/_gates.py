@@ -43,11 +43,13 @@ class Installed:
     """The guard of one application, and how that application answers.
 
     :param guard: the guard given; None: the default one, as it is when it is needed.
+    :param made: the default guard that the settings made, if they made one.
     """
 
-    def __init__(self, guard: MeterGuard | None, options: HttpOptions) -> None:
+    def __init__(self, guard: MeterGuard | None, options: HttpOptions, made: MeterGuard | None = None) -> None:
         self._guard = guard
         self.options = options
+        self.made = made
 
     @property
     def guard(self) -> MeterGuard:
@@ -122,11 +124,12 @@ def set_up(guard: MeterGuard | None, settings: Mapping[str, Any]) -> Installed:
     if not isinstance(enabled, bool):
         raise ConfigurationError(f"enabled must be True or False; got {enabled!r}")
     guard_arguments, options = split(settings)
+    made = None
     if not enabled:
-        guard = install_guard(OpenGuard())
+        guard = made = install_guard(OpenGuard())
     elif guard is None and guard_arguments:
-        install_guard(MeterGuard(**guard_arguments))
-    return Installed(guard, options)
+        made = install_guard(MeterGuard(**guard_arguments))
+    return Installed(guard, options, made)
 
 
 def audit(registered: Iterable[tuple[str, Any]], *, strict: bool) -> list[str]:

@@ -258,7 +258,7 @@ class TestElsewhere:
         assert told(answer) == (400, None if method == "HEAD" else "UnknownOperationException")
 
     @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
-    @pytest.mark.parametrize("path", ["/elsewhere", "//", "/../etc/passwd", "/%00", "/_meterguard/x", "*", "http://x"])
+    @pytest.mark.parametrize("path", ["/elsewhere", "//", "/../etc/passwd", "/%00", "*", "http://x"])
     def test_another_path(self, shared, method, path):
         first = f"{method} {path} HTTP/1.1".encode("latin-1")
         answer = exchange(shared, head(b"Content-Length: 2", first=first) + b"{}")

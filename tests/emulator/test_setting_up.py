@@ -149,10 +149,10 @@ class TestLooking:
         lm.requests.clear()
         assert lm.calls() == 0
 
-    def test_waiting_for_calls(self, lm, take):
+    def test_waiting_for_calls(self, lm, client, take):
         with pytest.raises(TimeoutError, match="0 CheckoutLicense of 1 arrived"):
             lm.wait_for_calls("CheckoutLicense", timeout=0.01)
-        threads = [threading.Thread(target=take, kwargs={"Seats": 1}) for _ in range(3)]
+        threads = [threading.Thread(target=take, kwargs={"Seats": 1, "using": client}) for _ in range(3)]
         for thread in threads:
             thread.start()
         lm.wait_for_calls("CheckoutLicense", 3, done=True)

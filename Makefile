@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint types bench docs clean
+.PHONY: help demo test test-bare lint types bench docs clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -14,19 +14,23 @@ STAMP := $(VENV)/.installed
 CANDIDATES := $(or $(PYTHON),python3.11 python3)
 
 help:
-	@echo 'make demo    show meterguard at work against an emulator of AWS License Manager (no AWS account needed)'
-	@echo 'make test    prove it: the whole test suite; ARGS="-k seats" passes arguments to pytest'
-	@echo 'make lint    ruff, check and format'
-	@echo 'make types   mypy and pyright'
-	@echo 'make bench   measure it beside its peers and floors'
-	@echo 'make docs    build the documentation into docs/_build/html'
-	@echo 'make clean   remove .venv and everything built'
+	@echo 'make demo       show meterguard at work against an emulator of AWS License Manager (no AWS account needed)'
+	@echo 'make test       prove it: the whole test suite; ARGS="-k seats" passes arguments to pytest'
+	@echo 'make test-bare  what of it needs no extra, with none installed'
+	@echo 'make lint       ruff, check and format'
+	@echo 'make types      mypy and pyright'
+	@echo 'make bench      measure it beside its peers and floors'
+	@echo 'make docs       build the documentation into docs/_build/html'
+	@echo 'make clean      remove .venv and everything built'
 
 demo: $(STAMP)-demo
 	@$(VENV)/bin/meterguard demo
 
 test: $(STAMP)-test $(STAMP)-clients
 	$(PY) -m pytest -n 2 $(ARGS)
+
+test-bare: $(STAMP)-bare
+	$(BARE)/bin/python -m pytest -n 2 $(ARGS)
 
 lint: $(STAMP)-lint
 	$(PY) -m ruff check
@@ -54,6 +58,14 @@ $(STAMP)-%: GROUP = --group $*
 $(STAMP)-demo $(STAMP)-test $(STAMP)-lint $(STAMP)-bench $(STAMP)-docs: $(STAMP)-%: pyproject.toml | $(STAMP)
 	@echo 'Setting up $(VENV) for make $*, once ...'
 	@$(PIP_INSTALL) --editable '.[cli,emulator]' $(GROUP)
+	@touch $@
+
+# No extra: what the suite leaves out then is said in tests/extras.py.
+BARE := $(VENV)/bare
+$(STAMP)-bare: pyproject.toml Makefile | $(STAMP)
+	@echo 'Setting up $(BARE), once ...'
+	@$(PY) -m venv --clear --without-pip $(BARE)
+	@$(PY) -m pip --python $(BARE)/bin/python install --quiet --disable-pip-version-check --editable . --group test-bare
 	@touch $@
 
 # Clients that we did not write. The AWS CLI wants a botocore of its own; node and npm come with pyright.

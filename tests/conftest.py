@@ -9,12 +9,27 @@ import sys
 import pytest
 from hypothesis import settings
 
+from tests import extras
+
 # Started in the background by some shells, a process is deaf to Ctrl-C, and so would be those that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A machine that does something else as well is no failure.
 settings.register_profile("meterguard", settings(), deadline=None)
 settings.load_profile("meterguard")
+
+
+def pytest_ignore_collect(collection_path):
+    if collection_path.name.startswith("test_") and extras.missing_for(collection_path):
+        return True
+    return None  # others may have a say
+
+
+def pytest_collection_modifyitems(config, items):
+    left_out = [item for item in items if extras.missing_for_item(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 def forget_default_guard():
@@ -40,6 +55,11 @@ def environment(monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     yield
     forget_default_guard()
+
+
+@pytest.fixture
+def a_server():
+    """For tests that start an emulator elsewhere: without what it takes to serve, they are left out."""
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def test_no_aws_by_accident(project, mark, ini, is_allowed):
     assert ("lead to license-manager.eu-west-1.amazonaws.com" in result.stdout.str()) is not is_allowed
 
 
-def test_the_emulator_and_the_clock(project):
+def test_the_emulator_and_the_clock(project, a_server):
     project(
         """
         import boto3, meterguard, os

@@ -64,7 +64,7 @@ def guarded(gate: Gate, fn: Any) -> Any:
     cls: type[GuardedCallable] = GuardedFunction
     if type(fn) is types.FunctionType:
         make = _maker_by_code(fn)
-        setattr(fn, _MARK, True)
+        setattr(fn, _MARK, id(fn))
     elif isinstance(fn, classmethod | staticmethod):
         return type(fn)(guarded(gate, fn.__func__))
     else:
@@ -82,7 +82,7 @@ def guarded(gate: Gate, fn: Any) -> Any:
 
 # -- what was registered without its guard ----------------------------------------------------------
 
-_MARK = "__meterguard__"
+_MARK = "__meterguard__"  # holds the id of what was guarded, for functools.wraps and its kind copy attributes around
 
 
 def is_bypassed(registered: Any) -> bool:
@@ -94,9 +94,18 @@ def is_bypassed(registered: Any) -> bool:
             registered = registered.func
         if isinstance(registered, GuardedCallable):
             return False
-        is_marked = is_marked or _MARK in getattr(registered, "__dict__", ())
+        is_marked = is_marked or getattr(registered, "__dict__", {}).get(_MARK) == id(registered)
         registered = getattr(registered, "__wrapped__", None)
     return is_marked
+
+
+def is_guarded(registered: Any) -> bool:
+    """Whether a guard stands around something, at whatever depth."""
+    while registered is not None:
+        if isinstance(registered, GuardedCallable) or _MARK in getattr(registered, "__dict__", ()):
+            return True
+        registered = getattr(registered, "__wrapped__", None)
+    return False
 
 
 # -- wrappers, one a kind of callable --------------------------------------------------------------

@@ -225,6 +225,8 @@ def _maker_by_code(fn: types.FunctionType) -> Maker:
 def _maker(fn: Any) -> Maker:
     while isinstance(fn, functools.partial):
         fn = fn.func
+    if _is_async_dispatch(fn):
+        return _coroutine
     if not inspect.isroutine(fn):
         if _is_coroutine_function(fn):
             return _coroutine
@@ -240,6 +242,12 @@ def _is_coroutine_function(fn: Any) -> bool:
     """Also one that is merely marked as such: frameworks mark plain functions that return awaitables."""
     mark = getattr(sys.modules.get("asyncio.coroutines"), "_is_coroutine", None)  # of Python 3.11
     return inspect.iscoroutinefunction(fn) or (mark is not None and getattr(fn, "_is_coroutine", None) is mark)
+
+
+def _is_async_dispatch(fn: Any) -> bool:
+    """What Django's ``method_decorator`` decorates of an async view: a bound plain function that gives a coroutine."""
+    is_dispatch = getattr(fn, "__name__", None) == "dispatch"
+    return is_dispatch and getattr(getattr(fn, "__self__", None), "view_is_async", False) is True
 
 
 # -- what must not be wrapped ----------------------------------------------------------------------

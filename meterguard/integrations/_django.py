@@ -84,7 +84,7 @@ def apply_settings() -> Project:
     else:
         _current = Project(None, options, site, is_enabled=is_enabled)
         is_in_charge = bool(arguments) or not is_enabled
-    if is_first and (is_in_charge or guards._default is None):
+    if guards._default is None or (is_first and is_in_charge):
         install_guard(_guard)
     return _current
 

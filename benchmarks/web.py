@@ -22,7 +22,7 @@ PEERS = {
 """Of each framework the rows of its peers."""
 OURS = {
     "flask": {"flask-protect": "FlaskMeterGuard.protect"},
-    "django": {},
+    "django": {"django-mixin": "EntitlementRequiredMixin", "django-middleware": "EntitlementMiddleware"},
     "starlette": {"starlette-middleware": "EntitlementMiddleware"},
     "fastapi": {"fastapi-entitled": "Depends(Entitled(...))", "fastapi-middleware": "EntitlementMiddleware"},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 from wsgiref.util import setup_testing_defaults
 
 from meterguard import MeterGuard
@@ -82,7 +82,7 @@ def flask_rows(guard: MeterGuard) -> dict[str, Once]:
 
 
 def django_rows(guard: MeterGuard) -> dict[str, Once]:
-    """One application, for all rows decorate a view and nothing else."""
+    """One application for all rows that are about a view and nothing else, and one with a middleware."""
     if peers.find("django") is None:
         return {}
     from django.core.wsgi import get_wsgi_application
@@ -90,13 +90,18 @@ def django_rows(guard: MeterGuard) -> dict[str, Once]:
 
     waffle, ratelimit = peers.find("waffle", "django-waffle"), peers.find("django_ratelimit", "django-ratelimit")
     urls: Any = ModuleType("benchmarks_urls")
-    configure_django(urls, apps=["waffle"] if waffle else [])
+    configure_django(urls, guard, apps=["waffle"] if waffle else [])
+    from django.conf import settings
     from django.http import HttpResponse
 
     def report(_request: Any) -> HttpResponse:
         return HttpResponse("report")
 
-    views = {"django": report, "django-guard": guard.requires_entitlement("Seats", 1, "Count")(report)}
+    views = {
+        "django": report,
+        "django-guard": guard.requires_entitlement("Seats", 1, "Count")(report),
+        "django-mixin": mixed(guard),
+    }
     if ratelimit:
         from django_ratelimit.decorators import ratelimit as limited
 
@@ -108,10 +113,30 @@ def django_rows(guard: MeterGuard) -> dict[str, Once]:
         views["waffle"] = waffle_switch("report")(report)
     urls.urlpatterns = [path(f"{row}/", view) for row, view in views.items()]
     application = get_wsgi_application()
-    return {row: asking(application, f"/{row}/") for row in views}
+    made = {row: asking(application, f"/{row}/") for row in views}
+    settings.MIDDLEWARE = ["meterguard.integrations.django.middleware.EntitlementMiddleware"]
+    return made | {"django-middleware": asking(get_wsgi_application(), "/django/")}
 
 
-def configure_django(urls: ModuleType, apps: list[str]) -> None:
+def mixed(guard: MeterGuard) -> Callable[..., Any]:
+    """A class-based view, which costs more than a function with or without a mixin."""
+    from django.http import HttpResponse
+    from django.views import View
+
+    from meterguard.integrations.django.views import EntitlementRequiredMixin
+
+    class Report(EntitlementRequiredMixin, View):
+        entitlement_required = ("Seats", 1, "Count")
+        entitlement_options: ClassVar = {"guard": guard}
+
+        def get(self, _request: Any) -> HttpResponse:
+            return HttpResponse("report")
+
+    view: Callable[..., Any] = Report.as_view()
+    return view
+
+
+def configure_django(urls: ModuleType, guard: MeterGuard, apps: list[str]) -> None:
     """As little of Django as its peers can do with: a cache in this process, a database in memory."""
     import django
     from django.conf import settings
@@ -120,7 +145,8 @@ def configure_django(urls: ModuleType, apps: list[str]) -> None:
         ALLOWED_HOSTS=["*"],
         CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", *apps],
+        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "meterguard.integrations.django", *apps],
+        METERGUARD={"ENTITLEMENT": ("Seats", 1, "Count"), "ENTITLEMENT_OPTIONS": {"guard": guard}},
         ROOT_URLCONF=urls,
         SECRET_KEY="for requests of its own",  # noqa: S106 - it signs nothing
         SILENCED_SYSTEM_CHECKS=["django_ratelimit.E003", "django_ratelimit.W001"],

@@ -58,5 +58,5 @@ def _registered(app: Any) -> Iterable[tuple[str, Any]]:
         if kind is not None and isinstance(app, kind):
             found: Iterable[tuple[str, Any]] = import_module(f"meterguard.integrations.{integration}").registered(app)
             return found
-    known = ", ".join(name for _, name in _FRAMEWORKS)
-    raise BadApp(f"a {type(app).__name__} cannot be searched for guards; what can be is {known}")
+    known = ", ".join(_FRAMEWORKS.values())
+    raise BadApp(f"a {type(app).__name__} cannot be searched for guards; what can be is an application of {known}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 from wsgiref.util import setup_testing_defaults
 
 from meterguard import MeterGuard
@@ -102,7 +102,38 @@ def django_rows(guard: MeterGuard) -> dict[str, Once]:
 
         switch_on("report")
         views["waffle"] = waffle_switch("report")(report)
-    return {row: asking(django_site(view)) for row, view in views.items()}
+    views |= class_based_views(guard)
+    made = {row: asking(django_site(view)) for row, view in views.items()}
+    return made | {"django-middleware": site_wide(guard, report)}
+
+
+def class_based_views(guard: MeterGuard) -> dict[str, Any]:
+    """A bare one, which costs more than a function, and one with the mixin."""
+    from django.http import HttpResponse
+    from django.views import View
+
+    from meterguard.integrations.django.views import EntitlementRequiredMixin
+
+    class Report(View):
+        def get(self, _request: Any) -> HttpResponse:
+            return HttpResponse("report")
+
+    class Licensed(EntitlementRequiredMixin, Report):
+        entitlement_required = ("Seats", 1, "Count")
+        entitlement_options: ClassVar = {"guard": guard}
+
+    return {"django-class": Report.as_view(), "django-mixin": Licensed.as_view()}
+
+
+def site_wide(guard: MeterGuard, view: Callable[..., Any]) -> Once:
+    """The middleware alone guards."""
+    from django.test import override_settings
+
+    override_settings(
+        METERGUARD={"ENTITLEMENT": ("Seats", 1, "Count"), "ENTITLEMENT_OPTIONS": {"guard": guard}},
+        MIDDLEWARE=["meterguard.integrations.django.middleware.EntitlementMiddleware"],
+    ).enable()
+    return asking(django_site(view))
 
 
 def django_site(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -126,7 +157,7 @@ def configure_django(apps: list[str]) -> None:
         ALLOWED_HOSTS=["*"],
         CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", *apps],
+        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "meterguard.integrations.django", *apps],
         ROOT_URLCONF="each row has one",
         SECRET_KEY="for requests of its own",  # noqa: S106 - it signs nothing
         SILENCED_SYSTEM_CHECKS=["django_ratelimit.E003", "django_ratelimit.W001"],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from .decorators import is_bypassed
 from .errors import ConfigurationError
 from .guard import MeterGuard
 from .ports import ServiceFault, Usage
@@ -45,6 +46,20 @@ def check(guard: MeterGuard, *, live: bool) -> Iterator[Finding]:
         yield Finding("licence", "failed", f"{problem}. This check needs {_ACTIONS}, which gates themselves do not.")
         return
     yield Finding("licence", "ok", "; ".join(map(_shown, usages)) or "nothing in it is counted")
+
+
+def guards(registered: Iterable[tuple[str, Any]]) -> Finding:
+    """Whether what an application has registered is run with the guards that stand around it."""
+    routes = list(registered)
+    bypassed = [name for name, function in routes if is_bypassed(function)]
+    if not bypassed:
+        return Finding("guards", "ok", f"{len(routes)} registered, and no guard stands above its registration")
+    return Finding(
+        "guards",
+        "failed",
+        f"registered without the guard that stands above the registration: {', '.join(bypassed)}; put "
+        "@requires_entitlement(...) below the decorator that registers",
+    )
 
 
 _ACTIONS = "license-manager:GetLicenseUsage and license-manager:ListReceivedLicenses (or ListLicenses)"

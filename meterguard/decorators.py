@@ -64,7 +64,7 @@ def guarded(gate: Gate, fn: Any) -> Any:
     cls: type[GuardedCallable] = GuardedFunction
     if type(fn) is types.FunctionType:
         make = _maker_by_code(fn)
-        setattr(fn, _MARK, True)
+        setattr(fn, _MARK, id(fn))
     elif isinstance(fn, classmethod | staticmethod):
         return type(fn)(guarded(gate, fn.__func__))
     else:
@@ -82,7 +82,7 @@ def guarded(gate: Gate, fn: Any) -> Any:
 
 # -- what was registered without its guard ----------------------------------------------------------
 
-_MARK = "__meterguard__"
+_MARK = "__meterguard__"  # holds the id of what was guarded, for functools.wraps and its kind copy attributes around
 
 
 def is_bypassed(registered: Any) -> bool:
@@ -94,9 +94,18 @@ def is_bypassed(registered: Any) -> bool:
             registered = registered.func
         if isinstance(registered, GuardedCallable):
             return False
-        is_marked = is_marked or _MARK in getattr(registered, "__dict__", ())
+        is_marked = is_marked or getattr(registered, "__dict__", {}).get(_MARK) == id(registered)
         registered = getattr(registered, "__wrapped__", None)
     return is_marked
+
+
+def is_guarded(registered: Any) -> bool:
+    """Whether a guard stands around something, at whatever depth."""
+    while registered is not None:
+        if isinstance(registered, GuardedCallable) or _MARK in getattr(registered, "__dict__", ()):
+            return True
+        registered = getattr(registered, "__wrapped__", None)
+    return False
 
 
 # -- wrappers, one a kind of callable --------------------------------------------------------------
@@ -216,6 +225,8 @@ def _maker_by_code(fn: types.FunctionType) -> Maker:
 def _maker(fn: Any) -> Maker:
     while isinstance(fn, functools.partial):
         fn = fn.func
+    if _is_async_dispatch(fn):
+        return _coroutine
     if not inspect.isroutine(fn):
         if _is_coroutine_function(fn):
             return _coroutine
@@ -231,6 +242,12 @@ def _is_coroutine_function(fn: Any) -> bool:
     """Also one that is merely marked as such: frameworks mark plain functions that return awaitables."""
     mark = getattr(sys.modules.get("asyncio.coroutines"), "_is_coroutine", None)  # of Python 3.11
     return inspect.iscoroutinefunction(fn) or (mark is not None and getattr(fn, "_is_coroutine", None) is mark)
+
+
+def _is_async_dispatch(fn: Any) -> bool:
+    """What Django's ``method_decorator`` decorates of an async view: a bound plain function that gives a coroutine."""
+    is_dispatch = getattr(fn, "__name__", None) == "dispatch"
+    return is_dispatch and getattr(getattr(fn, "__self__", None), "view_is_async", False) is True
 
 
 # -- what must not be wrapped ----------------------------------------------------------------------

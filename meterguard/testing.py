@@ -64,6 +64,8 @@ class Control:
         (``denial_ttl=0``) unless they say so.
     """
 
+    guard_class = MeterGuard
+
     def __init__(self, entitlements: Mapping[str, Any] | None = None, **options: Any) -> None:
         self.emulator = Emulator(region=_REGION)
         self.clock = Clock(self.emulator)
@@ -74,7 +76,9 @@ class Control:
                 self._put(name, *_terms(terms))
         self._licence = self.emulator.add_license(_PRODUCT, entitlements=self._entitlements())
         client = _client(self.emulator, _MINE)
-        self.guard = MeterGuard(_PRODUCT, self._licence.key_fingerprint, client=client, **{"denial_ttl": 0, **options})
+        self.guard = self.guard_class(
+            _PRODUCT, self._licence.key_fingerprint, client=client, **{"denial_ttl": 0, **options}
+        )
 
     # -- what the licence says -------------------------------------------------------------------
 
@@ -254,6 +258,8 @@ class override:  # noqa: N801 - it is used as a decorator and a statement
     :param options: arguments for the guard.
     """
 
+    control_class = Control
+
     def __init__(
         self,
         entitlements: Mapping[str, Any] | None = None,
@@ -267,7 +273,7 @@ class override:  # noqa: N801 - it is used as a decorator and a statement
         self._open: list[tuple[Control, MeterGuard | None]] = []
 
     def __enter__(self) -> Control:
-        control = Control(self._entitlements, **self._options)
+        control = self.control_class(self._entitlements, **self._options)
         self._open.append((control, exchange_guard(control.guard)))
         return control
 
@@ -299,7 +305,7 @@ class override:  # noqa: N801 - it is used as a decorator and a statement
         takes_control = "control" in inspect.signature(test).parameters
 
         def fresh() -> override:
-            return override(self._entitlements, options=self._options)
+            return type(self)(self._entitlements, options=self._options)
 
         def given(control: Control, kwargs: dict[str, Any]) -> dict[str, Any]:
             return {**kwargs, "control": control} if takes_control else kwargs

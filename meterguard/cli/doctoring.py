@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
-from ..checkup import Finding, check
-from ..decorators import is_bypassed
+from ..checkup import Finding, check, guards
 from ..guard import get_guard
 
 
@@ -21,6 +21,7 @@ _FRAMEWORKS = {
     ("flask", "Flask"): "flask",
     ("starlette.applications", "Starlette"): "starlette",
     ("celery", "Celery"): "celery",
+    ("django.core.handlers.base", "BaseHandler"): "django",
 }
 
 
@@ -32,19 +33,7 @@ def examine(app: str | None, *, live: bool) -> Iterator[Finding]:
     routes = None if app is None else list(_registered(_load(app)))
     yield from check(get_guard(), live=live)
     if routes is not None:
-        yield _guards(routes)
-
-
-def _guards(routes: list[tuple[str, Any]]) -> Finding:
-    bypassed = [name for name, function in routes if is_bypassed(function)]
-    if not bypassed:
-        return Finding("guards", "ok", f"{len(routes)} registered, and no guard stands above its registration")
-    return Finding(
-        "guards",
-        "failed",
-        f"registered without the guard that stands above the registration: {', '.join(bypassed)}; put "
-        "@requires_entitlement(...) below the decorator that registers",
-    )
+        yield guards(routes)
 
 
 def _load(app: str) -> Any:
@@ -63,10 +52,11 @@ def _load(app: str) -> Any:
 
 
 def _registered(app: Any) -> Iterable[tuple[str, Any]]:
+    app = inspect.unwrap(app)  # with_lifespan(...) and its kind
     for (module, name), integration in _FRAMEWORKS.items():
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and isinstance(app, kind):
             found: Iterable[tuple[str, Any]] = import_module(f"meterguard.integrations.{integration}").registered(app)
             return found
-    known = ", ".join(name for _, name in _FRAMEWORKS)
-    raise BadApp(f"a {type(app).__name__} cannot be searched for guards; what can be is {known}")
+    known = ", ".join(_FRAMEWORKS.values())
+    raise BadApp(f"a {type(app).__name__} cannot be searched for guards; what can be is an application of {known}")

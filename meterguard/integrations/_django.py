@@ -2,60 +2,90 @@
 
 from __future__ import annotations
 
-import copy
+import asyncio
 import logging
-from typing import Any, Never
+from collections.abc import Mapping
+from typing import Any
 
+from .. import guard as guards
 from ..errors import ConfigurationError, MeterGuardError
-from ..guard import MeterGuard, exchange_guard, install_guard
+from ..guard import MeterGuard, install_guard
+from ..model import shortened
+from ..open_guard import OpenGuard
+from ._django_guard import Misconfigured, ProjectGuard
 from ._extras import needed
-from ._gates import Installed, set_up, settings_in_upper_case
+from ._gates import Installed, LateGate, settings_in_upper_case, sorted_out
 from ._http import Answer, HttpOptions
 
 with needed("django", "django", by="meterguard.integrations.django"):
     from django.conf import settings
     from django.http import HttpRequest, HttpResponse
+    from django.utils.functional import LazyObject, empty
 
 _log = logging.getLogger("meterguard.integrations")
 
 SETTING = "METERGUARD"
+GATE_OPTIONS = frozenset({"hold", "per", "wait", "on_unknown", "guard"})
+"""What can be said of a gate that stands before many views, or is no decorator."""
 
 
-class Misconfigured(MeterGuard):
-    """The guard of an application whose settings are wrong: it says so to everybody, and lets nobody through."""
+class Project(Installed):
+    """What the settings of a Django project come to.
 
-    def __init__(self, mistake: ConfigurationError) -> None:
-        super().__init__()
-        self._mistake = mistake
+    :param site: what every view needs, if they do.
+    :param is_enabled: whether anything is asked for at all.
+    :param mistake: what is wrong with the settings, if they are.
+    """
 
-    def _ready(self) -> Never:
-        raise copy.copy(self._mistake)
+    def __init__(
+        self,
+        guard: MeterGuard | None,
+        options: HttpOptions,
+        site: LateGate | None,
+        *,
+        is_enabled: bool = True,
+        mistake: ConfigurationError | None = None,
+    ) -> None:
+        super().__init__(guard, options)
+        self.site = site
+        self.is_enabled = is_enabled
+        self.mistake = mistake
 
 
 # -- settings ----------------------------------------------------------------------------------------
 
-_current: Installed | None = None
+_guard = ProjectGuard()
+_current: Project | None = None
 
 
-def installed() -> Installed:
+def installed() -> Project:
     """The guard in charge, and how to answer."""
     return apply_settings() if _current is None else _current
 
 
-def apply_settings() -> Installed:
+def apply_settings() -> Project:
     """Carry ``settings.METERGUARD`` out, perhaps anew. Asks nobody, starts nothing, and raises nothing.
 
     A mistake in it is told by ``manage.py check`` and by every gate, and opens none.
     """
     global _current
-    if _current is not None and _current.made is not None:
-        _retire(_current.made)
+    is_first = _current is None
     try:
-        _current = set_up(None, checked_settings())
+        given = checked_settings()
+        site = _site_gate(given.pop("entitlement", None), given.pop("entitlement_options", {}))
+        is_enabled, arguments, options = sorted_out(given)
+        _guard.follow(MeterGuard(**arguments), None if is_enabled else OpenGuard())
     except ConfigurationError as mistake:
         _log.error("%s", mistake)
-        refusing = install_guard(Misconfigured(mistake))
-        _current = Installed(refusing, HttpOptions(), refusing)
+        _guard.follow(MeterGuard(), Misconfigured(mistake))
+        # What the mistake was meant to be nobody knows, perhaps the guard of the whole site; so nothing is let through.
+        _current = Project(_guard, HttpOptions(), LateGate("nothing"), mistake=mistake)
+        is_in_charge = True
+    else:
+        _current = Project(None, options, site, is_enabled=is_enabled)
+        is_in_charge = bool(arguments) or not is_enabled
+    if guards._default is None or (is_first and is_in_charge):
+        install_guard(_guard)
     return _current
 
 
@@ -67,15 +97,34 @@ def checked_settings() -> dict[str, Any]:
     given = getattr(settings, SETTING, {})
     if not isinstance(given, dict):
         raise ConfigurationError(f"settings.{SETTING} must be a dict; got a {type(given).__name__}")
-    return settings_in_upper_case(given, f"settings.{SETTING}")
+    return settings_in_upper_case(given, f"settings.{SETTING}", more=("entitlement", "entitlement_options"))
 
 
-def _retire(made: MeterGuard) -> None:
-    """The default guard of settings that hold no longer."""
-    replaced = exchange_guard(None)
-    if replaced is not made:  # the application has configured another one meanwhile
-        exchange_guard(replaced)
-    made.close()
+def _site_gate(entitlement: Any, options: Any) -> LateGate | None:
+    if entitlement is None:
+        if options:
+            raise ConfigurationError(f"settings.{SETTING} has ENTITLEMENT_OPTIONS, and no ENTITLEMENT to go with them")
+        return None
+    return declared(entitlement, options, f"ENTITLEMENT in settings.{SETTING}")
+
+
+def declared(entitlement: Any, options: Any, where: str) -> LateGate:
+    """What is needed, as an attribute or a setting says it: a name, or name, value and unit; and the options beside it.
+
+    :raises ConfigurationError: it is wrong.
+    """
+    needs = (entitlement,) if isinstance(entitlement, str) else entitlement
+    if not isinstance(needs, tuple | list) or not 1 <= len(needs) <= 3:
+        raise ConfigurationError(
+            f"{where} must be a name, or a name, a value and a unit, such as ('Seats', 1, 'Count'); "
+            f"got {shortened(entitlement)}"
+        )
+    if not isinstance(options, Mapping) or not options.keys() <= GATE_OPTIONS:
+        raise ConfigurationError(
+            f"the options of {where} must be a dict with any of {', '.join(sorted(GATE_OPTIONS))}; "
+            f"got {shortened(options)}"
+        )
+    return LateGate(*needs, **options)
 
 
 # -- answers -----------------------------------------------------------------------------------------
@@ -94,7 +143,7 @@ async def aresponse(request: HttpRequest, error: MeterGuardError) -> HttpRespons
 
 
 def _accept(request: HttpRequest) -> str | None:
-    accept: str | None = request.headers.get("Accept")
+    accept: str | None = request.META.get("HTTP_ACCEPT")
     return accept
 
 
@@ -111,11 +160,32 @@ def logged_in_user(*args: Any, **_kwargs: Any) -> str:
     :raises ConfigurationError: nobody is logged in. Put the check of the login above the gate.
     """
     request = next((one for one in map(_request_of, args) if one is not None), None)
-    # what an async check of the login has found; the user itself may not be read from the database on a loop
-    user = getattr(request, "_acached_user", None) or getattr(request, "user", None)
+    user = _user_of(request)
     if user is None or not user.is_authenticated:
         raise ConfigurationError("nobody is logged in, so there is no user to hold a seat: check the login first")
     return str(user.pk)
+
+
+def _user_of(request: Any) -> Any:
+    user = getattr(request, "__dict__", {}).get("user")
+    if isinstance(user, LazyObject) and user._wrapped is empty:
+        found = getattr(request, "_acached_user", None)  # by await request.auser()
+        if found is not None:
+            return found
+        if _is_on_a_loop():
+            raise ConfigurationError(
+                "the user is not loaded, and would be read from the database on the event loop: above the gate of an "
+                "async view, check the login with @login_required or await request.auser()"
+            )
+    return getattr(request, "user", None)
+
+
+def _is_on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _request_of(argument: Any) -> Any | None:

@@ -43,13 +43,11 @@ class Installed:
     """The guard of one application, and how that application answers.
 
     :param guard: the guard given; None: the default one, as it is when it is needed.
-    :param made: the default guard that the settings made, if they made one.
     """
 
-    def __init__(self, guard: MeterGuard | None, options: HttpOptions, made: MeterGuard | None = None) -> None:
+    def __init__(self, guard: MeterGuard | None, options: HttpOptions) -> None:
         self._guard = guard
         self.options = options
-        self.made = made
 
     @property
     def guard(self) -> MeterGuard:
@@ -77,12 +75,15 @@ class Installed:
         return self.options.refusal(error, exhausted=exhausted)
 
 
-def settings_in_upper_case(settings: Mapping[str, Any], where: str) -> dict[str, Any]:
+def settings_in_upper_case(
+    settings: Mapping[str, Any], where: str, *, more: Collection[str] = frozenset()
+) -> dict[str, Any]:
     """Settings of a framework as arguments.
 
+    :param more: what the framework's integration knows besides.
     :raises ConfigurationError: one is unknown, which is a mistake and not a thing to ignore.
     """
-    known = {name.upper() for name in _known()}
+    known = {name.upper() for name in (*_known(), *more)}
     _refuse_unknown(settings.keys() - known, known, where)
     return {name.lower(): value for name, value in settings.items()}
 
@@ -119,17 +120,24 @@ def set_up(guard: MeterGuard | None, settings: Mapping[str, Any]) -> Installed:
 
     :raises ConfigurationError: a setting is wrong.
     """
+    is_enabled, guard_arguments, options = sorted_out(settings)
+    if not is_enabled:
+        guard = install_guard(OpenGuard())
+    elif guard is None and guard_arguments:
+        install_guard(MeterGuard(**guard_arguments))
+    return Installed(guard, options)
+
+
+def sorted_out(settings: Mapping[str, Any]) -> tuple[bool, dict[str, Any], HttpOptions]:
+    """Whether licences are asked for at all, the arguments of a guard, and how to answer.
+
+    :raises ConfigurationError: a setting is wrong.
+    """
     settings = dict(settings)
     enabled = settings.pop("enabled", True)
     if not isinstance(enabled, bool):
         raise ConfigurationError(f"enabled must be True or False; got {enabled!r}")
-    guard_arguments, options = split(settings)
-    made = None
-    if not enabled:
-        guard = made = install_guard(OpenGuard())
-    elif guard is None and guard_arguments:
-        made = install_guard(MeterGuard(**guard_arguments))
-    return Installed(guard, options, made)
+    return enabled, *split(settings)
 
 
 def audit(registered: Iterable[tuple[str, Any]], *, strict: bool) -> list[str]:

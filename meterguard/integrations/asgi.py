@@ -42,6 +42,7 @@ def with_lifespan(app: App, guard: MeterGuard | None = None) -> App:
         if unanswered is not None:
             await _serve_lifespan(unanswered, receive, saying)
 
+    application.__wrapped__ = app  # type: ignore[attr-defined] # for who looks at the application's routes
     return application
 
 

@@ -27,6 +27,24 @@ app = create_app()
 """
 
 
+DJANGO = """
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
+from django.urls import path
+from meterguard import requires_entitlement
+from meterguard.integrations.asgi import with_lifespan
+
+def report(request): ...
+
+guarded = requires_entitlement("Export")(report)
+urlpatterns = [path("report", report if {wrong} else guarded)]
+settings.configure(ROOT_URLCONF=__name__, INSTALLED_APPS=["meterguard.integrations.django"])
+application = get_wsgi_application()
+asynchronous = with_lifespan(get_asgi_application())
+"""
+
+
 @pytest.fixture
 def licence(lm):
     return lm.add_license("ACME-1", entitlements=[("Seats", 3, "Count"), ("Export", None, "None")])
@@ -91,6 +109,15 @@ def test_it_searches_an_application(doctor, tmp_path, attribute, wrong):
     code, found = doctor("--app", f"site_of_mine:{attribute}")
     assert (code, found["guards"][0]) == ((1, "failed") if wrong else (0, "ok"))
     assert ("bypassed" in found["guards"][1]) is wrong
+
+
+@pytest.mark.parametrize("attribute", ["application", "asynchronous"])
+@pytest.mark.parametrize("wrong", [False, True])
+def test_it_searches_a_django_project(doctor, tmp_path, attribute, wrong):
+    (tmp_path / "project_of_mine.py").write_text(DJANGO.format(wrong=wrong))
+    code, found = doctor("--app", f"project_of_mine:{attribute}")
+    assert (code, found["guards"][0]) == ((1, "failed") if wrong else (0, "ok"))
+    assert (": report;" in found["guards"][1]) is wrong
 
 
 @pytest.mark.parametrize(

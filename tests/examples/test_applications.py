@@ -36,6 +36,7 @@ def password(_server, user):
 
 APPLICATIONS = {
     "flask": ("gunicorn", "flask_app:app", cookie),
+    "django": ("gunicorn", "django_app:application", cookie),
     "fastapi": ("uvicorn", "fastapi_app:app", password),
 }
 

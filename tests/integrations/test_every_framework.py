@@ -12,6 +12,8 @@ from tests.integrations.serving import Server
 
 SITES = {
     "flask": ("gunicorn", "tests.integrations.sites.flask_site:served"),
+    "django": ("gunicorn", "tests.integrations.sites.django_site:served"),
+    "django-async": ("uvicorn", "tests.integrations.sites.django_site:served_async"),
     "starlette": ("uvicorn", "tests.integrations.sites.starlette_site:served"),
     "fastapi": ("uvicorn", "tests.integrations.sites.fastapi_site:served"),
 }

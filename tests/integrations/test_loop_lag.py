@@ -6,7 +6,6 @@ The service holds its answer back until the others have been served, so a loop t
 from __future__ import annotations
 
 import asyncio
-import logging
 
 import pytest
 from fastapi import Depends, FastAPI
@@ -17,26 +16,9 @@ from starlette.routing import Route
 
 from meterguard.integrations.asgi import EntitlementMiddleware
 from meterguard.integrations.fastapi import Entitled, install
+from tests.integrations.looping import ask, served_meanwhile
 
-OTHERS = 20
-HTTP = {"type": "http", "method": "GET", "headers": [], "query_string": b"", "root_path": "", "http_version": "1.1"}
 SEAT = ("Seats", 1, "Count")
-
-
-async def ask(app, path):
-    """The status and the body that an application answers with."""
-    status, body = [], []
-
-    async def receive():
-        await asyncio.sleep(0 if not body else 3600)
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message):
-        status.append(message.get("status"))
-        body.append(message.get("body", b""))
-
-    await app(HTTP | {"path": path, "raw_path": path.encode()}, receive, send)
-    return status[0], b"".join(body)
 
 
 async def plain(request: Request):
@@ -95,25 +77,7 @@ def guard(lm, licence, make_guard):
 @pytest.fixture
 def serve(caplog):
     """``serve(work, app, fault)``: what ``work`` gives, after others were served while the service was silent."""
-
-    async def while_silent(work, app, fault):
-        asyncio.get_running_loop().slow_callback_duration = 1
-        task = asyncio.ensure_future(work)
-        while not fault.used:  # noqa: ASYNC110 - another thread counts it
-            await asyncio.sleep(0.001)
-        served = [await ask(app, "/plain") for _ in range(OTHERS)]
-        assert served == [(200, b"plain")] * OTHERS
-        was_done = task.done()
-        fault.release()
-        return was_done, await task
-
-    def run(*arguments):
-        with caplog.at_level(logging.WARNING, "asyncio"):
-            found = asyncio.run(while_silent(*arguments), debug=True)
-        assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
-        return found
-
-    return run
+    return lambda *arguments: served_meanwhile(caplog, *arguments)
 
 
 @pytest.mark.parametrize("hold", ["shared", "call"])

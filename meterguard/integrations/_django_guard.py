@@ -1,0 +1,100 @@
+"""The guard of a Django project: it follows the settings, and its denials are Django's ``PermissionDenied`` too."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Never
+
+from ..errors import AuthorizationRefused, ConfigurationError, EntitlementDenied, UntrustedLease
+from ..guard import MeterGuard
+from ._extras import needed
+
+with needed("django", "django", by="meterguard.integrations.django"):
+    from django.core.exceptions import PermissionDenied
+
+
+class EntitlementPermissionDenied(EntitlementDenied, PermissionDenied):  # type: ignore[misc,unused-ignore]
+    """A denial that Django answers with 403 where no middleware of ours answers better."""
+
+
+class AuthorizationPermissionDenied(AuthorizationRefused, PermissionDenied):  # type: ignore[misc,unused-ignore]
+    """The same, when IAM or the credentials do not let this process ask."""
+
+
+class UntrustedPermissionDenied(UntrustedLease, PermissionDenied):  # type: ignore[misc,unused-ignore]
+    """The same, when an answer cannot be believed."""
+
+
+_BOTH: dict[type[EntitlementDenied], type[EntitlementDenied]] = {
+    AuthorizationRefused: AuthorizationPermissionDenied,
+    UntrustedLease: UntrustedPermissionDenied,
+    EntitlementDenied: EntitlementPermissionDenied,
+}
+
+
+def permission_denied(denied: EntitlementDenied) -> EntitlementDenied:
+    """The same denial, which is a ``PermissionDenied`` as well."""
+    if type(denied) in _BOTH.values():
+        return denied
+    kind = next(both for kind, both in _BOTH.items() if isinstance(denied, kind))
+    return kind(*denied.args)
+
+
+class PermissionGuard(MeterGuard):
+    """Denies as Django does, which needs no middleware to be a 403."""
+
+    def _enter(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._enter(*args, **kwargs)
+        except EntitlementDenied as error:
+            denied = error
+        raise permission_denied(denied)  # outside the except block, so that it is not chained to the first
+
+    async def _aenter(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super()._aenter(*args, **kwargs)
+        except EntitlementDenied as error:
+            denied = error
+        raise permission_denied(denied)
+
+
+class ProjectGuard(PermissionGuard):
+    """Follows the settings, which tests change: one guard for the life of the process.
+
+    Tests also put other guards in its place, and put it back later; so a change of the settings must not replace it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._instead: MeterGuard | None = None
+
+    def follow(self, told: MeterGuard, instead: MeterGuard | None = None) -> None:
+        """Become a guard with the arguments of ``told``, or one that leaves everything to ``instead``."""
+        is_same = told._arguments == self._arguments and instead is self._instead is None
+        if is_same and not self._is_closed:
+            return
+        self.close()
+        with self._lock:
+            self._arguments, self._instead = told._arguments, instead
+        self._reopen()
+
+    def _enter(self, *args: Any, **kwargs: Any) -> Any:
+        return super()._enter(*args, **kwargs) if self._instead is None else self._instead._enter(*args, **kwargs)
+
+    async def _aenter(self, *args: Any, **kwargs: Any) -> Any:
+        instead = self._instead
+        return await (super()._aenter(*args, **kwargs) if instead is None else instead._aenter(*args, **kwargs))
+
+    def _ready(self) -> Any:
+        return super()._ready() if self._instead is None else self._instead._ready()
+
+
+class Misconfigured(MeterGuard):
+    """The guard of a project whose settings are wrong: it says so to everybody, and lets nobody through."""
+
+    def __init__(self, mistake: ConfigurationError) -> None:
+        super().__init__()
+        self._mistake = mistake
+
+    def _ready(self) -> Never:
+        raise copy.copy(self._mistake)

@@ -1,0 +1,11 @@
+"""Django: an app that answers, guards views and whole sites, tells templates, and finds guards that never run.
+
+``INSTALLED_APPS = [..., "meterguard.integrations.django"]``. What Django looks for by name is where Django looks:
+`middleware`, `views`, `templatetags`, `checks`, `signals`, `context_processors`; `test` is for a project's tests.
+"""
+
+from .._django import logged_in_user
+from ._routes import registered
+from .decorators import entitlement_not_required
+
+__all__ = ("entitlement_not_required", "logged_in_user", "registered")

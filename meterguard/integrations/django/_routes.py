@@ -1,0 +1,29 @@
+"""The views of a project, as its URLconf has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.urls import URLResolver, get_resolver
+
+
+def registered(_application: Any = None) -> Iterator[tuple[str, Any]]:
+    """Routes, and what is run for them: the view, and each method of its class."""
+    for route, view in views(get_resolver().url_patterns):
+        yield route, view
+        view_class = getattr(view, "view_class", None)
+        for method in getattr(view_class, "http_method_names", ()):
+            handler = getattr(view_class, method, None)
+            if handler is not None:
+                yield f"{route} ({method.upper()})", handler
+
+
+def views(patterns: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Routes, also those that are included, and their views."""
+    for pattern in patterns:
+        route = f"{above}{pattern.pattern}"
+        if isinstance(pattern, URLResolver):
+            yield from views(pattern.url_patterns, route)
+        else:
+            yield route, pattern.callback

@@ -1,0 +1,31 @@
+"""The app, for ``INSTALLED_APPS``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.signals import setting_changed
+
+from .._django import SETTING, apply_settings
+from . import checks
+from .signals import forward
+
+
+class MeterGuardConfig(AppConfig):  # type: ignore[misc,unused-ignore] # Django has no types
+    """Carries the settings out. Asks nobody and starts nothing."""
+
+    name = "meterguard.integrations.django"
+    label = "meterguard"
+    verbose_name = "Licences"
+
+    def ready(self) -> None:
+        """Django has loaded all apps."""
+        checks.register()
+        setting_changed.connect(_apply_anew, dispatch_uid="meterguard")
+        forward(apply_settings().guard)
+
+
+def _apply_anew(*, setting: str, **_: Any) -> None:
+    if setting == SETTING:
+        apply_settings()

@@ -1,0 +1,21 @@
+"""Marks on views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+V = TypeVar("V", bound=Callable[..., Any])
+
+_EXEMPT = "__meterguard_exempt__"
+
+
+def entitlement_not_required(view: V) -> V:
+    """Mark a view (function or class) that the entitlement of the whole site leaves alone."""
+    setattr(view, _EXEMPT, True)
+    return view
+
+
+def is_exempt(view: Any) -> bool:
+    """Whether a view, as the URLconf has it, is marked, or its class is."""
+    return getattr(view, _EXEMPT, False) or getattr(getattr(view, "view_class", None), _EXEMPT, False)

@@ -1,0 +1,165 @@
+"""The middleware: answers for what a guard says no to, and what every view of a site needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from ...errors import ConfigurationError, MeterGuardError
+from ...gates import Gate, Held
+from ...streams import carry, outlasting, until_collected
+from .._django import aresponse, installed, response
+from .decorators import is_exempt
+
+__all__ = ("EntitlementMiddleware",)
+
+_HELD = "_meterguard_held"
+
+
+class EntitlementMiddleware:
+    """Answers instead of views that a guard has refused, and guards all views of a site that says so.
+
+    ::
+
+        MIDDLEWARE = [..., "meterguard.integrations.django.middleware.EntitlementMiddleware"]
+
+    With ``ENTITLEMENT`` in ``settings.METERGUARD`` every view needs that entitlement, except those marked with
+    :func:`~meterguard.integrations.django.entitlement_not_required`, the paths in ``EXEMPT`` and ``OPTIONS``. With
+    ``hold="call"`` in ``ENTITLEMENT_OPTIONS`` a seat is held from before the view to the last byte of the response.
+    Callables among the options get the arguments of the view.
+
+    It goes below the middleware that logs people in, and serves synchronous and asynchronous sites alike.
+    """
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+            # Django runs what is no coroutine function in a thread, at each request
+            self.process_view = self._aprocess_view  # type: ignore[method-assign]
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """The response, and the seat that the request has goes with it."""
+        if self._is_async:
+            return self._acall(request)
+        try:
+            made = self.get_response(request)
+        except BaseException:
+            for held in _taken_from(request):
+                held.release()
+            raise
+        for held in _taken_from(request):
+            made = carry(made, held)
+        return made
+
+    async def _acall(self, request: HttpRequest) -> Any:
+        try:
+            made = await self.get_response(request)
+        except GeneratorExit:  # the coroutine is thrown away, and must not await
+            for held in _taken_from(request):
+                held.drop()
+            raise
+        except BaseException:
+            for held in _taken_from(request):
+                await held.arelease()
+            raise
+        for held in _taken_from(request):
+            carried = outlasting(made, held)
+            if carried is None:
+                await held.arelease()
+            else:
+                made = carried
+        return made
+
+    # -- the whole site --------------------------------------------------------------------------
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        """Let the request go on to its view, or answer it."""
+        gate = _gate_before(request, view)
+        if gate is None:
+            return None
+        try:
+            held = gate._enter((request, *args), kwargs)
+        except MeterGuardError as error:
+            if _is_for_the_debug_page(error):
+                raise
+            return response(request, error)
+        if gate._hold == "call":
+            _give_to(request, held)
+        else:
+            held.release()
+        return None
+
+    async def _aprocess_view(
+        self, request: HttpRequest, view: Any, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        gate = _gate_before(request, view)
+        if gate is None:
+            return None
+        try:
+            held = await gate._aenter((request, *args), kwargs)
+        except MeterGuardError as error:
+            if _is_for_the_debug_page(error):
+                raise
+            return await aresponse(request, error)
+        if gate._hold == "call":
+            _give_to(request, held)
+        else:
+            await held.arelease()
+        return None
+
+    # -- one view --------------------------------------------------------------------------------
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer for a view that was refused, or ran into a refusal.
+
+        Another middleware, nearer to the view, may have an answer of its own.
+        """
+        # No coroutine function, for Django awaits none here: under ASGI it calls this in a thread of the request's own,
+        # which may wait for the service (are all units in use?) while the loop goes on. Errors are not caught further
+        # out, in the chain that is awaited, since Django has turned them into responses there; and a response that
+        # were exchanged there would be without what other middleware has done to it since, such as CORS headers.
+        if not isinstance(exception, MeterGuardError) or _is_for_the_debug_page(exception):
+            return None
+        return response(request, exception)
+
+
+def _gate_before(request: HttpRequest, view: Any) -> Gate | None:
+    """What has to be asked before this request may go on, if anything."""
+    project = installed()
+    if project.site is None:
+        return None
+    gate = project.site.of(project.guard)
+    if (
+        gate._is_open()
+        or request.method == "OPTIONS"
+        or project.options.is_exempt(request.path_info)
+        or is_exempt(view)
+    ):
+        return None
+    return gate
+
+
+def _give_to(request: HttpRequest, held: Held) -> None:
+    """A seat for this request. When its end is not heard of, it is back when the request is thrown away."""
+    setattr(request, _HELD, held)
+    until_collected(request, held)
+
+
+def _taken_from(request: HttpRequest) -> list[Held]:
+    held = vars(request).pop(_HELD, None)
+    return [] if held is None else [held]
+
+
+def _is_for_the_debug_page(error: MeterGuardError) -> bool:
+    """Whether a developer learns more from Django's own page."""
+    return bool(settings.DEBUG) and isinstance(error, ConfigurationError)

@@ -1,0 +1,70 @@
+"""For the tests of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.test.utils import TestContextDecorator
+
+from ...testing import Control, override
+from .._django_guard import PermissionGuard
+from .signals import forward
+
+__all__ = ("override_entitlements",)
+
+
+class _Control(Control):
+    guard_class = PermissionGuard  # it denies as a project's own guard does
+
+
+class _Override(override):
+    control_class = _Control
+
+    def __enter__(self) -> Control:
+        control = super().__enter__()
+        forward(control.guard)
+        return control
+
+
+class override_entitlements(TestContextDecorator):  # type: ignore[misc,unused-ignore]  # noqa: N801 - as override_settings
+    """A licence as described, for a test, the tests of a class, or a block. Nobody outside this process is asked.
+
+    ::
+
+        @override_entitlements(Seats=5, Export=False)
+        class ExportTest(TestCase): ...
+
+        with override_entitlements(Seats=5) as control: ...
+
+    Gates that name no guard follow it, and so do mixin, middleware, tags and signals. A decorated function that takes
+    a ``control`` (:class:`meterguard.testing.Control`) gets it; in a class it is ``self.control``. Each use has a
+    licence of its own.
+
+    :param entitlements: what the licence has, for names that are no Python names, such as
+        ``{"AWS::Marketplace::Usage": True}``.
+    :param options: arguments for the guard.
+    """
+
+    def __init__(
+        self,
+        entitlements: Mapping[str, Any] | None = None,
+        /,
+        *,
+        options: Mapping[str, Any] | None = None,
+        **named: Any,
+    ) -> None:
+        super().__init__(attr_name="control")
+        self._override = _Override(entitlements, options=options, **named)
+
+    def enable(self) -> Control:
+        """The licence begins."""
+        return self._override.__enter__()
+
+    def disable(self) -> None:
+        """The licence ends, and what was before is in charge again."""
+        self._override.__exit__(None, None, None)
+
+    def decorate_callable(self, func: Any) -> Any:
+        """Around one test, synchronous or not."""
+        return self._override(func)

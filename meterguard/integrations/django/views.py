@@ -1,0 +1,129 @@
+"""Class-based views that need an entitlement."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.http import HttpRequest
+from django.views import View
+
+from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
+from ...gates import Gate, Held
+from ...streams import carry, outlasting
+from .._django import declared, installed
+from .._django_guard import permission_denied
+from .._gates import LateGate
+
+__all__ = ("EntitlementRequiredMixin",)
+
+Answer = EntitlementDenied | EntitlementUnavailable
+_ANSWERS = (EntitlementDenied, EntitlementUnavailable)
+
+
+class EntitlementRequiredMixin:
+    """A class-based view, synchronous or asynchronous, that runs under a licence.
+
+    ::
+
+        class Report(EntitlementRequiredMixin, View):
+            entitlement_required = ("Seats", 1, "Count")
+
+    It goes to the left of the view, whose ``dispatch`` it guards.
+    """
+
+    entitlement_required: ClassVar[Any] = None
+    """What it needs: a name, or what :func:`~meterguard.requires_entitlement` takes: name, value, unit."""
+    entitlement_options: ClassVar[Mapping[str, Any]] = {}
+    """``hold``, ``per``, ``wait``, ``on_unknown``, ``guard``. Callables get the request and the view's arguments."""
+    entitlement_error: Answer
+    """What was raised, for :meth:`handle_no_entitlement`."""
+
+    _late: LateGate | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        order = cls.__mro__
+        if View in order and order.index(View) < order.index(EntitlementRequiredMixin):
+            raise ConfigurationError(
+                f"{cls.__qualname__} has EntitlementRequiredMixin to the right of its view, which would be run without "
+                f"it: class {cls.__name__}(EntitlementRequiredMixin, ...)"
+            )
+
+    @classmethod
+    def as_view(cls, *args: Any, **initkwargs: Any) -> Any:
+        """The view for a URLconf.
+
+        :raises ConfigurationError: what it needs is missing or wrong.
+        """
+        needs = initkwargs.get("entitlement_required", cls.entitlement_required)
+        options = initkwargs.get("entitlement_options", cls.entitlement_options)
+        late = declared(needs, options, f"{cls.__qualname__}.entitlement_required")
+        return super().as_view(*args, **initkwargs, _late=late)  # type: ignore[misc]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Run the view, if the licence covers it."""
+        gate = self._gate()
+        if gate._is_open():
+            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        if getattr(self, "view_is_async", False):
+            return self._adispatch(gate, request, *args, **kwargs)
+        try:
+            held = gate._enter((request, *args), kwargs)
+        except _ANSWERS as error:
+            self.entitlement_error = _as_django(error)
+        else:
+            return self._under(held, gate, request, *args, **kwargs)
+        return self.handle_no_entitlement()  # outside the except block, so that it is not chained to the first
+
+    def _under(self, held: Held, gate: Gate, *args: Any, **kwargs: Any) -> Any:
+        try:
+            result = super().dispatch(*args, **kwargs)  # type: ignore[misc]
+        except BaseException:
+            held.release()
+            raise
+        if gate._hold == "call":
+            return carry(result, held)
+        held.release()
+        return result
+
+    async def _adispatch(self, gate: Gate, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            held = await gate._aenter((request, *args), kwargs)
+        except _ANSWERS as error:
+            self.entitlement_error = _as_django(error)
+        else:
+            return await self._aunder(held, gate, request, *args, **kwargs)
+        result = self.handle_no_entitlement()
+        return await result if inspect.isawaitable(result) else result
+
+    async def _aunder(self, held: Held, gate: Gate, *args: Any, **kwargs: Any) -> Any:
+        try:
+            result = super().dispatch(*args, **kwargs)  # type: ignore[misc]
+            if inspect.isawaitable(result):
+                result = await result
+            carried = outlasting(result, held) if gate._hold == "call" else None
+        except GeneratorExit:  # the coroutine is thrown away, and must not await
+            held.drop()
+            raise
+        except BaseException:
+            await held.arelease()
+            raise
+        if carried is not None:
+            return carried
+        await held.arelease()
+        return result
+
+    def handle_no_entitlement(self) -> Any:
+        """What is answered instead; by default :attr:`entitlement_error` is raised, for the middleware to answer."""
+        raise self.entitlement_error
+
+    def _gate(self) -> Gate:
+        if self._late is None:  # as_view() was not called, as in tests of the class alone
+            self._late = declared(self.entitlement_required, self.entitlement_options, "entitlement_required")
+        return self._late.of(installed().guard)
+
+
+def _as_django(error: Answer) -> Answer:
+    return permission_denied(error) if isinstance(error, EntitlementDenied) else error

@@ -22,7 +22,11 @@ PEERS = {
 """Of each framework the rows of its peers."""
 OURS = {
     "flask": {"flask-protect": "FlaskMeterGuard.protect"},
-    "django": {"django-mixin": "EntitlementRequiredMixin", "django-middleware": "EntitlementMiddleware"},
+    "django": {
+        "django-class": "a class-based view",
+        "django-mixin": "one with EntitlementRequiredMixin",
+        "django-middleware": "EntitlementMiddleware",
+    },
     "starlette": {"starlette-middleware": "EntitlementMiddleware"},
     "fastapi": {"fastapi-entitled": "Depends(Entitled(...))", "fastapi-middleware": "EntitlementMiddleware"},
 }

@@ -82,26 +82,17 @@ def flask_rows(guard: MeterGuard) -> dict[str, Once]:
 
 
 def django_rows(guard: MeterGuard) -> dict[str, Once]:
-    """One application for all rows that are about a view and nothing else, and one with a middleware."""
+    """One set of settings for all rows, each with addresses of its own: the second of a list takes longer to find."""
     if peers.find("django") is None:
         return {}
-    from django.core.wsgi import get_wsgi_application
-    from django.urls import path
-
     waffle, ratelimit = peers.find("waffle", "django-waffle"), peers.find("django_ratelimit", "django-ratelimit")
-    urls: Any = ModuleType("benchmarks_urls")
-    configure_django(urls, guard, apps=["waffle"] if waffle else [])
-    from django.conf import settings
+    configure_django(apps=["waffle"] if waffle else [])
     from django.http import HttpResponse
 
     def report(_request: Any) -> HttpResponse:
         return HttpResponse("report")
 
-    views = {
-        "django": report,
-        "django-guard": guard.requires_entitlement("Seats", 1, "Count")(report),
-        "django-mixin": mixed(guard),
-    }
+    views = {"django": report, "django-guard": guard.requires_entitlement("Seats", 1, "Count")(report)}
     if ratelimit:
         from django_ratelimit.decorators import ratelimit as limited
 
@@ -111,32 +102,53 @@ def django_rows(guard: MeterGuard) -> dict[str, Once]:
 
         switch_on("report")
         views["waffle"] = waffle_switch("report")(report)
-    urls.urlpatterns = [path(f"{row}/", view) for row, view in views.items()]
-    application = get_wsgi_application()
-    made = {row: asking(application, f"/{row}/") for row in views}
-    settings.MIDDLEWARE = ["meterguard.integrations.django.middleware.EntitlementMiddleware"]
-    return made | {"django-middleware": asking(get_wsgi_application(), "/django/")}
+    views |= class_based_views(guard)
+    made = {row: asking(django_site(view)) for row, view in views.items()}
+    return made | {"django-middleware": site_wide(guard, report)}
 
 
-def mixed(guard: MeterGuard) -> Callable[..., Any]:
-    """A class-based view, which costs more than a function with or without a mixin."""
+def class_based_views(guard: MeterGuard) -> dict[str, Any]:
+    """A bare one, which costs more than a function, and one with the mixin."""
     from django.http import HttpResponse
     from django.views import View
 
     from meterguard.integrations.django.views import EntitlementRequiredMixin
 
-    class Report(EntitlementRequiredMixin, View):
-        entitlement_required = ("Seats", 1, "Count")
-        entitlement_options: ClassVar = {"guard": guard}
-
+    class Report(View):
         def get(self, _request: Any) -> HttpResponse:
             return HttpResponse("report")
 
-    view: Callable[..., Any] = Report.as_view()
-    return view
+    class Licensed(EntitlementRequiredMixin, Report):
+        entitlement_required = ("Seats", 1, "Count")
+        entitlement_options: ClassVar = {"guard": guard}
+
+    return {"django-class": Report.as_view(), "django-mixin": Licensed.as_view()}
 
 
-def configure_django(urls: ModuleType, guard: MeterGuard, apps: list[str]) -> None:
+def site_wide(guard: MeterGuard, view: Callable[..., Any]) -> Once:
+    """The middleware alone guards."""
+    from django.test import override_settings
+
+    override_settings(
+        METERGUARD={"ENTITLEMENT": ("Seats", 1, "Count"), "ENTITLEMENT_OPTIONS": {"guard": guard}},
+        MIDDLEWARE=["meterguard.integrations.django.middleware.EntitlementMiddleware"],
+    ).enable()
+    return asking(django_site(view))
+
+
+def django_site(view: Callable[..., Any]) -> Callable[..., Any]:
+    """An application with this view."""
+    from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+    from django.urls import path
+
+    urls: Any = ModuleType("urls")
+    urls.urlpatterns = [path("report", view)]
+    application = WSGIHandler()
+    application.request_class = type("Request", (WSGIRequest,), {"urlconf": urls})
+    return application
+
+
+def configure_django(apps: list[str]) -> None:
     """As little of Django as its peers can do with: a cache in this process, a database in memory."""
     import django
     from django.conf import settings
@@ -146,8 +158,7 @@ def configure_django(urls: ModuleType, guard: MeterGuard, apps: list[str]) -> No
         CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
         INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "meterguard.integrations.django", *apps],
-        METERGUARD={"ENTITLEMENT": ("Seats", 1, "Count"), "ENTITLEMENT_OPTIONS": {"guard": guard}},
-        ROOT_URLCONF=urls,
+        ROOT_URLCONF="each row has one",
         SECRET_KEY="for requests of its own",  # noqa: S106 - it signs nothing
         SILENCED_SYSTEM_CHECKS=["django_ratelimit.E003", "django_ratelimit.W001"],
     )

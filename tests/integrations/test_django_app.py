@@ -235,6 +235,15 @@ def test_a_guard_that_never_runs(told, debug):
         assert {(one.id, one.level) for one in problems} == {(id_, level)}
 
 
+def test_a_guard_that_never_runs_in_a_view_set(told):
+    viewsets = pytest.importorskip("rest_framework.viewsets")
+    reports = type("Reports", (viewsets.ViewSet,), {"list": bypassing(), "create": GUARDED["function"]})
+    with project({"r": reports.as_view({"get": "list", "post": "create"})}, told):
+        assert [one.msg for one in checks.run_checks(tags=["meterguard"])] == [
+            "'r (GET)' is run without the guard that stands around its view."
+        ]
+
+
 @pytest.mark.parametrize("route", GUARDED)
 def test_guarded_views_without_the_middleware(told, route):
     with project({route: GUARDED[route]}, told, MIDDLEWARE=[]):

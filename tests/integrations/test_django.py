@@ -653,6 +653,26 @@ def test_a_seat_for_each_user(serve, get, seats):
         assert seats() == number
 
 
+def test_a_site_with_a_seat_for_each_user(serve, get, seats):
+    from django.contrib.auth.decorators import login_not_required
+
+    middleware = [*SESSIONS["MIDDLEWARE"]]
+    middleware.insert(-1, "django.contrib.auth.middleware.LoginRequiredMiddleware")
+    login = entitlement_not_required(login_not_required(lambda request, user: log_in(request, user)))
+    serve(
+        {"login/<user>": login, "sync": lambda request: HttpResponse("yes"), "async": async_yes},
+        django=SESSIONS | {"MIDDLEWARE": middleware},
+        ENTITLEMENT=SEAT,
+        ENTITLEMENT_OPTIONS={"per": logged_in_user},
+    )
+    assert status(get, "/sync") == 302, "the login comes first"
+    for number, user in enumerate((1, 2), start=1):
+        client = Client()
+        client.get(f"/login/{user}")
+        assert [status(get, f"/{way}", cookies=client.cookies) for way in ("sync", "async")] == [200, 200]
+        assert seats() == number
+
+
 def test_a_user_is_never_read_on_the_event_loop(serve):
     """Django refuses a database there, and so does our stand-in for one; other backends would block the loop."""
     serve({"login/<user>": log_in}, django=SESSIONS)

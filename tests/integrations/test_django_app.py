@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import subprocess
+import sys
 import unittest
 
 import pytest
@@ -44,6 +46,35 @@ def licensed(told):
 
 def view(request):
     return HttpResponse("view")
+
+
+def test_starting_a_project_imports_no_boto3_and_starts_no_thread():
+    program = """
+import sys, threading, django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["meterguard.integrations.django"], METERGUARD={"PRODUCT_SKU": "ACME-1"})
+django.setup()
+assert "boto3" not in sys.modules, "boto3 is imported"
+assert threading.active_count() == 1, threading.enumerate()
+from django.core.management import call_command
+call_command("check", "--deploy", "--tag", "meterguard")
+assert "boto3" not in sys.modules, "boto3 is imported by checks"
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, "meterguard.W003" in done.stderr) == (0, True), done.stderr
+
+
+def test_settings_may_name_what_the_app_has(tmp_path):
+    (tmp_path / "settings_of_mine.py").write_text("""
+from meterguard.integrations import HttpOptions, Refusal
+from meterguard.integrations.django import logged_in_user
+INSTALLED_APPS = ["meterguard.integrations.django"]
+METERGUARD = {"ENTITLEMENT": ("Seats", 1, "Count"), "ENTITLEMENT_OPTIONS": {"per": logged_in_user}}
+MIDDLEWARE = ["meterguard.integrations.django.middleware.EntitlementMiddleware"]
+""")
+    command = [sys.executable, "-m", "django", "check", "--pythonpath", tmp_path, "--settings", "settings_of_mine"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 
 # -- templates ---------------------------------------------------------------------------------------
@@ -202,6 +233,15 @@ def test_a_guard_that_never_runs(told, debug):
         assert [one.msg.split()[0] for one in problems] == ["'open'", "'r"]
         id_, level = ("meterguard.E002", checks.ERROR) if debug else ("meterguard.W002", checks.WARNING)
         assert {(one.id, one.level) for one in problems} == {(id_, level)}
+
+
+def test_a_guard_that_never_runs_in_a_view_set(told):
+    viewsets = pytest.importorskip("rest_framework.viewsets")
+    reports = type("Reports", (viewsets.ViewSet,), {"list": bypassing(), "create": GUARDED["function"]})
+    with project({"r": reports.as_view({"get": "list", "post": "create"})}, told):
+        assert [one.msg for one in checks.run_checks(tags=["meterguard"])] == [
+            "'r (GET)' is run without the guard that stands around its view."
+        ]
 
 
 @pytest.mark.parametrize("route", GUARDED)

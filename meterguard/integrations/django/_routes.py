@@ -12,9 +12,10 @@ def registered(_application: Any = None) -> Iterator[tuple[str, Any]]:
     """Routes, and what is run for them: the view, and each method of its class."""
     for route, view in views(get_resolver().url_patterns):
         yield route, view
-        view_class = getattr(view, "view_class", None)
-        for method in getattr(view_class, "http_method_names", ()):
-            handler = getattr(view_class, method, None)
+        view_class = getattr(view, "view_class", None) or getattr(view, "cls", None)
+        methods = {method: method for method in getattr(view_class, "http_method_names", ())}
+        for method, name in (getattr(view, "actions", None) or methods).items():  # a view set has actions
+            handler = getattr(view_class, name, None)
             if handler is not None:
                 yield f"{route} ({method.upper()})", handler
 

@@ -1,7 +1,7 @@
 """What happens to licences, as Django's signals.
 
 The sender is the guard; ``event`` is one of :mod:`meterguard.events`. They are sent in the thread where it happens,
-which may be one of meterguard's own. A receiver that fails is logged and breaks nothing.
+which may be one of meterguard's own, so receivers are plain functions. One that fails is logged and breaks nothing.
 """
 
 from __future__ import annotations

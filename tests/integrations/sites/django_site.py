@@ -1,42 +1,50 @@
-"""The site of test_every_framework.py, in Django: plain views for a WSGI server, async ones for an ASGI server."""
+"""The site of test_every_framework.py, in Django: plain views for a WSGI server, async ones for an ASGI server.
+
+Each way of guarding has its turn: the decorator, the mixin (``stream``), the middleware (``endless``).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 import threading
+from typing import ClassVar
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from django.http import JsonResponse, StreamingHttpResponse
 from django.urls import path
+from django.views import View
 
 from meterguard import requires_entitlement
 from meterguard.integrations.asgi import with_lifespan
+from meterguard.integrations.django.views import EntitlementRequiredMixin
 
-SEAT_OF_ITS_OWN = requires_entitlement("Seats", 1, "Count", hold="call")
+SEAT = ("Seats", 1, "Count")
+SEAT_OF_ITS_OWN = requires_entitlement(*SEAT, hold="call")
 
 
-def configured(plain, export, seat, stream, endless, release):
+def configured(**views):
     module = sys.modules[__name__]
-    module.urlpatterns = [
-        path("plain", plain),
-        path("export/<name>", export),
-        path("seat", seat),
-        path("analytics", analytics),
-        path("mistake", mistake),
-        path("stream", stream),
-        path("endless", endless),
-        path("go-on", release),
-    ]
+    views |= {"analytics": analytics, "mistake": mistake}
+    module.urlpatterns = [path(ROUTES.get(name, name), view) for name, view in views.items()]
     settings.configure(
         ALLOWED_HOSTS=["*"],
         INSTALLED_APPS=["meterguard.integrations.django"],
-        METERGUARD={"TIMEOUT": 1.5, "DENIAL_TTL": 0},
+        METERGUARD={
+            "TIMEOUT": 1.5,
+            "DENIAL_TTL": 0,
+            "ENTITLEMENT": SEAT,
+            "ENTITLEMENT_OPTIONS": {"hold": "call"},
+            "EXEMPT": [f"/{ROUTES.get(name, name).partition('<')[0]}*" for name in views if name != "endless"],
+        },
         MIDDLEWARE=["meterguard.integrations.django.middleware.EntitlementMiddleware"],
         ROOT_URLCONF=__name__,
     )
+
+
+ROUTES = {"export": "export/<name>", "go_on": "go-on"}
 
 
 @requires_entitlement("Analytics")
@@ -49,11 +57,25 @@ def mistake(request):
     raise AssertionError("never run")
 
 
+class Stream(EntitlementRequiredMixin, View):
+    entitlement_required = SEAT
+    entitlement_options: ClassVar = {"hold": "call"}
+    chunks = None
+
+    def get(self, request):
+        return StreamingHttpResponse(self.chunks(), content_type="text/plain")
+
+
+class AsyncStream(Stream):
+    async def get(self, request):
+        return super().get(request)
+
+
 # -- behind a WSGI server ----------------------------------------------------------------------------
 
 
 def served():
-    go_on = threading.Event()
+    released = threading.Event()
 
     def plain(request):
         return JsonResponse({"page": "plain"})
@@ -66,28 +88,24 @@ def served():
     def seat(request):
         return JsonResponse({"page": "seat"})
 
-    @SEAT_OF_ITS_OWN
-    def stream(request):
-        def chunks():
-            yield "first\n"
-            go_on.wait(20)
-            yield "last\n"
+    def two_lines():
+        yield "first\n"
+        released.wait(20)
+        yield "last\n"
 
-        return StreamingHttpResponse(chunks(), content_type="text/plain")
-
-    @SEAT_OF_ITS_OWN
     def endless(request):
         def chunks():
-            while not go_on.wait(0.05):
+            while not released.wait(0.05):
                 yield "more" * 10_000 + "\n"
 
         return StreamingHttpResponse(chunks(), content_type="text/plain")
 
-    def release(request):
-        go_on.set()
+    def go_on(request):
+        released.set()
         return JsonResponse({"page": "go-on"})
 
-    configured(plain, export, seat, stream, endless, release)
+    stream = Stream.as_view(chunks=two_lines)
+    configured(plain=plain, export=export, seat=seat, stream=stream, endless=endless, go_on=go_on)
     return get_wsgi_application()
 
 
@@ -95,7 +113,7 @@ def served():
 
 
 def served_async():
-    go_on = asyncio.Event()
+    released = asyncio.Event()
 
     def plain(request):
         return JsonResponse({"page": "plain"})
@@ -108,27 +126,23 @@ def served_async():
     async def seat(request):
         return JsonResponse({"page": "seat"})
 
-    @SEAT_OF_ITS_OWN
-    async def stream(request):
-        async def chunks():
-            yield "first\n"
-            await go_on.wait()
-            yield "last\n"
+    async def two_lines():
+        yield "first\n"
+        await released.wait()
+        yield "last\n"
 
-        return StreamingHttpResponse(chunks(), content_type="text/plain")
-
-    @SEAT_OF_ITS_OWN
     async def endless(request):
         async def chunks():
-            while not go_on.is_set():
+            while not released.is_set():
                 yield "more" * 10_000 + "\n"
                 await asyncio.sleep(0.05)
 
         return StreamingHttpResponse(chunks(), content_type="text/plain")
 
-    async def release(request):
-        go_on.set()
+    async def go_on(request):
+        released.set()
         return JsonResponse({"page": "go-on"})
 
-    configured(plain, export, seat, stream, endless, release)
+    stream = AsyncStream.as_view(chunks=two_lines)
+    configured(plain=plain, export=export, seat=seat, stream=stream, endless=endless, go_on=go_on)
     return with_lifespan(get_asgi_application())

@@ -217,7 +217,8 @@ def test_nothing_is_wrong_with_what_is_right(lm, told):
 
 
 def test_a_wrong_setting(told):
-    with project({}, told | {"GRACES": 1}):
+    with project({}, told | {"GRACES": 1}, MIDDLEWARE=[]):
+        assert list(found()) == ["meterguard.E001"]
         problem = found()["meterguard.E001"]
         assert (problem.level, "has no setting GRACES" in problem.msg) == (checks.ERROR, True)
         assert "lets nobody through" in problem.hint

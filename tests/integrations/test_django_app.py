@@ -64,6 +64,21 @@ assert "boto3" not in sys.modules, "boto3 is imported by checks"
     assert (done.returncode, "meterguard.W003" in done.stderr) == (0, True), done.stderr
 
 
+@pytest.mark.parametrize("module", ["", ".apps", ".middleware", ".views", ".test", ".signals"])
+def test_without_django_the_extra_is_named(module):
+    program = f"""
+import sys
+sys.modules["django"] = sys.modules["asgiref"] = None
+import meterguard
+try:
+    import meterguard.integrations.django{module}
+except meterguard.MissingExtra as missing:
+    print(missing)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "pip install 'meterguard[django]'" in done.stdout, done.stderr
+
+
 def test_settings_may_name_what_the_app_has(tmp_path):
     (tmp_path / "settings_of_mine.py").write_text("""
 from meterguard.integrations import HttpOptions, Refusal

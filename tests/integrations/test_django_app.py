@@ -68,7 +68,13 @@ assert "boto3" not in sys.modules, "boto3 is imported by checks"
 def test_without_django_the_extra_is_named(module):
     program = f"""
 import sys
-sys.modules["django"] = sys.modules["asgiref"] = None
+
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("django", "asgiref"):
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Without())
 import meterguard
 try:
     import meterguard.integrations.django{module}

@@ -18,9 +18,11 @@ from ._gates import Installed, LateGate, settings_in_upper_case, sorted_out
 from ._http import Answer, HttpOptions
 
 with needed("django", "django", by="meterguard.integrations.django"):
+    from asgiref.sync import sync_to_async
     from django.conf import settings
     from django.http import HttpRequest, HttpResponse
     from django.utils.functional import LazyObject, empty
+    from django.utils.log import log_response
 
 _log = logging.getLogger("meterguard.integrations")
 
@@ -133,13 +135,24 @@ def declared(entitlement: Any, options: Any, where: str) -> LateGate:
 def response(request: HttpRequest, error: MeterGuardError) -> HttpResponse:
     """What a client gets that ran into this error."""
     here = installed()
-    return _told(here.options.answer(here.refusal(error), accept=_accept(request), instance=request.path))
+    told = _told(here.options.answer(here.refusal(error), accept=_accept(request), instance=request.path))
+    if isinstance(error, ConfigurationError):
+        _log_mistake(request, told, error)
+    return told
 
 
 async def aresponse(request: HttpRequest, error: MeterGuardError) -> HttpResponse:
     """:func:`response` without blocking the loop."""
     here = installed()
-    return _told(here.options.answer(await here.arefusal(error), accept=_accept(request), instance=request.path))
+    told = _told(here.options.answer(await here.arefusal(error), accept=_accept(request), instance=request.path))
+    if isinstance(error, ConfigurationError):
+        await sync_to_async(_log_mistake, thread_sensitive=False)(request, told, error)  # it may send mail
+    return told
+
+
+def _log_mistake(request: HttpRequest, told: HttpResponse, error: ConfigurationError) -> None:
+    """As Django logs what it answers with 500 itself: to the admins, with the exception."""
+    log_response("%s: %s", told.reason_phrase, request.path, response=told, request=request, exception=error)
 
 
 def _accept(request: HttpRequest) -> str | None:

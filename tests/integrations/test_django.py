@@ -584,11 +584,13 @@ def test_other_middleware_sees_the_answer_and_may_have_its_own(serve, get, denie
     assert Client().get("/no").headers["X-Polite"] == "yes"
 
 
-def test_a_mistake_is_djangos_page_in_debug_and_tells_nothing_in_production(serve, get):
-    views = {"m": requires_entitlement("Seats", lambda request: -1, "Count")(never)}
-    serve(views)
+def test_a_mistake_is_djangos_page_in_debug_and_told_to_admins_in_production(serve, get, caplog):
+    serve({"m": requires_entitlement("Seats", lambda request: -1, "Count")(never)})
     code, body = get("/m")
     assert (code, json.loads(body)["type"]) == (500, "about:blank")
+    (record,) = [record for record in caplog.records if record.name == "django.request"]
+    assert (record.getMessage(), record.levelname) == ("Internal Server Error: /m", "ERROR")
+    assert "value must be" in str(record.exc_info[1])
     with override_settings(DEBUG=True):
         code, body = get("/m")
     assert (code, "value must be" in body) == (500, True)

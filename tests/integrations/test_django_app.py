@@ -64,6 +64,27 @@ assert "boto3" not in sys.modules, "boto3 is imported by checks"
     assert (done.returncode, "meterguard.W003" in done.stderr) == (0, True), done.stderr
 
 
+@pytest.mark.parametrize("module", ["", ".apps", ".middleware", ".views", ".test", ".signals"])
+def test_without_django_the_extra_is_named(module):
+    program = f"""
+import sys
+
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("django", "asgiref"):
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Without())
+import meterguard
+try:
+    import meterguard.integrations.django{module}
+except meterguard.MissingExtra as missing:
+    print(missing)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "pip install 'meterguard[django]'" in done.stdout, done.stderr
+
+
 def test_settings_may_name_what_the_app_has(tmp_path):
     (tmp_path / "settings_of_mine.py").write_text("""
 from meterguard.integrations import HttpOptions, Refusal
@@ -217,7 +238,8 @@ def test_nothing_is_wrong_with_what_is_right(lm, told):
 
 
 def test_a_wrong_setting(told):
-    with project({}, told | {"GRACES": 1}):
+    with project({}, told | {"GRACES": 1}, MIDDLEWARE=[]):
+        assert list(found()) == ["meterguard.E001"]
         problem = found()["meterguard.E001"]
         assert (problem.level, "has no setting GRACES" in problem.msg) == (checks.ERROR, True)
         assert "lets nobody through" in problem.hint

@@ -46,7 +46,7 @@ def refusals_are_answered(**_: Any) -> list[Any]:
     if any(map(_is_ours, settings.MIDDLEWARE)):
         return []
     hint = f"Add {MIDDLEWARE!r} to MIDDLEWARE."
-    if installed().site is not None:
+    if installed().mistake is None and installed().site is not None:
         text = f"settings.{SETTING} has ENTITLEMENT, but not the middleware that asks for it: the site is not guarded."
         return [checks.Error(text, hint=hint, id="meterguard.E003")]
     if any(_needs_an_answer(view) for _, view in _routes()):

@@ -129,6 +129,19 @@ def declared(entitlement: Any, options: Any, where: str) -> LateGate:
     return LateGate(*needs, **options)
 
 
+def check_order(cls: type, mixin: type, view: type) -> None:
+    """Refuse a class that would be run without its mixin.
+
+    :raises ConfigurationError: the mixin stands to the right of the view.
+    """
+    order = cls.__mro__
+    if view in order and order.index(view) < order.index(mixin):
+        raise ConfigurationError(
+            f"{cls.__qualname__} has {mixin.__name__} to the right of its view, which would be run without it: "
+            f"class {cls.__name__}({mixin.__name__}, ...)"
+        )
+
+
 # -- answers -----------------------------------------------------------------------------------------
 
 

@@ -12,16 +12,30 @@ from ._extras import needed
 with needed("django", "django", by="meterguard.integrations.django"):
     from django.core.exceptions import PermissionDenied
 
+FOR_CLIENTS = "The licence does not include what you asked for."
 
-class EntitlementPermissionDenied(EntitlementDenied, PermissionDenied):  # type: ignore[misc,unused-ignore]
+
+class _Told(PermissionDenied):  # type: ignore[misc,unused-ignore] # Django has no types
+    """The REST framework tells clients what is in ``args``, and can do with no more than two of them."""
+
+    @property
+    def args(self) -> tuple[Any, ...]:  # type: ignore[override,unused-ignore]
+        """For others. Pickle and copy do not look here."""
+        return (FOR_CLIENTS,)
+
+    def __str__(self) -> str:
+        return str(super().args[0])
+
+
+class EntitlementPermissionDenied(_Told, EntitlementDenied):  # type: ignore[override,unused-ignore]
     """A denial that Django answers with 403 where no middleware of ours answers better."""
 
 
-class AuthorizationPermissionDenied(AuthorizationRefused, PermissionDenied):  # type: ignore[misc,unused-ignore]
+class AuthorizationPermissionDenied(_Told, AuthorizationRefused):  # type: ignore[override,unused-ignore]
     """The same, when IAM or the credentials do not let this process ask."""
 
 
-class UntrustedPermissionDenied(UntrustedLease, PermissionDenied):  # type: ignore[misc,unused-ignore]
+class UntrustedPermissionDenied(_Told, UntrustedLease):  # type: ignore[override,unused-ignore]
     """The same, when an answer cannot be believed."""
 
 

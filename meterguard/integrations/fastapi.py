@@ -10,7 +10,7 @@ from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailab
 from ..gates import NOT_GIVEN, Held
 from ._extras import needed
 from ._gates import LateGate
-from ._http import PROBLEM_JSON, HttpOptions
+from ._openapi import entitlement_responses
 
 with needed("fastapi", "fastapi", by="meterguard.integrations.fastapi"):
     from fastapi.dependencies.models import Dependant
@@ -111,39 +111,6 @@ class _Seat(Entitled):
 
 
 # -- OpenAPI -----------------------------------------------------------------------------------------
-
-
-def entitlement_responses(options: HttpOptions | None = None) -> dict[int | str, dict[str, Any]]:
-    """What a guarded route may answer besides, for ``responses=``.
-
-    :param options: those of :func:`install`, where statuses were changed.
-    """
-    options = options or HttpOptions()
-    described = {
-        options.denied_status: "The licence does not include it.",
-        options.exhausted_status: "All licensed units are in use; `Retry-After` says when to try again.",
-        options.unavailable_status: "The licence could not be checked; `Retry-After` says when to try again.",
-    }
-    content = {PROBLEM_JSON: {"schema": _PROBLEM}}
-    return {status: {"description": text, "content": content} for status, text in described.items()}
-
-
-_PROBLEM = {
-    "type": "object",
-    "title": "Problem",
-    "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
-        "entitlement": {"type": "string"},
-        "requested": {"anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "null"}]},
-        "unit": {"type": "string"},
-        "reason": {"type": "string"},
-        "retry_after": {"type": "integer"},
-    },
-}
 
 
 class EntitlementRoute(APIRoute):

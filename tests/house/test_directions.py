@@ -67,6 +67,7 @@ THIRD_PARTY = {
     "django": {"integrations"},
     "asgiref": {"integrations"},  # comes with Django
     "rest_framework": {"integrations"},
+    "drf_spectacular": {"integrations"},
     "fastapi": {"integrations"},
     "celery": {"integrations"},
     "openfeature": {"integrations"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import types
+from importlib.util import find_spec
 
 import django
 from django.conf import settings
@@ -13,6 +14,7 @@ from django.utils.asyncio import async_unsafe
 
 from meterguard import EntitlementDenied
 
+APPS = ["django.contrib.contenttypes", "django.contrib.auth", "meterguard.integrations.django"]
 MIDDLEWARE = "meterguard.integrations.django.middleware.EntitlementMiddleware"
 
 
@@ -22,7 +24,7 @@ def set_up():
         settings.configure(
             ALLOWED_HOSTS=["*"],
             DATABASES={},
-            INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "meterguard.integrations.django"],
+            INSTALLED_APPS=[*APPS, *(app for app in ("rest_framework", "drf_spectacular") if find_spec(app))],
             LOGGING_CONFIG=None,
             SECRET_KEY="of the tests",
         )

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 from django.http import HttpRequest
 from django.views import View
 
-from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
+from ...errors import EntitlementDenied, EntitlementUnavailable
 from ...gates import Gate, Held
 from ...streams import carry, outlasting
-from .._django import declared, installed
+from .._django import check_order, declared, installed
 from .._django_guard import permission_denied
 from .._gates import LateGate
 
@@ -44,12 +44,7 @@ class EntitlementRequiredMixin:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        order = cls.__mro__
-        if View in order and order.index(View) < order.index(EntitlementRequiredMixin):
-            raise ConfigurationError(
-                f"{cls.__qualname__} has EntitlementRequiredMixin to the right of its view, which would be run without "
-                f"it: class {cls.__name__}(EntitlementRequiredMixin, ...)"
-            )
+        check_order(cls, EntitlementRequiredMixin, View)
 
     @classmethod
     def as_view(cls, *args: Any, **initkwargs: Any) -> Any:

@@ -1,0 +1,106 @@
+"""Views that hold a seat while they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.http import HttpResponse
+from rest_framework.views import APIView
+
+from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
+from ...gates import Held
+from ...streams import carry
+from .._django import check_order, declared, installed
+from .._gates import LateGate
+from .answers import as_api_exception
+
+
+class EntitledViewMixin:
+    """A view or view set that runs under a licence.
+
+    ::
+
+        class Report(EntitledViewMixin, APIView):
+            entitlement_required = ("Seats", 1, "Count")
+
+        class Reports(EntitledViewMixin, ModelViewSet):
+            entitlement_required = {"create": ("Seats", 1, "Count"), "export": "Export"}
+
+    It goes to the left of the view. The licence is asked for after permissions and throttles, and before the handler.
+    With ``hold="call"`` a seat is held until the handler is done, or a streamed response is sent to its last byte.
+    """
+
+    entitlement_required: ClassVar[Any] = None
+    """What it needs: a name, or name, value and unit as for :func:`~meterguard.requires_entitlement`; or a mapping of
+    them by action, or by method. In it None stands for all that are not in it; without None those need nothing."""
+    entitlement_options: ClassVar[Mapping[str, Any]] = {}
+    """``hold``, ``per``, ``wait``, ``on_unknown``, ``guard``. Callables get the request and the view's arguments."""
+
+    _entitlements: ClassVar[Mapping[str | None, LateGate | None]]
+    _held: Held | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_order(cls, EntitledViewMixin, APIView)
+        if cls.entitlement_required is not None:
+            cls._entitlements = _by_action(cls, cls.__qualname__)
+
+    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        """What the framework does before the handler, and the licence last."""
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        late = self.needed_entitlement(request.method)
+        if late is None:
+            return
+        try:
+            held = late.of(installed().guard)._enter((request, *args), kwargs)
+        except (EntitlementDenied, EntitlementUnavailable) as error:
+            refused = error
+        else:
+            self._held = held
+            return
+        raise as_api_exception(refused)  # outside the except block, so that it is not chained to the first
+
+    def finalize_response(self, request: Any, response: HttpResponse, *args: Any, **kwargs: Any) -> Any:
+        """The seat goes with a response that is still to be sent."""
+        made = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
+        held, self._held = self._held, None
+        return made if held is None else carry(made, held)
+
+    def dispatch(self, *args: Any, **kwargs: Any) -> Any:
+        """What the framework does with a request; whatever becomes of it, no seat is left."""
+        try:
+            return super().dispatch(*args, **kwargs)  # type: ignore[misc]
+        finally:
+            if self._held is not None:
+                self._held.release()
+
+    def needed_entitlement(self, method: str) -> LateGate | None:
+        """What is asked for before a handler, None: nothing.
+
+        :raises ConfigurationError: ``entitlement_required`` is missing or wrong.
+        """
+        if self.entitlement_required is None:
+            raise ConfigurationError(f"{type(self).__name__} is an EntitledViewMixin, and has no entitlement_required")
+        if method == "OPTIONS":
+            return None
+        is_its_own = vars(self).keys() & {"entitlement_required", "entitlement_options"}  # of as_view(...)
+        needs = _by_action(self, type(self).__qualname__) if is_its_own else self._entitlements
+        action = getattr(self, "action", None) or ("get" if method == "HEAD" else method.lower())
+        return needs[action] if action in needs else needs.get(None)
+
+
+def _by_action(view: Any, name: str) -> dict[str | None, LateGate | None]:
+    needs = view.entitlement_required
+    by_action = needs if isinstance(needs, Mapping) else {None: needs}
+    # one that is misspelt would be open
+    unknown = sorted(repr(one) for one in by_action if one is not None and not callable(getattr(view, str(one), None)))
+    if unknown:
+        raise ConfigurationError(
+            f"{name}.entitlement_required has {', '.join(unknown)}, which is no action and no method of it"
+        )
+    where, options = f"{name}.entitlement_required", view.entitlement_options
+    return {
+        action: None if action is not None and needed is None else declared(needed, options, where)
+        for action, needed in by_action.items()
+    }

@@ -6,7 +6,7 @@ import contextlib
 import math
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import uuid4
@@ -85,10 +85,8 @@ class Requester:
     def _granted(self, slot: Slot, began: float) -> Lease:
         """Send the slot's intent until something definite comes of it."""
         owner = slot.parent or slot
-        for _ in range(2):  # a replayed answer may have ended already; a new intent cannot have
-            with owner.lock:
-                intent, owner.pending = take_up(owner.pending, self.clock.now(), uuid4().hex)
-            answer, sent, intent = self._answer(slot, intent, began)
+        for begun in self._intents(owner):
+            answer, sent, intent = self._answer(slot, begun, began)
             now = self.clock.now()
             verdict = planning.judge(
                 slot.key.requirement,
@@ -109,6 +107,13 @@ class Requester:
             if isinstance(verdict, Rejected):
                 raise wording.rejected(slot.key.requirement, verdict)
         raise ServiceFault(FaultKind.UNKNOWN, "every lease it gave had already ended")
+
+    def _intents(self, owner: Slot) -> Iterator[Intent]:
+        """A pending one, whose answer may have ended already when it is replayed; then a new one, whose cannot have."""
+        with owner.lock:
+            intent, owner.pending = take_up(owner.pending, self.clock.now(), uuid4().hex)
+        yield intent
+        yield Intent(uuid4().hex, born=self.clock.now())
 
     def _answer(self, slot: Slot, intent: Intent, began: float) -> tuple[CheckoutAnswer, Moment, Intent]:
         owner = slot.parent or slot

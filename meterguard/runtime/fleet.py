@@ -134,8 +134,15 @@ class Fleet:
     def _board(self, slot: Slot, ask: Callable[[Slot], Landing]) -> Flight:
         flight, is_leader = self.flights.board(slot.key)
         if is_leader:
-            self.workers.submit(lambda: self.flights.fly(slot.key, flight, lambda: self._fly(slot, ask)))
+            self._launch(lambda: self.flights.fly(slot.key, flight, lambda: self._fly(slot, ask)))
         return flight
+
+    def _launch(self, job: Callable[[], None]) -> None:
+        try:
+            self.workers.submit(job)
+        except BaseException:  # Ctrl-C, but others may wait for the flight already
+            self.workers.submit(job)
+            raise
 
     def ask_again(self, slot: Slot) -> None:
         """Ask for a lease in the background, unless somebody does or it is too soon after the last try."""

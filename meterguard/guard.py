@@ -296,9 +296,7 @@ class MeterGuard:
         self._lock = threading.RLock()
         if self._announcer is not None:
             self._announcer.forget()
-        if self._engine is not None:
-            self._engine.fleet.forget()
-            self._engine = None
+        self._engine = None
 
 
 def _doors() -> Any:

@@ -38,5 +38,5 @@ def engine(settings: Settings, announcer: Announcer) -> Engine:
     )
     # the fleet itself, since it outlives a guard that nobody refers to any more
     forking.enlist(made.fleet)
-    leaving.enlist(id(made), lambda deadline: leaving.close(made.fleet, deadline, check_in=policy.check_in_on_exit))
+    leaving.enlist(id(made), made.fleet, check_in=policy.check_in_on_exit)
     return made

@@ -10,7 +10,6 @@ import atexit
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
 
 from ..core import wording
@@ -25,10 +24,21 @@ ONE_REQUEST = 1.0  # seconds that a parting request may take at most
 HELPERS, LEASES_EACH = 8, 10  # more threads, where there is more than one can do in time
 
 
-def close(fleet: Fleet, deadline: float | None = None, *, check_in: bool = True) -> None:
-    """Let nothing new through and give everything back. Idempotent, and over by the deadline or within two seconds."""
-    if deadline is None:
-        deadline = stopwatch() + CLOSING_TIME
+def close(fleet: Fleet, *, check_in: bool = True) -> None:
+    """Let nothing new through and give everything back. Idempotent, and over within two seconds."""
+    _close_in_time([(fleet, check_in)])
+
+
+def _close_in_time(fleets: list[tuple[Fleet, bool]]) -> None:
+    deadline = stopwatch() + CLOSING_TIME
+    for fleet, check_in in fleets:
+        _close(fleet, check_in, deadline)
+    for fleet, check_in in fleets:
+        if check_in:  # a checkout that lands only now is given back by the thread that made it
+            _let_land(fleet, deadline)
+
+
+def _close(fleet: Fleet, check_in: bool, deadline: float) -> None:
     with fleet.lock:
         if fleet.is_closed:
             return
@@ -78,18 +88,15 @@ def _return_all(fleet: Fleet, held: list[tuple[Slot, str | None]], deadline: flo
 
 # -- the end of the process ----------------------------------------------------------------------
 
-Closer = Callable[[float], None]
-"""Closes one fleet by a deadline, in stopwatch seconds."""
-
-_closers: dict[int, Closer] = {}
+_fleets: dict[int, tuple[Fleet, bool]] = {}
 _hooked = False
 _exiting = False
 
 
-def enlist(key: int, closer: Closer) -> None:
-    """Have ``closer()`` called when the process ends; it is kept alive until then, or until it is struck off.
+def enlist(key: int, fleet: Fleet, *, check_in: bool) -> None:
+    """Have a fleet closed when the process ends; it is kept alive until then, or until it is struck off.
 
-    :raises ConfigurationError: the process is ending already, and nobody would call it.
+    :raises ConfigurationError: the process is ending already, and nobody would close it.
     """
     global _hooked
     if _exiting:
@@ -97,7 +104,7 @@ def enlist(key: int, closer: Closer) -> None:
     if not _hooked:
         _hook()
         _hooked = True
-    _closers[key] = closer
+    _fleets[key] = (fleet, check_in)
 
 
 def _hook() -> None:
@@ -116,7 +123,7 @@ def _hook() -> None:
 
 def strike_off(key: int) -> None:
     """It is closed already."""
-    _closers.pop(key, None)
+    _fleets.pop(key, None)
 
 
 def _main_thread_ended() -> None:
@@ -129,7 +136,7 @@ def _main_thread_ended() -> None:
 def _close_all() -> None:
     global _exiting
     _exiting = True
-    deadline = stopwatch() + CLOSING_TIME
-    while _closers:
-        _, closer = _closers.popitem()
-        closer(deadline)
+    fleets = []
+    while _fleets:
+        fleets.append(_fleets.popitem()[1])
+    _close_in_time(fleets)

@@ -100,7 +100,7 @@ def test_a_child_returns_nothing_of_a_guard_that_nobody_refers_to(lm, licence, m
     gc.collect()
     assert in_child(leaving._close_all) == "None"
     assert lm.calls("CheckInLicense") == 0
-    leaving._closers.popitem()[1](leaving.stopwatch() + 2)
+    leaving.close(leaving._fleets.popitem()[1][0])
     assert lm.calls("CheckInLicense") == 1
 
 

@@ -202,6 +202,21 @@ def test_a_checkout_in_the_air_at_close_is_given_back(lm, guard, together):
     assert lm.usage("ACME-1") == {"Seats": 0}
 
 
+def test_a_checkout_that_is_in_the_air_when_the_process_ends_is_given_back(lm, licence):
+    program = """
+import threading
+import meterguard
+
+assert meterguard.has_entitlement("Export")
+threading.Thread(target=lambda: meterguard.requires_entitlement("Seats", 1).__enter__(), daemon=True).start()
+threading.Event().wait(0.2)
+"""
+    with lm.faults.active("CheckoutLicense", latency=1.2, skip=1):
+        run(lm, licence, program)
+    assert lm.usage("ACME-1") == {"Seats": 0}
+    assert lm.calls("CheckInLicense") == 2
+
+
 def test_a_failed_check_in_is_told_and_never_raised(lm, licence, make_guard, caplog):
     guard = make_guard(lm, licence)
     events = []

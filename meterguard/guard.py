@@ -339,6 +339,9 @@ def configure(*args: Any, **kwargs: Any) -> MeterGuard:
     return install_guard(MeterGuard(*args, **kwargs))
 
 
+configure.__dict__["__wrapped__"] = MeterGuard  # for help() and inspect
+
+
 def install_guard(guard: MeterGuard) -> MeterGuard:
     """Make this the default guard; the one it replaces is closed."""
     replaced = exchange_guard(guard)

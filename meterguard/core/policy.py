@@ -39,7 +39,8 @@ def window_length(lifetime: float, linger: float | None) -> float:
 
 def window(term: Term, now: Moment, linger: float | None) -> tuple[float, float]:
     """The stretch of wall time, from now, in which no look at both clocks is needed."""
-    left = term.lifetime - elapsed(term.start, now)[1]
+    age = elapsed(term.start, now)[1]
+    left = (term.refresh_after if age < term.refresh_after else term.lifetime) - age  # so that a call sees it due
     return now.wall, now.wall + min(window_length(term.lifetime, linger), left)
 
 

@@ -161,7 +161,7 @@ class Engine:
         good = (slot.parent or slot).last_good
         deadline = stopwatch() + patience
         for _ in range(LOOKS):
-            flight = self.fleet.board(slot, wanted=not probing)
+            flight = self.fleet.board(slot, patience, wanted=not probing)
             landing = yield Wait(flight.future, deadline - stopwatch())
             if landing is None:
                 break

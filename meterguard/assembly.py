@@ -36,5 +36,7 @@ def engine(settings: Settings, announcer: Announcer) -> Engine:
         MemoryDenials(policy.max_leases, policy.denial_ttl),
         announcer,
     )
-    leaving.enlist(id(made), lambda: leaving.close(made.fleet, check_in=policy.check_in_on_exit))
+    # the fleet itself, since it outlives a guard that nobody refers to any more
+    forking.enlist(made.fleet)
+    leaving.enlist(id(made), made.fleet, check_in=policy.check_in_on_exit)
     return made

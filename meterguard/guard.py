@@ -296,9 +296,7 @@ class MeterGuard:
         self._lock = threading.RLock()
         if self._announcer is not None:
             self._announcer.forget()
-        if self._engine is not None:
-            self._engine.fleet.forget()
-            self._engine = None
+        self._engine = None
 
 
 def _doors() -> Any:
@@ -339,6 +337,9 @@ def configure(*args: Any, **kwargs: Any) -> MeterGuard:
     Takes the arguments of :class:`MeterGuard`.
     """
     return install_guard(MeterGuard(*args, **kwargs))
+
+
+configure.__dict__["__wrapped__"] = MeterGuard  # for help() and inspect
 
 
 def install_guard(guard: MeterGuard) -> MeterGuard:

@@ -124,7 +124,7 @@ class Phase(Enum):
     DUE = auto()
     """Live, and time to renew."""
     DOUBTFUL = auto()
-    """The clocks disagree, so only the service can tell."""
+    """The clocks disagree, or stand before the term's start, so only the service can tell."""
     ENDED = auto()
 
 
@@ -138,9 +138,9 @@ def phase(term: Term, now: Moment) -> Phase:
     """Live while both clocks say so; a clock can shorten a term, never lengthen it."""
     least, most = elapsed(term.start, now)
     agree = most - least <= CLOCK_TOLERANCE
-    if most < term.lifetime and (agree or least >= 0):
+    if most < term.lifetime and least >= (-CLOCK_TOLERANCE if agree else 0.0):
         return Phase.DUE if most >= term.refresh_after else Phase.LIVE
-    return Phase.ENDED if agree else Phase.DOUBTFUL
+    return Phase.ENDED if agree and most >= term.lifetime else Phase.DOUBTFUL
 
 
 def remaining(term: Term, now: Moment) -> float:
@@ -168,5 +168,5 @@ def renewed_lifetime(ttl: float, left: float, shift: float | None, by_service: f
     """
     readings = [] if by_service is None else [by_service]
     if shift is not None:
-        readings.append(left + shift)
+        readings.append(max(0.0, left) + shift)  # what had ended could not have been renewed
     return min(ttl, max(readings, default=ttl))

@@ -39,7 +39,8 @@ def window_length(lifetime: float, linger: float | None) -> float:
 
 def window(term: Term, now: Moment, linger: float | None) -> tuple[float, float]:
     """The stretch of wall time, from now, in which no look at both clocks is needed."""
-    left = term.lifetime - elapsed(term.start, now)[1]
+    age = elapsed(term.start, now)[1]
+    left = (term.refresh_after if age < term.refresh_after else term.lifetime) - age  # so that a call sees it due
     return now.wall, now.wall + min(window_length(term.lifetime, linger), left)
 
 
@@ -96,10 +97,13 @@ def tend(
         kept = linger - elapsed(used_at, now)[1]
         if kept <= 0:
             return Tend.RETURN, 0.0
-    is_due = age >= term.refresh_after or phase(term, now) is Phase.DOUBTFUL
+    in_doubt = phase(term, now) is Phase.DOUBTFUL
+    is_due = age >= term.refresh_after or in_doubt
     if is_due and (used or is_busy or linger is not None):
         return Tend.RENEW, 0.0
     next_look = term.lifetime - age if is_due else term.refresh_after - age
+    if in_doubt:  # no moment is known at which it ends
+        next_look = math.inf
     return Tend.WAIT, max(0.01, min(kept, next_look))
 
 

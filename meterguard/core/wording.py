@@ -96,6 +96,13 @@ def timed_out(
     )
 
 
+def exiting() -> ConfigurationError:
+    """What a call raises that comes when the process ends."""
+    return ConfigurationError(
+        "this process is exiting: its main thread has ended, and a lease checked out now might never be given back"
+    )
+
+
 def closed() -> ConfigurationError:
     """What a call on a closed guard raises."""
     return ConfigurationError("this guard is closed; call meterguard.configure() or make a new MeterGuard")

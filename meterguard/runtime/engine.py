@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ..core import wording
 from ..core.policy import Policy, Unknown, answer_unknown, pause
 from ..core.requirements import Ask, Requirement
-from ..errors import EntitlementDenied, EntitlementUnavailable
+from ..errors import EntitlementDenied, EntitlementUnavailable, MeterGuardError
 from ..lease import Lease, LeaseFacts
 from ..ports import Clock, DenialMemory, LicenseService, Moment, Usage
 from ..reasons import OnUnknown, Reason
@@ -101,7 +101,8 @@ class Engine:
                 return outcome
             left = give_up - stopwatch()
             if vacancy is None or left <= 0 or not _is_worth_waiting(outcome):
-                raise copy.copy(outcome)
+                # each caller its own, for they share it; a hook's exception may not know how to be copied
+                raise copy.copy(outcome) if isinstance(outcome, MeterGuardError) else outcome
             yield Wait(vacancy, min(left, 0.1 + pause(attempt, random.random())))
             attempt += 1
 
@@ -160,7 +161,7 @@ class Engine:
         good = (slot.parent or slot).last_good
         deadline = stopwatch() + patience
         for _ in range(LOOKS):
-            flight = self.fleet.board(slot, wanted=not probing)
+            flight = self.fleet.board(slot, patience, wanted=not probing)
             landing = yield Wait(flight.future, deadline - stopwatch())
             if landing is None:
                 break

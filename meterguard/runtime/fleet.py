@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import math
 import random
 import threading
 import weakref
@@ -125,17 +126,25 @@ class Fleet:
 
     # -- flights ---------------------------------------------------------------------------------
 
-    def board(self, slot: Slot, *, wanted: bool = True) -> Flight:
-        """The flight that makes the slot's lease good, in the air."""
+    def board(self, slot: Slot, patience: float = math.inf, *, wanted: bool = True) -> Flight:
+        """The flight that makes the slot's lease good, in the air; over, where it flies on the caller's own thread."""
         if wanted:
             slot.wanted = True
-        return self._board(slot, self.requester.obtain)
+        inline = self.requester.policy.inline
+        return self._board(slot, lambda slot: self.requester.obtain(slot, patience if inline else math.inf))
 
     def _board(self, slot: Slot, ask: Callable[[Slot], Landing]) -> Flight:
         flight, is_leader = self.flights.board(slot.key)
         if is_leader:
-            self.workers.submit(lambda: self.flights.fly(slot.key, flight, lambda: self._fly(slot, ask)))
+            self._launch(lambda: self.flights.fly(slot.key, flight, lambda: self._fly(slot, ask)))
         return flight
+
+    def _launch(self, job: Callable[[], None]) -> None:
+        try:
+            self.workers.submit(job)
+        except BaseException:  # Ctrl-C, but others may wait for the flight already
+            self.workers.submit(job)
+            raise
 
     def ask_again(self, slot: Slot) -> None:
         """Ask for a lease in the background, unless somebody does or it is too soon after the last try."""
@@ -145,14 +154,18 @@ class Fleet:
         """Renew the lease in the background, if it is still held then."""
         self._in_background(slot, self.requester.renew)
 
-    def _in_background(self, slot: Slot, ask: Callable[[Slot], Landing]) -> None:
+    def _in_background(self, slot: Slot, ask: Callable[..., Landing]) -> None:
         with slot.lock:
             if stopwatch() < slot.next_try or self.is_closed or self.flights.is_flying(slot.key):
                 return
             self._pace(slot)
-        self._board(slot, ask)
-        if self.requester.policy.inline and slot.tries:
-            self._pace(slot)  # it flew on the caller's thread: the pause counts from now, so that few calls pay
+        if not self.requester.policy.inline:
+            self._board(slot, ask)
+            return
+        # on the caller's thread, who pays for one attempt; the pause counts from its end, so that few calls pay
+        self._board(slot, lambda slot: ask(slot, 0.0))
+        if slot.tries:
+            self._pace(slot)
 
     def _pace(self, slot: Slot) -> None:
         slot.next_try = stopwatch() + retry_pause(slot.tries, random.random())

@@ -8,6 +8,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from ..errors import ConfigurationError
+from .clock import stopwatch
+
+STRANDED_AFTER = 1.0  # seconds without a pilot: whoever boarded first was interrupted, or all workers are busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +24,14 @@ class Landing:
 class Flight:
     """One piece of work in the air."""
 
-    __slots__ = ("future", "pilot")
+    __slots__ = ("boarded_at", "future", "pilot")
 
     def __init__(self) -> None:
         self.future: Future[Landing] = Future()
         # a future that is not running can be cancelled by any one waiter, for all of them
         self.future.set_running_or_notify_cancel()
         self.pilot: int | None = None
+        self.boarded_at = stopwatch()
 
 
 class Flights:
@@ -44,6 +48,8 @@ class Flights:
             if flight is None:
                 flight = self._in_air[key] = Flight()
                 return flight, True
+        if flight.pilot is None and stopwatch() - flight.boarded_at > STRANDED_AFTER:
+            return flight, True
         if flight.pilot == threading.get_ident():
             raise ConfigurationError(
                 "a hook that runs during a checkout asks for the very entitlement being checked out; "
@@ -52,8 +58,11 @@ class Flights:
         return flight, False
 
     def fly(self, key: Hashable, flight: Flight, work: Callable[[], Landing]) -> None:
-        """Do the work on this thread and hand its end to everybody."""
-        flight.pilot = threading.get_ident()
+        """Do the work on this thread and hand its end to everybody. Once, however many try."""
+        with self._lock:
+            if flight.pilot is not None:
+                return
+            flight.pilot = threading.get_ident()
         landing = Landing(error=RuntimeError("the flight was interrupted"))
         try:
             landing = work()

@@ -34,8 +34,14 @@ def _hook() -> None:
         return
     # The hook registered last is the first to run before a fork. logging and futures have hooks that take locks
     # which importing boto3 needs; were they to run before ours waits for that import, nobody could go on.
-    import concurrent.futures.thread  # noqa: F401
     import logging  # noqa: F401
+
+    try:
+        import concurrent.futures.thread  # noqa: F401
+    except RuntimeError:  # it cannot be imported any more, and boto3 needs it too
+        from ..core import wording
+
+        raise wording.exiting() from None
 
     os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_in_child)
     _hooked = True

@@ -10,9 +10,9 @@ import atexit
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
 
+from ..core import wording
 from ..core.lifecycle import Signal
 from .clock import stopwatch
 from .fleet import Fleet
@@ -26,7 +26,19 @@ HELPERS, LEASES_EACH = 8, 10  # more threads, where there is more than one can d
 
 def close(fleet: Fleet, *, check_in: bool = True) -> None:
     """Let nothing new through and give everything back. Idempotent, and over within two seconds."""
-    began = stopwatch()
+    _close_in_time([(fleet, check_in)])
+
+
+def _close_in_time(fleets: list[tuple[Fleet, bool]]) -> None:
+    deadline = stopwatch() + CLOSING_TIME
+    for fleet, check_in in fleets:
+        _close(fleet, check_in, deadline)
+    for fleet, check_in in fleets:
+        if check_in:  # a checkout that lands only now is given back by the thread that made it
+            _let_land(fleet, deadline)
+
+
+def _close(fleet: Fleet, check_in: bool, deadline: float) -> None:
     with fleet.lock:
         if fleet.is_closed:
             return
@@ -35,13 +47,13 @@ def close(fleet: Fleet, *, check_in: bool = True) -> None:
     fleet.tender.stop()
     for slot in fleet.all_slots():
         slot.empty_windows()
-    _let_land(fleet, began + LANDING_TIME)
+    _let_land(fleet, min(stopwatch() + LANDING_TIME, deadline - ONE_REQUEST))
     slots = list(fleet.all_slots())
     held = [(slot, slot.let_go(Signal.CLOSE)) for slot in slots]
     for slot in slots:
         slot.signal(Signal.CLOSE)
     if check_in:
-        _return_all(fleet, held, began + CLOSING_TIME)
+        _return_all(fleet, held, deadline)
 
 
 def _let_land(fleet: Fleet, deadline: float) -> None:
@@ -76,31 +88,55 @@ def _return_all(fleet: Fleet, held: list[tuple[Slot, str | None]], deadline: flo
 
 # -- the end of the process ----------------------------------------------------------------------
 
-_closers: dict[int, Callable[[], None]] = {}
+_fleets: dict[int, tuple[Fleet, bool]] = {}
 _hooked = False
+_exiting = False
 
 
-def enlist(key: int, closer: Callable[[], None]) -> None:
-    """Have ``closer()`` called when the process ends; it is kept alive until then, or until it is struck off."""
+def enlist(key: int, fleet: Fleet, *, check_in: bool) -> None:
+    """Have a fleet closed when the process ends; it is kept alive until then, or until it is struck off.
+
+    :raises ConfigurationError: the process is ending already, and nobody would close it.
+    """
     global _hooked
-    _closers[key] = closer
+    if _exiting:
+        raise wording.exiting()
     if not _hooked:
+        _hook()
         _hooked = True
-        # Before the interpreter joins its threads, where it can still start some. Private, hence the guard;
-        # atexit comes later and finds nothing left to do.
-        register = getattr(threading, "_register_atexit", None)
-        with contextlib.suppress(RuntimeError):
-            if register is not None:
-                register(_close_all)
-        atexit.register(_close_all)
+    _fleets[key] = (fleet, check_in)
+
+
+def _hook() -> None:
+    # Before the interpreter joins its threads, where it can still start some. Private, hence the guard;
+    # atexit comes later and finds nothing left to do.
+    register = getattr(threading, "_register_atexit", None)
+    try:
+        if register is not None:
+            register(_main_thread_ended)
+    except RuntimeError:  # it has ended
+        thread = threading.current_thread()
+        if thread is threading.main_thread() or thread.daemon:
+            raise wording.exiting() from None
+    atexit.register(_close_all)
 
 
 def strike_off(key: int) -> None:
     """It is closed already."""
-    _closers.pop(key, None)
+    _fleets.pop(key, None)
+
+
+def _main_thread_ended() -> None:
+    """A program goes on while it has other threads that are not daemons; then all is left to atexit."""
+    idle = (threading.main_thread(), threading.current_thread())
+    if all(thread.daemon or thread in idle for thread in threading.enumerate()):
+        _close_all()
 
 
 def _close_all() -> None:
-    while _closers:
-        _, closer = _closers.popitem()
-        closer()
+    global _exiting
+    _exiting = True
+    fleets = []
+    while _fleets:
+        fleets.append(_fleets.popitem()[1])
+    _close_in_time(fleets)

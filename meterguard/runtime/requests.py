@@ -6,7 +6,7 @@ import contextlib
 import math
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import uuid4
@@ -49,28 +49,31 @@ class Requester:
 
     # -- getting ---------------------------------------------------------------------------------
 
-    def obtain(self, slot: Slot) -> Landing:
-        """Make the slot's lease good: nothing to do, a renewal, or a checkout."""
-        now = self.clock.now()
+    def obtain(self, slot: Slot, patience: float = math.inf) -> Landing:
+        """Make the slot's lease good: nothing to do, a renewal, or a checkout. No attempt begins after ``patience``."""
+        now, until = self.clock.now(), self._until(patience)
         slot.notice_end(now, self.announcer, boarded=True)
         phase = slot.look(now)
         if phase is Phase.LIVE:
             return Landing()
-        renewed = self._renew(slot) if phase in (Phase.DUE, Phase.DOUBTFUL) else None
-        return renewed or self._check_out(slot)
+        renewed = self._renew(slot, until) if phase in (Phase.DUE, Phase.DOUBTFUL) else None
+        return renewed or self._check_out(slot, until)
 
-    def renew(self, slot: Slot) -> Landing:
+    def renew(self, slot: Slot, patience: float = math.inf) -> Landing:
         """Make good the lease that is held, and do nothing where none is any more."""
         due = slot.look(self.clock.now()) in (Phase.DUE, Phase.DOUBTFUL)
-        return self.obtain(slot) if due else Landing()
+        return self.obtain(slot, patience) if due else Landing()
 
-    def _check_out(self, slot: Slot) -> Landing:
+    def _until(self, patience: float) -> float:
+        return stopwatch() + min(self.policy.timeout, patience)
+
+    def _check_out(self, slot: Slot, until: float) -> Landing:
         began = stopwatch()
         if slot.vacant_from > began:  # the unit it had is still taken
             self.leaving.wait(slot.vacant_from - began)
         try:
             self.service.connect()
-            lease = self._granted(slot, began)
+            lease = self._granted(slot, until)
         except ServiceFault as fault:
             return Landing(self._failed(slot, fault))
         except EntitlementDenied as denial:
@@ -82,13 +85,11 @@ class Requester:
         self.announcer.tell(LeaseCheckedOut(slot.key.requirement, lifetime, stopwatch() - began))
         return Landing()
 
-    def _granted(self, slot: Slot, began: float) -> Lease:
+    def _granted(self, slot: Slot, until: float) -> Lease:
         """Send the slot's intent until something definite comes of it."""
         owner = slot.parent or slot
-        for _ in range(2):  # a replayed answer may have ended already; a new intent cannot have
-            with owner.lock:
-                intent, owner.pending = take_up(owner.pending, self.clock.now(), uuid4().hex)
-            answer, sent, intent = self._answer(slot, intent, began)
+        for begun in self._intents(owner):
+            answer, sent, intent = self._answer(slot, begun, until)
             now = self.clock.now()
             verdict = planning.judge(
                 slot.key.requirement,
@@ -110,7 +111,14 @@ class Requester:
                 raise wording.rejected(slot.key.requirement, verdict)
         raise ServiceFault(FaultKind.UNKNOWN, "every lease it gave had already ended")
 
-    def _answer(self, slot: Slot, intent: Intent, began: float) -> tuple[CheckoutAnswer, Moment, Intent]:
+    def _intents(self, owner: Slot) -> Iterator[Intent]:
+        """A pending one, whose answer may have ended already when it is replayed; then a new one, whose cannot have."""
+        with owner.lock:
+            intent, owner.pending = take_up(owner.pending, self.clock.now(), uuid4().hex)
+        yield intent
+        yield Intent(uuid4().hex, born=self.clock.now())
+
+    def _answer(self, slot: Slot, intent: Intent, until: float) -> tuple[CheckoutAnswer, Moment, Intent]:
         owner = slot.parent or slot
         attempt = 0
         while True:
@@ -121,7 +129,7 @@ class Requester:
                 if fault.kind is FaultKind.UNKNOWN:
                     slot.trouble = wording.unavailable(slot.key.requirement, fault)
                     intent = intent.unanswered(sent_at, fault.may_have_acted)
-                if not self._try_again(fault, attempt, began):
+                if not self._try_again(fault, attempt, until):
                     if is_open(intent, fault.kind):
                         owner.leave_pending(intent)
                     raise
@@ -132,17 +140,16 @@ class Requester:
             else:
                 return answer, intent.sent(sent_at), intent
 
-    def _try_again(self, fault: ServiceFault, attempt: int, began: float, budget: float | None = None) -> bool:
-        """Whether another attempt fits into the budget; waits before it."""
+    def _try_again(self, fault: ServiceFault, attempt: int, until: float) -> bool:
+        """Whether another attempt can begin in time; waits before it."""
         if fault.kind is not FaultKind.UNKNOWN:
             return False
-        left = min(self.policy.timeout, math.inf if budget is None else budget) - (stopwatch() - began)
         delay = max(pause(attempt, random.random()), fault.retry_after or 0.0)
-        return delay < left and not self.leaving.wait(delay)
+        return stopwatch() + delay < until and not self.leaving.wait(delay)
 
     # -- renewing --------------------------------------------------------------------------------
 
-    def _renew(self, slot: Slot) -> Landing | None:
+    def _renew(self, slot: Slot, until: float) -> Landing | None:
         """Renew the lease held. None when it is lost, so that a checkout has to follow."""
         began, sent = stopwatch(), self.clock.now()
         with slot.lock:
@@ -151,7 +158,9 @@ class Requester:
             return Landing(was_renewal=True)
         facts = lease._facts
         try:
-            answer = self._retried(lambda: self._extended(slot, lease), began, remaining(term, sent) or None)
+            # in doubt nothing remains that is known, but the lease may well be live
+            until = min(until, began + (remaining(term, sent) or math.inf))
+            answer = self._retried(lambda: self._extended(slot, lease), until)
         except ServiceFault as fault:
             return self._not_renewed(slot, lease, fault)
         renewed = planning.renewed_term(facts, term, answer, sent, self.policy.refresh_ahead, random.random())
@@ -196,13 +205,13 @@ class Requester:
             self.announcer.tell(ServiceUnavailable(slot.key.requirement, fault.code, fault.request_id))
         return Landing(error, was_renewal=True)
 
-    def _retried(self, request: Callable[[], Answer], began: float, budget: float | None = None) -> Answer:
+    def _retried(self, request: Callable[[], Answer], until: float) -> Answer:
         attempt = 0
         while True:
             try:
                 return request()
             except ServiceFault as fault:
-                if not self._try_again(fault, attempt, began, budget):
+                if not self._try_again(fault, attempt, until):
                     raise
                 attempt += 1
 
@@ -237,8 +246,8 @@ class Requester:
     def check_in(self, slot: Slot, token: str, *, parting: bool = False) -> None:
         """Give a lease back. A failure is told, never raised: the lease lapses by itself."""
         try:
-            budget = 0.0 if parting else CHECK_IN_BUDGET
-            self._retried(lambda: self.service.check_in(token, parting=parting), stopwatch(), budget)
+            until = self._until(0.0 if parting else CHECK_IN_BUDGET)
+            self._retried(lambda: self.service.check_in(token, parting=parting), until)
         except Exception as problem:  # noqa: BLE001 - a hook of the client's may raise anything
             fault = problem if isinstance(problem, ServiceFault) else None
             # not found: it lapsed, or an attempt whose answer was lost gave it back

@@ -117,6 +117,8 @@ class Tender:
         with slot.lock:
             if slot.term is None or slot.used_at is None:
                 return None
+            if slot.is_in_doubt(now):
+                slot.empty_windows()  # a wall clock that is held or set back would keep them open
             verdict, delay = tend(slot.term, now, slot.used_at, slot.used, slot.pins > 0, self._policy.linger)
         if verdict is Tend.RETURN:
             self._give_back(slot)

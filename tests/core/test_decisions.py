@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -140,6 +141,12 @@ def at(seconds):
 )
 def test_what_is_due_for_a_lease(age, used_at, used, busy, linger, expected):
     assert tend(TERM, at(age), at(used_at), used, busy, linger) == expected
+
+
+@pytest.mark.parametrize("now", [Moment(NOW.wall - 5000, NOW.mono + 200), Moment(NOW.wall + 5000, NOW.mono + 10)])
+def test_a_lease_in_doubt_is_renewed_when_it_is_used_and_else_left_alone(now):
+    assert tend(TERM, now, NOW, used=True, is_busy=False, linger=None) == (Tend.RENEW, 0)
+    assert tend(TERM, now, NOW, used=False, is_busy=False, linger=None) == (Tend.WAIT, math.inf)
 
 
 @given(lifetime=st.floats(1, 1e7), ahead=st.floats(0.01, 0.99), draw=st.floats(0, 1, exclude_max=True))

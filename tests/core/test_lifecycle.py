@@ -187,6 +187,21 @@ def test_no_renewal_lives_longer_than_the_first_checkout(ttl, left, shift, date)
     assert not renewed_lifetime(ttl, left, shift, date) > ttl
 
 
+@pytest.mark.parametrize(
+    ("left", "shift", "by_service", "lifetime"),
+    [
+        (10, 50, 60, 60),
+        (10, 50, None, 60),
+        (10, -5, 5, 5),  # cut short by the licence's end
+        (-5000, 50, 60, 60),  # the wall clock was set forward
+        (-5000, 50, None, 50),  # and a client of the user's own tells no date: at least so far was the end moved
+        (10, None, None, 60),
+    ],
+)
+def test_how_long_a_renewed_lease_lives(left, shift, by_service, lifetime):
+    assert renewed_lifetime(60, left, shift, by_service) == lifetime
+
+
 @given(good=st.floats(0, 1e9), wall=st.floats(-1e6, 1e6), mono=st.floats(0, 1e6), grace=st.floats(0, 1e5))
 def test_grace_follows_the_clock_that_ran_further(good, wall, mono, grace):
     left = in_grace(Moment(good, good), Moment(good + wall, good + mono), grace)
@@ -210,6 +225,8 @@ def test_grace_follows_the_clock_that_ran_further(good, wall, mono, grace):
         (10, 70, Phase.DOUBTFUL),  # set back after 70 s
         (5000, 70, Phase.DOUBTFUL),  # both past the end, but they disagree about by how much
         (5000, 5000, Phase.ENDED),
+        (-10, -10, Phase.DOUBTFUL),  # a test that had moved both clocks forward has ended
+        (-5000, -5000, Phase.DOUBTFUL),
     ],
 )
 def test_what_two_clocks_say(wall, mono, expected):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 
 import pytest
 
@@ -101,6 +102,10 @@ def test_a_guard_that_was_closed_before_its_first_use():
     guard = MeterGuard("ACME-1", "fingerprint")
     guard.close()
     assert said_by(lambda: guard.decide("Seats", 1)) == CLOSED
+
+
+def test_configure_shows_the_arguments_of_a_guard():
+    assert inspect.signature(meterguard.configure) == inspect.signature(meterguard.MeterGuard)
 
 
 def test_gates_follow_the_default_guard(lm, client):

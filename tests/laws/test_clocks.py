@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from freezegun import freeze_time
 
 from meterguard import EntitlementUnavailable
 from meterguard.core.policy import WINDOW
+from meterguard.runtime import clock
 
 DAY = 86_400
 
@@ -104,6 +106,59 @@ def test_the_hot_path_closes_within_its_window(lm, seat):
             assert seat() == "ran"
         with time_machine.travel(now - DAY, tick=False), pytest.raises(EntitlementUnavailable):
             seat()
+
+
+def test_a_wall_clock_that_is_held_does_not_hold_the_window_open(lm, make_warm):
+    licence = lm.add_license("ACME-2", entitlements=[("Seats", 1, "Count")], ttl=2)
+    guard = make_warm(lm, licence, on_unknown="deny", timeout=0.2)
+    seat = guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")
+    with time_machine.travel(datetime.now(UTC), tick=False), lm.faults.active("ExtendLicenseConsumption", status=503):
+        seat()
+        refused = 0
+        while not refused and threading.Event().wait(0.1) is False and lm.clock.now() < lm.requests[0].at + 10:
+            refused = _is_refused(seat)
+        assert refused
+
+
+def _is_refused(seat):
+    try:
+        seat()
+    except EntitlementUnavailable:
+        return True
+    return False
+
+
+def test_clocks_that_both_go_back_do_not_lengthen_a_lease(lm, only, make_warm):
+    guard = make_warm(lm, only, on_unknown="deny", timeout=2)
+    clock.move(DAY)
+    try:
+        with guard.requires_entitlement("Seats", 1, "Count") as lease:
+            clock.move(-DAY)
+            assert not lease.is_live
+            assert guard.has_entitlement("Seats", 1)
+            assert 3590 < lease.expires_in <= 3600
+    finally:
+        clock.move(-clock._ahead)
+    assert asked(lm) == ["CheckoutLicense", "ExtendLicenseConsumption"]
+
+
+def test_an_idle_lease_in_doubt_costs_no_work(lm, make_warm):
+    licence = lm.add_license("ACME-2", entitlements=[("Seats", 1, "Count")], ttl=1)
+    guard = make_warm(lm, licence)
+    tender = guard._ready().fleet.tender
+    looked, looks = tender._look, []
+
+    def look(slot):
+        looks.append(slot)
+        return looked(slot)
+
+    tender._look = look
+    with time_machine.travel(lm.clock.now() - DAY):
+        guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")()
+    threading.Event().wait(1.5)  # its end by the monotonic clock, while the wall clock is a day ahead
+    before = len(looks)
+    threading.Event().wait(0.5)
+    assert len(looks) - before <= 1
 
 
 @pytest.mark.parametrize("skew", [DAY, -DAY, 7])

@@ -87,6 +87,23 @@ def test_the_childs_exit_returns_nothing_of_the_parents(lm, guard):
     assert lm.calls("CheckInLicense") == 0
 
 
+def test_a_child_returns_nothing_of_a_guard_that_nobody_refers_to(lm, licence, make_guard):
+    import gc
+
+    from meterguard.runtime import leaving
+
+    def hold():
+        guard = meterguard.MeterGuard("ACME-1", licence.key_fingerprint, endpoint_url=lm.url, region_name=lm.region)
+        assert guard.has_entitlement("Export")
+
+    hold()
+    gc.collect()
+    assert in_child(leaving._close_all) == "None"
+    assert lm.calls("CheckInLicense") == 0
+    leaving.close(leaving._fleets.popitem()[1][0])
+    assert lm.calls("CheckInLicense") == 1
+
+
 def test_a_fork_while_another_thread_flies_and_holds_locks_leaves_the_child_working(lm, guard):
     seat = guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")
     fault = lm.faults.add("CheckoutLicense", hold=True)

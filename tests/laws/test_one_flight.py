@@ -206,6 +206,37 @@ def test_an_interrupted_leader_loses_nothing(lm, guard, guarded_pair):
     assert lm.usage("ACME-1") == {"Seats": 0}
 
 
+@pytest.mark.parametrize("when", ["before its start", "after its start"])
+def test_a_leader_interrupted_at_the_start_of_its_flight_grounds_nobody(lm, guard, guarded_pair, when):
+    plain, _ = guarded_pair
+    workers = guard._ready().fleet.workers
+    submit = workers.submit
+
+    def interrupted(job):
+        workers.submit = submit
+        if when == "after its start":
+            submit(job)
+        raise KeyboardInterrupt
+
+    workers.submit = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        plain()
+    assert plain() == "ran"
+    assert lm.calls("CheckoutLicense") == 1
+
+
+def test_a_flight_that_nobody_flies_is_flown_by_who_comes_next(lm, guard, guarded_pair):
+    plain, _ = guarded_pair
+    fleet = guard._ready().fleet
+    plain()
+    slot = next(iter(fleet.table))
+    fleet.give_back(slot).future.result(5)
+    flight, is_leader = fleet.flights.board(slot.key)  # and here it was interrupted
+    assert is_leader
+    flight.boarded_at -= 2
+    assert plain() == "ran"
+
+
 def test_a_caller_has_a_deadline_of_its_own(lm, licence, make_warm):
     guard = make_warm(lm, licence, timeout=0.3, on_unknown="deny")
     fault = lm.faults.add("CheckoutLicense", hold=True, times=None)

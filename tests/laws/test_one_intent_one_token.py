@@ -103,6 +103,18 @@ def test_a_replayed_answer_past_its_end_is_refused_and_a_new_intent_begins(lm, m
     assert len(set(tokens(lm))) == 2
 
 
+def test_many_replayed_answers_past_their_end_refuse_no_call(lm, make_warm, landed, together):
+    licence = lm.add_license("ACME-9", entitlements=[("Seats", 5, "Count")], ttl=60)
+    guard = make_warm(lm, licence, timeout=0.4, on_unknown="deny")
+    seat = guard.requires_entitlement("Seats", 1, "Count", hold="call")(lambda: "ran")
+    with lm.faults.active("CheckoutLicense", drop="after"):
+        assert [type(outcome) for outcome in together(3, seat)] == [EntitlementUnavailable] * 3
+        landed(guard)
+    lm.clock.advance(61)
+    assert seat() == "ran"
+    assert lm.usage("ACME-9") == {"Seats": 0}
+
+
 def test_a_resumed_lease_counts_from_its_first_request(lm, make_warm, landed):
     import time_machine
 

@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -145,6 +146,17 @@ def test_a_guard_that_was_never_used_starts_no_thread(make_guard, lm, licence):
     guard.close()
     assert threading.active_count() == before
     assert lm.calls() == 0
+
+
+def test_prewarming_makes_the_client_and_asks_nothing(lm, guard):
+    guard.prewarm()
+    connection = guard._ready().fleet.requester.service._connection
+    deadline = time.monotonic() + 20
+    while connection._client is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert connection._client is not None
+    assert lm.requests == []
+    assert guard.leases() == []
 
 
 def test_denied_and_unavailable_share_only_the_root():

@@ -287,6 +287,21 @@ def test_a_call_beside_close_does_not_leave_its_hot_path_open(guard):
 # -- workers, tender and waiters -------------------------------------------------------------------
 
 
+def test_what_a_hook_raises_reaches_the_call_as_it_is(lm, licence, make_guard):
+    class Odd(Exception):
+        def __init__(self, one, other):
+            super().__init__(f"{one} {other}")
+
+    class Client:
+        def checkout_license(self, **_):
+            raise Odd("not", "to be copied")
+
+    guard = make_guard(lm, licence, client=Client(), endpoint_url=None)
+    with pytest.raises(Odd, match="not to be copied") as caught:
+        guard.requires_entitlement("Seats", 1)(lambda: "ran")()
+    assert caught.traceback[-1].name == "checkout_license"
+
+
 def test_workers_survive_what_a_hook_raises(lm, make_guard):
     def hook(**kwargs):
         raise SystemExit

@@ -14,7 +14,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from .emulator import Emulator, Fault
+from .emulator import Emulator, Fault, Request
 from .errors import ConfigurationError
 from .guard import MeterGuard, exchange_guard
 from .model import Entitlement, shortened
@@ -26,7 +26,9 @@ T = TypeVar("T")
 
 _REGION = "us-east-1"
 _PRODUCT = "meterguard-testing"
-_MINE, _OTHERS = "testing", "others"
+_MINE, _OTHERS = "guard", "others"
+# A second: nothing here takes long, and a test of an outage waits for all of it.
+_DEFAULTS = {"denial_ttl": 0, "timeout": 1}
 
 
 class Clock:
@@ -42,6 +44,9 @@ class Clock:
         for emulator in self._emulators:
             emulator.clock.advance(seconds)
         self._move(seconds)
+
+    advance = shift
+    """The emulator's word for the same."""
 
     def restore(self) -> None:
         """Back to the true time, for guards; emulators keep theirs."""
@@ -60,8 +65,8 @@ class Control:
 
     :param entitlements: what is granted at the start: a number of units, ``(number, unit)``, True or None for a
         feature, a text for a feature that carries it, False for what is denied.
-    :param options: further arguments of the :class:`~meterguard.MeterGuard`. A denial is not remembered
-        (``denial_ttl=0``) unless they say so.
+    :param options: further arguments of the :class:`~meterguard.MeterGuard`. Unless they say otherwise a denial is not
+        remembered (``denial_ttl=0``), and an outage is believed after a second (``timeout=1``).
     """
 
     guard_class = MeterGuard
@@ -77,7 +82,7 @@ class Control:
         self._licence = self.emulator.add_license(_PRODUCT, entitlements=self._entitlements())
         client = _client(self.emulator, _MINE)
         self.guard = self.guard_class(
-            _PRODUCT, self._licence.key_fingerprint, client=client, **{"denial_ttl": 0, **options}
+            _PRODUCT, self._licence.key_fingerprint, client=client, **{**_DEFAULTS, **options}
         )
 
     # -- what the licence says -------------------------------------------------------------------
@@ -143,7 +148,7 @@ class Control:
     @property
     def calls(self) -> list[str]:
         """The operations that the guard asked for, in order."""
-        return [request.operation for request in self.emulator.requests if request.caller.access_key == _MINE]
+        return [request.operation for request in self._requests()]
 
     def in_use(self, name: str) -> int:
         """How many units of an entitlement the guard holds; for a feature, how many leases are on it."""
@@ -172,9 +177,17 @@ class Control:
         seats = [] if engine is None else list(engine.fleet.seats)
         return sorted(" and ".join(map(str, seat.key.requirement)) for seat in seats if seat.lease is not None)
 
+    def unused(self) -> list[str]:
+        """What is granted, and was never asked for."""
+        asked = {one["Name"] for request in self._requests() for one in request.parameters.get("Entitlements", ())}
+        return sorted(self._granted.keys() - asked)
+
     def _story(self) -> str:
         held = "; ".join(map(repr, self.guard.leases())) or "nothing"
-        return f"held now: {held}; asked of the service: {', '.join(self.calls) or 'nothing'}"
+        return f"held now: {held}; asked of the service: {', '.join(map(_told, self._requests())) or 'nothing'}"
+
+    def _requests(self) -> list[Request]:
+        return [request for request in tuple(self.emulator.requests) if request.caller.access_key == _MINE]
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -221,6 +234,16 @@ def _client(emulator: Emulator, who: str) -> Any:
     client = session.client("license-manager", endpoint_url="http://127.0.0.1:9")
     emulator.attach(client)
     return client
+
+
+def _told(request: Request) -> str:
+    """One request and what became of it."""
+    asked = " and ".join(
+        " ".join(one[key] for key in ("Name", "Value") if key in one)
+        for one in request.parameters.get("Entitlements", ())
+    )
+    outcome = request.error or ("dropped" if request.dropped else "")
+    return request.operation + (f" of {asked}" if asked else "") + (f" ({outcome})" if outcome else "")
 
 
 def _terms(terms: Any) -> tuple[Any, str]:

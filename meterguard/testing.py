@@ -27,8 +27,8 @@ T = TypeVar("T")
 _REGION = "us-east-1"
 _PRODUCT = "meterguard-testing"
 _MINE, _OTHERS = "guard", "others"
-# A second: nothing here takes long, and a test of an outage waits for all of it.
-_DEFAULTS = {"denial_ttl": 0, "timeout": 1}
+# Longer than a guard tries: what is going to fail all the time is not tried again, and no test has to wait for that.
+_LASTING = {"Retry-After": "60"}
 
 
 class Clock:
@@ -65,8 +65,8 @@ class Control:
 
     :param entitlements: what is granted at the start: a number of units, ``(number, unit)``, True or None for a
         feature, a text for a feature that carries it, False for what is denied.
-    :param options: further arguments of the :class:`~meterguard.MeterGuard`. Unless they say otherwise a denial is not
-        remembered (``denial_ttl=0``), and an outage is believed after a second (``timeout=1``).
+    :param options: further arguments of the :class:`~meterguard.MeterGuard`. A denial is not remembered
+        (``denial_ttl=0``) unless they say so.
     """
 
     guard_class = MeterGuard
@@ -82,7 +82,7 @@ class Control:
         self._licence = self.emulator.add_license(_PRODUCT, entitlements=self._entitlements())
         client = _client(self.emulator, _MINE)
         self.guard = self.guard_class(
-            _PRODUCT, self._licence.key_fingerprint, client=client, **{**_DEFAULTS, **options}
+            _PRODUCT, self._licence.key_fingerprint, client=client, **{"denial_ttl": 0, **options}
         )
 
     # -- what the licence says -------------------------------------------------------------------
@@ -128,11 +128,13 @@ class Control:
         """Let requests fail from now on, with the code of an error of the service.
 
         A code that means a no, such as ``AccessDeniedException``, is a refusal; others make the answer unknown. Leases
-        that are held go on until they end, as in life; :meth:`expire` ends them.
+        that are held go on until they end, as in life; :meth:`expire` ends them. No call waits for it to be over: the
+        answers say to try again in a minute, unless ``times`` says how many there are.
 
         :param how: anything else that :meth:`meterguard.emulator.Faults.add` knows, such as ``times``.
         """
-        return self.emulator.faults.add(operation, **{"error": error, "times": None, **how})
+        lasting = {"headers": _LASTING} if how.get("times") is None else {}
+        return self.emulator.faults.add(operation, **{"error": error, "times": None, **lasting, **how})
 
     def recover(self) -> None:
         """Let requests succeed again."""
@@ -229,9 +231,12 @@ class Control:
 
 def _client(emulator: Emulator, who: str) -> Any:
     import boto3
+    from botocore.config import Config
 
+    # as a guard's own client: what is to be tried again the guard decides
+    once = Config(retries={"total_max_attempts": 1})
     session = boto3.Session(aws_access_key_id=who, aws_secret_access_key="opens nothing", region_name=_REGION)  # noqa: S106
-    client = session.client("license-manager", endpoint_url="http://127.0.0.1:9")
+    client = session.client("license-manager", endpoint_url="http://127.0.0.1:9", config=once)
     emulator.attach(client)
     return client
 

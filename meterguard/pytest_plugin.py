@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LOOPBACK_ONLY = "METERGUARD_LOOPBACK_ONLY"
 _MARK = "meterguard"
+_IS_KEPT = pytest.StashKey[bool]()
 _LEVELS = ("error", "warn", "off")
 _MARKERS = (
     "meterguard(grant={...}, deny=[...], exhaust=[...], leaks=..., on_unused=..., **guard): the fixture's licence.",
@@ -38,8 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """No AWS by accident, also where a module asks while it is imported: developers have production profiles."""
-    is_allowed = early_config.getini("meterguard_allow_aws")
-    early_config.add_cleanup(_set_loopback_only(None if is_allowed else "1"))
+    _keep_from_aws(early_config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     _checked(config.getini("meterguard_leaks"), "the ini option meterguard_leaks")
+    _keep_from_aws(config)  # where a conftest names the plugin, it came too late for the hook above
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -66,6 +67,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     finally:
         restore()
+
+
+def _keep_from_aws(config: pytest.Config) -> None:
+    if _IS_KEPT not in config.stash:
+        config.stash[_IS_KEPT] = True
+        is_allowed = config.getini("meterguard_allow_aws")
+        config.add_cleanup(_set_loopback_only(None if is_allowed else "1"))
 
 
 def _set_loopback_only(value: str | None) -> Callable[[], None]:

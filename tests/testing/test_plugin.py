@@ -20,16 +20,33 @@ APP = """
 
 
 @pytest.fixture
-def project(pytester, monkeypatch):
+def kept_modules():
+    """What runs in this process import. pytester forgets it in the end, but packages do not forget their modules: half
+    of them would come back from there, and meet the other half imported anew."""
+    kept = {}
+    yield kept
+    sys.modules.update(kept)
+
+
+@pytest.fixture
+def project(kept_modules, pytester, monkeypatch):
     """``project(tests, *options, ini=...)``: the outcome of a project's tests."""
     monkeypatch.syspath_prepend(pytester.path)
+
+    class Keeping:
+        def pytest_unconfigure(self):
+            files = ((name, getattr(module, "__file__", None) or "") for name, module in list(sys.modules.items()))
+            kept_modules.update(
+                (name, sys.modules[name]) for name, file in files if not file.startswith(str(pytester.path))
+            )
 
     def run(tests, *options, ini=""):
         pytester.makepyfile(app_of_mine=APP)
         pytester.makepyfile(test_it=tests)
         pytester.makeini(f"[pytest]\naddopts = -p no:cacheprovider -p no:randomly\nfilterwarnings = default\n{ini}")
-        run_tests = pytester.runpytest_subprocess if options else pytester.runpytest_inprocess
-        return run_tests(*options)
+        if options:
+            return pytester.runpytest_subprocess(*options)
+        return pytester.runpytest_inprocess(plugins=[Keeping()])
 
     return run
 
@@ -200,6 +217,20 @@ def test_nor_while_tests_are_collected(project, monkeypatch, ini):
     monkeypatch.delenv("METERGUARD_LOOPBACK_ONLY")
     project(ASKING_WHILE_IMPORTED, ini=ini).assert_outcomes(passed=not ini, failed=bool(ini))
     assert "METERGUARD_LOOPBACK_ONLY" not in os.environ, "it is as it was before"
+
+
+def test_nor_where_a_conftest_names_the_plugin(project, pytester, monkeypatch):
+    monkeypatch.delenv("METERGUARD_LOOPBACK_ONLY")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeconftest("pytest_plugins = 'meterguard.pytest_plugin'")
+    tests = """
+        import os
+
+        def test_it(request):
+            assert not request.config.pluginmanager.hasplugin("xdist")
+            assert os.environ["METERGUARD_LOOPBACK_ONLY"] == "1"
+    """
+    project(tests, "-p", "no:timeout").assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("fixtures", ["meterguard, meterguard_emulator", "meterguard_emulator, meterguard"])

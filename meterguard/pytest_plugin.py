@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 _LOOPBACK_ONLY = "METERGUARD_LOOPBACK_ONLY"
 _MARK = "meterguard"
-_LEAKS = ("error", "warn", "off")
+_IS_KEPT = pytest.StashKey[bool]()
+_LEVELS = ("error", "warn", "off")
 _MARKERS = (
-    "meterguard(grant={...}, deny=[...], exhaust=[...], leaks=..., **guard): the licence of the meterguard fixture.",
+    "meterguard(grant={...}, deny=[...], exhaust=[...], leaks=..., on_unused=..., **guard): the fixture's licence.",
     "meterguard_live: let meterguard talk to AWS in this test.",
 )
 
@@ -35,11 +36,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("meterguard_allow_aws", "Let meterguard talk to AWS in all tests.", type="bool", default=False)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """No AWS by accident, also where a module asks while it is imported: developers have production profiles."""
+    _keep_from_aws(early_config)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Markers, and settings that are wrong."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
-    _checked_leaks(config.getini("meterguard_leaks"), "the ini option meterguard_leaks")
+    _checked(config.getini("meterguard_leaks"), "the ini option meterguard_leaks")
+    _keep_from_aws(config)  # where a conftest names the plugin, it came too late for the hook above
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -51,20 +59,35 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """No AWS by accident: developers have production profiles in their environment."""
-    is_live = item.config.getini("meterguard_allow_aws") or item.get_closest_marker("meterguard_live") is not None
-    before = os.environ.get(_LOOPBACK_ONLY)
-    if is_live:
-        os.environ.pop(_LOOPBACK_ONLY, None)
-    else:
-        os.environ[_LOOPBACK_ONLY] = "1"
+    """AWS for the tests that say so."""
+    if item.get_closest_marker("meterguard_live") is None:
+        return (yield)
+    restore = _set_loopback_only(None)
     try:
         return (yield)
     finally:
-        if before is None:
+        restore()
+
+
+def _keep_from_aws(config: pytest.Config) -> None:
+    if _IS_KEPT not in config.stash:
+        config.stash[_IS_KEPT] = True
+        is_allowed = config.getini("meterguard_allow_aws")
+        config.add_cleanup(_set_loopback_only(None if is_allowed else "1"))
+
+
+def _set_loopback_only(value: str | None) -> Callable[[], None]:
+    """Set the variable, or take it away; what is returned puts it back."""
+    before = os.environ.get(_LOOPBACK_ONLY)
+
+    def put(value: str | None) -> None:
+        if value is None:
             os.environ.pop(_LOOPBACK_ONLY, None)
         else:
-            os.environ[_LOOPBACK_ONLY] = before
+            os.environ[_LOOPBACK_ONLY] = value
+
+    put(value)
+    return lambda: put(before)
 
 
 # -- fixtures ----------------------------------------------------------------------------------------
@@ -77,7 +100,8 @@ def meterguard(request: pytest.FixtureRequest) -> Iterator[Control]:
     from .testing import Control
 
     marked = _marked(request.node)
-    leaks = _checked_leaks(marked.pop("leaks", request.config.getini("meterguard_leaks")), "leaks")
+    leaks = _checked(marked.pop("leaks", request.config.getini("meterguard_leaks")), "leaks")
+    on_unused = _checked(marked.pop("on_unused", "off"), "on_unused")
     grant, deny, exhaust = marked.pop("grant", {}), marked.pop("deny", ()), marked.pop("exhaust", ())
     control = Control(grant, **marked)
     control.deny(*_names(deny, "deny"))
@@ -85,28 +109,36 @@ def meterguard(request: pytest.FixtureRequest) -> Iterator[Control]:
     before = exchange_guard(control.guard)
     try:
         yield control
-        leaked = control.leaks()
+        leaked, unused = control.leaks(), control.unused()
     finally:
         exchange_guard(before)
         control.close()
-    _tell(leaks, leaked, request.node)
+    if leaked:
+        _tell(leaks, SeatLeaked(f"{request.node.nodeid} did not give back {', '.join(leaked)}: {_HOW_TO_LEAK}"))
+    if unused:
+        _tell(
+            on_unused, GrantUnused(f"{request.node.nodeid} never asked for {', '.join(unused)}, which it was granted")
+        )
 
 
 @pytest.fixture
-def meterguard_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+def meterguard_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """A License Manager on a port of this machine, at which the environment points every boto3 client.
 
     Sets the endpoint, a Region and credentials that open nothing. A default guard that the test made is closed at
-    its end.
+    its end. In a test that has the `meterguard` fixture too it is the emulator of that.
     """
+    if _MARK in request.fixturenames:
+        control: Control = request.getfixturevalue(_MARK)
+        with control.emulator as emulator:
+            _point_at(emulator, monkeypatch)
+            yield emulator
+        return
     from .emulator import Emulator
     from .guard import exchange_guard
 
     with Emulator() as emulator:
-        for name, value in _environment(emulator).items():
-            monkeypatch.setenv(name, value)
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-            monkeypatch.delenv(name, raising=False)
+        _point_at(emulator, monkeypatch)
         before = exchange_guard(None)
         try:
             yield emulator
@@ -114,6 +146,13 @@ def meterguard_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
             made = exchange_guard(before)
             if made is not None:
                 made.close()
+
+
+def _point_at(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in _environment(emulator).items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def _environment(emulator: Emulator) -> dict[str, str]:
@@ -172,30 +211,28 @@ def _names(names: Any, option: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _checked_leaks(leaks: Any, what: str) -> str:
-    if leaks not in _LEAKS:
-        raise pytest.UsageError(f"{what} must be one of {', '.join(_LEAKS)}; got {leaks!r}")
-    return str(leaks)
+def _checked(level: Any, what: str) -> str:
+    if level not in _LEVELS:
+        raise pytest.UsageError(f"{what} must be one of {', '.join(_LEVELS)}; got {level!r}")
+    return str(level)
+
+
+_HOW_TO_LEAK = (
+    "a gate with hold='call' was entered and not left, or a generator or response behind one was neither read to its "
+    "end nor closed"
+)
 
 
 class SeatLeaked(UserWarning):
     """A test ended, and a seat of a single call was not given back."""
 
 
-def _tell(leaks: str, leaked: list[str], node: pytest.Item) -> None:
-    if not leaked or leaks == "off":
-        return
-    text = (
-        f"{node.nodeid} did not give back {', '.join(leaked)}: a gate with hold='call' was entered and not left, or a "
-        "generator or response behind one was neither read to its end nor closed"
-    )
-    tell: Callable[[str], Any] = _fail if leaks == "error" else _warn
-    tell(text)
+class GrantUnused(UserWarning):
+    """A test ended, and never asked for what it was granted."""
 
 
-def _fail(text: str) -> None:
-    pytest.fail(text, pytrace=False)
-
-
-def _warn(text: str) -> None:
-    warnings.warn(SeatLeaked(text), stacklevel=2)
+def _tell(level: str, what: UserWarning) -> None:
+    if level == "error":
+        pytest.fail(str(what), pytrace=False)
+    if level == "warn":
+        warnings.warn(what, stacklevel=2)

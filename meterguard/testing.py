@@ -14,7 +14,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from .emulator import Emulator, Fault
+from .emulator import Emulator, Fault, Request
 from .errors import ConfigurationError
 from .guard import MeterGuard, exchange_guard
 from .model import Entitlement, shortened
@@ -26,7 +26,9 @@ T = TypeVar("T")
 
 _REGION = "us-east-1"
 _PRODUCT = "meterguard-testing"
-_MINE, _OTHERS = "testing", "others"
+_MINE, _OTHERS = "guard", "others"
+# Longer than a guard tries: what is going to fail all the time is not tried again, and no test has to wait for that.
+_LASTING = {"Retry-After": "60"}
 
 
 class Clock:
@@ -42,6 +44,9 @@ class Clock:
         for emulator in self._emulators:
             emulator.clock.advance(seconds)
         self._move(seconds)
+
+    advance = shift
+    """The emulator's word for the same."""
 
     def restore(self) -> None:
         """Back to the true time, for guards; emulators keep theirs."""
@@ -123,11 +128,13 @@ class Control:
         """Let requests fail from now on, with the code of an error of the service.
 
         A code that means a no, such as ``AccessDeniedException``, is a refusal; others make the answer unknown. Leases
-        that are held go on until they end, as in life; :meth:`expire` ends them.
+        that are held go on until they end, as in life; :meth:`expire` ends them. No call waits for it to be over: the
+        answers say to try again in a minute, unless ``times`` says how many there are.
 
         :param how: anything else that :meth:`meterguard.emulator.Faults.add` knows, such as ``times``.
         """
-        return self.emulator.faults.add(operation, **{"error": error, "times": None, **how})
+        lasting = {"headers": _LASTING} if how.get("times") is None else {}
+        return self.emulator.faults.add(operation, **{"error": error, "times": None, **lasting, **how})
 
     def recover(self) -> None:
         """Let requests succeed again."""
@@ -143,7 +150,7 @@ class Control:
     @property
     def calls(self) -> list[str]:
         """The operations that the guard asked for, in order."""
-        return [request.operation for request in self.emulator.requests if request.caller.access_key == _MINE]
+        return [request.operation for request in self._requests()]
 
     def in_use(self, name: str) -> int:
         """How many units of an entitlement the guard holds; for a feature, how many leases are on it."""
@@ -172,9 +179,17 @@ class Control:
         seats = [] if engine is None else list(engine.fleet.seats)
         return sorted(" and ".join(map(str, seat.key.requirement)) for seat in seats if seat.lease is not None)
 
+    def unused(self) -> list[str]:
+        """What is granted, and was never asked for."""
+        asked = {one["Name"] for request in self._requests() for one in request.parameters.get("Entitlements", ())}
+        return sorted(self._granted.keys() - asked)
+
     def _story(self) -> str:
         held = "; ".join(map(repr, self.guard.leases())) or "nothing"
-        return f"held now: {held}; asked of the service: {', '.join(self.calls) or 'nothing'}"
+        return f"held now: {held}; asked of the service: {', '.join(map(_told, self._requests())) or 'nothing'}"
+
+    def _requests(self) -> list[Request]:
+        return [request for request in tuple(self.emulator.requests) if request.caller.access_key == _MINE]
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -216,11 +231,24 @@ class Control:
 
 def _client(emulator: Emulator, who: str) -> Any:
     import boto3
+    from botocore.config import Config
 
+    # as a guard's own client: what is to be tried again the guard decides
+    once = Config(retries={"total_max_attempts": 1})
     session = boto3.Session(aws_access_key_id=who, aws_secret_access_key="opens nothing", region_name=_REGION)  # noqa: S106
-    client = session.client("license-manager", endpoint_url="http://127.0.0.1:9")
+    client = session.client("license-manager", endpoint_url="http://127.0.0.1:9", config=once)
     emulator.attach(client)
     return client
+
+
+def _told(request: Request) -> str:
+    """One request and what became of it."""
+    asked = " and ".join(
+        " ".join(one[key] for key in ("Name", "Value") if key in one)
+        for one in request.parameters.get("Entitlements", ())
+    )
+    outcome = request.error or ("dropped" if request.dropped else "")
+    return request.operation + (f" of {asked}" if asked else "") + (f" ({outcome})" if outcome else "")
 
 
 def _terms(terms: Any) -> tuple[Any, str]:

@@ -44,7 +44,7 @@ def forget_default_guard():
 def environment(monkeypatch):
     """Fake credentials, none of the settings in the developer's own environment, no default guard yet."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "METERGUARD_"))]:
-        if name != "METERGUARD_LOOPBACK_ONLY":  # which our own plugin sets for each test
+        if name != "METERGUARD_LOOPBACK_ONLY":  # which our own plugin sets
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")

@@ -14,6 +14,9 @@ import pytest
 
 from tests.house.source import ROOT
 
+# Fifteen starts of the AWS CLI take a busy machine a while.
+pytestmark = pytest.mark.timeout(120)
+
 PROGRAMS = ROOT / "examples" / "clients"
 INSTALLED = ROOT / ".venv" / "clients"
 LIFE = [
@@ -48,7 +51,7 @@ def run(served, tmp_path):
             list(map(str, command)),
             capture_output=True,
             text=True,
-            timeout=55,
+            timeout=110,
             check=False,
             cwd=tmp_path,
             env=os.environ | {"AWS_ENDPOINT_URL_LICENSE_MANAGER": served["url"]} | variables,
@@ -82,7 +85,6 @@ def test_boto3(run, served):
     assert status_of(served, "ACME-PY") == "DELETED"
 
 
-@pytest.mark.timeout(120)
 def test_the_aws_cli(run, served, aws):
     assert run("sh", PROGRAMS / "life_of_a_licence.sh", AWS=str(aws)) == LIFE
     assert status_of(served, "ACME-CLI") == "DELETED"

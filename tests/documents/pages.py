@@ -24,13 +24,14 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)]
 
 _PRINTED = "_printed"
+_TEST = re.compile(r"^@pytest\.fixture|^def test_", re.MULTILINE)
 _FLAGS = doctest.ELLIPSIS | doctest.REPORT_NDIFF
 
 
 def _run(example: Example) -> None:
     """Run a ``python`` block, and keep what it prints for the block that shows it."""
     check_all_is_shown(example.namespace)
-    if "_tests" in example.namespace or "@pytest.fixture" in example.parsed:
+    if "_tests" in example.namespace or _TEST.search(example.parsed):
         example.namespace.setdefault("_tests", []).append(str(example.parsed))
         return
     printed = io.StringIO()
@@ -50,7 +51,7 @@ def _compare(example: Example) -> str | None:
 
 
 def run_tests_shown(namespace: dict[str, Any], folder: str | Path) -> None:
-    """A page that shows a fixture shows a test file, in pieces: put together, it passes."""
+    """A page that shows a fixture or a test shows a test file, in pieces: put together, it passes."""
     pieces = namespace.pop("_tests", [])
     if pieces:
         file = Path(folder) / "test_shown.py"

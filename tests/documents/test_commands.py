@@ -47,7 +47,7 @@ def test_the_emulator_says_what_the_page_says():
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         running.stderr.readline()
         running.send_signal(signal.SIGINT)
-        printed, _ = running.communicate(timeout=10)
+        printed, _ = running.communicate(timeout=30)
     port = re.search(r"127\.0\.0\.1:(\d+)", printed)[1]
     assert shown == "$ meterguard emulator\n" + printed.replace(port, "4020").rstrip() + "\n"
 

@@ -37,12 +37,19 @@ class World:
         self.lm, self.guard, self.others, self.frozen = lm, guard, others, frozen
         self.events = []
         guard.subscribe(self.events.append)
+        # before a short time-out begins: on a busy machine making the client takes longer
+        guard._ready().fleet.requester.service.connect()
         self.gate = guard.requires_entitlement("Seats", 1, "Count")
         self.run = self.gate(lambda: "ran")
 
     def advance(self, seconds):
         self.frozen.tick(seconds)
         self.lm.clock.advance(seconds)
+
+    def land(self):
+        """Wait until nothing is in the air that the service refused to answer."""
+        for future in self.guard._ready().fleet.in_air():
+            future.result(10)
 
     def refused(self):
         """The operations that were refused so far."""
@@ -106,6 +113,7 @@ class TestLeases:
         here.advance(2)
         with here.lm.down(), pytest.raises(AuthorizationRefused, match="license-manager:ExtendLicenseConsumption"):
             here.run()
+        here.land()
         here.advance(6)
         assert here.run() == "ran"
         assert here.refused() == {"ExtendLicenseConsumption"}

@@ -12,7 +12,7 @@ from botocore.loaders import Loader
 
 import meterguard
 import meterguard.emulator
-from meterguard import config, events
+from meterguard import config, events, pytest_plugin, testing
 from meterguard.core.lifecycle import TABLE, Signal, State
 from meterguard.emulator import Emulator
 from meterguard.emulator.seed import read_seed
@@ -29,7 +29,7 @@ def rows(text):
 
 
 def test_every_public_name_is_documented():
-    public = {*meterguard.__all__, *meterguard.emulator.__all__}
+    public = {*meterguard.__all__, *meterguard.emulator.__all__, *testing.__all__}
     assert {name for name in public if not name.startswith("_")} <= DOCUMENTED
 
 
@@ -130,7 +130,27 @@ def test_a_seed_can_be_planted(block):
     assert emulator.license("ACME-1")
 
 
-@pytest.mark.parametrize(("page", "owner"), [("emulator.md", Emulator), ("guard.md", meterguard.MeterGuard)])
+@pytest.mark.parametrize(
+    ("page", "owner"),
+    [("emulator.md", Emulator), ("guard.md", meterguard.MeterGuard), ("testing.md", testing.Control)],
+)
 def test_every_public_method_is_documented(page, owner):
     shown = set(re.findall(r"auto(?:method|property):: (\w+)", REFERENCE[page]))
-    assert shown == {name for name in vars(owner) if not name.startswith("_")} - {"forget"}
+    public = {name for name, one in vars(owner).items() if not name.startswith("_") and not isinstance(one, type)}
+    assert shown == public - {"forget"}
+
+
+def test_all_of_the_plugin_is_documented(pytestconfig):
+    shown = {row[0].partition("(")[0] for row in rows(REFERENCE["testing.md"])}
+    fixtures = {name for name, one in vars(pytest_plugin).items() if type(one).__name__ == "FixtureFunctionDefinition"}
+    markers = {one.partition("(")[0].partition(":")[0] for one in pytest_plugin._MARKERS}
+    settings = {name for name in pytestconfig._parser._inidict if name.startswith("meterguard_")}
+    assert len(fixtures) == 3
+    assert len(settings) == 2
+    assert fixtures | markers | settings <= shown
+
+
+def test_the_marker_is_documented():
+    text = (DOCS / "how-to/test-with-pytest.md").read_text("utf-8")
+    shown = {name for row in rows(text) if len(row) == 2 for name in row[0].split(", ")}
+    assert set(re.findall(r"(\w+)=", pytest_plugin._MARKERS[0])) <= shown

@@ -2,7 +2,7 @@
 
 A page finds what its reader has: a licence for the product ACME-1 with 3 Seats and the feature Export, and
 the environment variables that say where it is. ``lm``, the emulator, is there by name. What a snippet prints
-stands below it in a ``text`` block. From a fixture on, a page's snippets are a test file. A snippet that cannot
+stands below it in a ``text`` block. From a fixture or test on, a page's snippets are a test file. A snippet that cannot
 run says so: ``% skip: next`` before it. A page that sets up what a process has once says ``% own process``.
 """
 

@@ -17,7 +17,7 @@ from meterguard.emulator import Emulator
 
 SESSION = Session()
 SESSION.register_component("data_loader", Loader())
-ONE_ATTEMPT = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=5)
+ONE_ATTEMPT = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=20)
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def post(lm):
     """``post(body, operation=)``: send bytes or JSON as they are; status, headers and body come back."""
 
     def send(body=b"{}", operation="CheckoutLicense", headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", lm.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", lm.port, timeout=20)
         try:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             target = {"X-Amz-Target": f"AWSLicenseManager.{operation}"} if operation else {}

@@ -120,3 +120,18 @@ def test_from_making_to_deleting(lm, connect, code):
 
 def test_a_life_with_a_restart_after_each_step(again, connect, code):
     live(again, partial(connect, url=again().url), code)
+
+
+def test_a_year_passes_while_nobody_waits(lm, client, take, code):
+    lm.clock.freeze("2030-01-01T00:00:00Z")
+    licence = lm.add_license("YEAR", [("Calls", 10, "Count")], renew_type="Monthly", end="2031-01-01T00:00:00Z")
+    for month in range(1, 13):
+        lm.clock.set(f"2030-{month:02}-01T00:00:00Z")
+        take(kind="PERPETUAL", of=licence, Calls=10)
+        lm.clock.advance(27 * 24 * 3600)
+        with code("NoEntitlementsAllowedException"):
+            take(kind="PERPETUAL", of=licence, Calls=1)
+    lm.clock.set("2031-01-01T00:00:00Z")
+    with code("NoEntitlementsAllowedException"):
+        take(kind="PERPETUAL", of=licence, Calls=1)
+    assert client.get_license(LicenseArn=licence.arn)["License"]["Status"] == "EXPIRED"

@@ -26,7 +26,7 @@ JSON = {"Content-Type": "application/json"}
 
 def ask(url, method, path, told=None, headers=None):
     """One request; its status and headers, and what the JSON in its body says."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
     try:
         body = told if told is None or isinstance(told, bytes) else json.dumps(told)
         connection.request(method, f"/_meterguard{path}", body, JSON if headers is None else headers)
@@ -103,7 +103,7 @@ class TestFaults:
         lm.wait_for_calls("CheckoutLicense")
         assert answers == []
         tell(f"/faults/{fault['id']}/release")
-        thread.join(5)
+        thread.join(20)
         assert len(answers) == 1
 
     def test_down_and_up(self, tell, get, take):
@@ -410,7 +410,7 @@ def post_to():
 
     def send(emulator):
         headers = {"X-Amz-Target": "AWSLicenseManager.ListReceivedLicenses"}
-        connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=20)
         try:
             connection.request("POST", "/", b"{}", headers)
             connection.getresponse().read()

@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from meterguard.emulator import Emulator, EmulatorBug
+from meterguard.emulator.clock import elapsed
 
 MODELLED = [
     "AccessDeniedException",
@@ -115,7 +116,10 @@ class TestConnections:
         using = connect(config=Config(retries={"total_max_attempts": 1}, read_timeout=0.05))
         with pytest.raises(ReadTimeoutError):
             take(Seats=1, using=using)
-        assert lm.usage("ACME-1") == {"Seats": 1}
+        lm.wait_for_calls("CheckoutLicense")
+        deadline = elapsed() + 20
+        while lm.usage("ACME-1") != {"Seats": 1}:
+            assert elapsed() < deadline
         slow.release()
         lm.wait_for_calls("CheckoutLicense", done=True)
 
@@ -133,7 +137,7 @@ class TestConnections:
         take(Seats=1)
         assert (answers, lm.requests[0].done, lm.requests[1].in_flight) == ([], False, 2)
         held.release()
-        thread.join(5)
+        thread.join(20)
         assert len(answers) == 1
         assert lm.usage("ACME-1") == {"Seats": 2}
 

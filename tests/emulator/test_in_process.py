@@ -6,6 +6,7 @@ import threading
 
 import boto3
 import pytest
+from botocore import UNSIGNED
 from botocore.config import Config
 from moto import mock_aws
 
@@ -125,6 +126,23 @@ def test_beside_moto(lm, licence, moto_outside):
         account = boto3.client("sts").get_caller_identity()["Account"]
         check_out(boto3.client("license-manager"), licence)
         assert boto3.client("kms").describe_key(KeyId=key)["KeyMetadata"]["AWSAccountId"] == account
+    assert seats(lm) == 1
+
+
+def test_customers_without_an_account_get_their_credentials_from_moto(lm):
+    mine = lm.add_license("ACME-1", ENTITLEMENTS, issuer_account=lm.account_id, beneficiary="Jo")
+    role = f"arn:aws:iam::{lm.account_id}:role/AWSLicenseManagerConsumptionRole"
+    unsigned = Config(signature_version=UNSIGNED)
+    with mock_aws(), lm.in_process():
+        refresh = boto3.client("license-manager").create_token(
+            LicenseArn=mine.arn, RoleArns=[role], ClientToken="token"
+        )["Token"]
+        access = boto3.client("license-manager", config=unsigned).get_access_token(Token=refresh)["AccessToken"]
+        found = boto3.client("sts", config=unsigned).assume_role_with_web_identity(
+            RoleArn=role, RoleSessionName="Jo", WebIdentityToken=access
+        )["Credentials"]
+        customer = boto3.Session(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+        check_out(customer.client("license-manager"), mine, Beneficiary="Jo")
     assert seats(lm) == 1
 
 

@@ -72,8 +72,8 @@ def test_stopping_drops_what_waits_at_once(lm, take, fault):
     lm.wait_for_calls("CheckoutLicense")
     begun = elapsed()
     lm.stop()
-    assert elapsed() - begun < 1
-    thread.join(5)
+    assert elapsed() - begun < 5
+    thread.join(20)
     assert len(failures) == 1
     assert lm.requests[0].dropped
     assert lm.usage("ACME-1") == {"Seats": int("applied" in fault)}
@@ -93,7 +93,7 @@ def test_only_the_loopback_interface_is_served(lm):
 def is_closed(port):
     """Refused; or open again and answered, by another process that was given the port meanwhile."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_meterguard/health", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_meterguard/health", timeout=20) as answer:
             return answer.status == 200
     except urllib.error.URLError as error:
         return isinstance(error.reason, ConnectionRefusedError)
@@ -139,7 +139,7 @@ def test_in_the_foreground_a_signal_stops_it_gracefully(number):
         port = int(process.stdout.readline())
         socket.create_connection(("127.0.0.1", port), 5).close()
         process.send_signal(number)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=30)
     assert (out, err, process.returncode) == ("stopped\n", "", 0)
 
 
@@ -152,7 +152,7 @@ def test_in_a_thread_it_serves_too():
         ready.set()
 
     threading.Thread(target=serve, args=(0,), kwargs={"ready": tell}, daemon=True).start()
-    assert ready.wait(10)
+    assert ready.wait(30)
     socket.create_connection(("127.0.0.1", found[0].port), 5).close()
     found[0].stop()
 
@@ -204,8 +204,8 @@ def test_in_the_foreground_it_remembers_the_latest_thousand():
         ready.set()
 
     threading.Thread(target=serve, args=(0,), kwargs={"ready": tell}, daemon=True).start()
-    assert ready.wait(10)
-    with closing(http.client.HTTPConnection("127.0.0.1", found[0].port, timeout=5)) as connection:
+    assert ready.wait(30)
+    with closing(http.client.HTTPConnection("127.0.0.1", found[0].port, timeout=20)) as connection:
         for _ in range(1003):
             connection.request("POST", "/", b"{}")
             connection.getresponse().read()

@@ -157,7 +157,7 @@ class TestLooking:
             thread.start()
         lm.wait_for_calls("CheckoutLicense", 3, done=True)
         for thread in threads:
-            thread.join(5)
+            thread.join(20)
         assert lm.usage("ACME-1") == {"Seats": 3}
 
     def test_the_same_random_seed_gives_the_same_ids(self, connect, take):

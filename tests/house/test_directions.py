@@ -45,7 +45,7 @@ MAY_IMPORT = {
 # Which rooms may import what is not in the standard library.
 THIRD_PARTY = {
     "boto3": {"aws", "testing"},
-    "botocore": {"aws", "emulator"},
+    "botocore": {"aws", "emulator", "testing"},
     "types_boto3_license_manager": {"aws"},
     "cachetools": {"stores", "runtime"},
     "wrapt": {"gates", "draws", "streams", "bodies", "decorators", "protect"},

@@ -43,7 +43,14 @@ def test_assertions_tell_the_story(control):
     with pytest.raises(AssertionError) as caught:
         control.assert_checked_out("Export")
     assert "Export should be checked out; held now: <Lease Seats (1 Count): live for" in str(caught.value)
-    assert str(caught.value).endswith("asked of the service: CheckoutLicense")
+    assert str(caught.value).endswith("asked of the service: CheckoutLicense of Seats 1")
+    control.deny("Seats")
+    with pytest.raises(EntitlementDenied):
+        edit()
+    with pytest.raises(AssertionError, match=r"CheckoutLicense of Seats 1 \(NoEntitlementsAllowedException\)$"):
+        control.assert_checked_out("Seats")
+    control.grant("Seats", 5)
+    edit()
     with pytest.raises(AssertionError, match="2 of Seats should be checked out"):
         control.assert_checked_out("Seats", 2)
     with pytest.raises(AssertionError, match="everything should be checked in; held now: <Lease Seats"):
@@ -106,8 +113,27 @@ def test_the_service_fails_and_recovers(control):
     assert export() == "exported"
 
 
+@pytest.mark.parametrize("error", ["RateLimitExceededException", "InternalFailure"])
+def test_nobody_waits_for_the_end_of_an_outage(control, error):
+    control.fail(error)
+    for _ in range(2):
+        with pytest.raises(EntitlementUnavailable):
+            edit()
+    assert control.calls == ["CheckoutLicense"] * 2, "each asked once, and not for ten seconds"
+    control.recover()
+    assert edit() == "edited"
+
+
+def test_what_nobody_asks_for(control):
+    assert control.unused() == ["Export", "Seats"]
+    edit()
+    assert control.unused() == ["Export"]
+    assert meterguard.has_entitlement("Export")
+    assert control.unused() == []
+
+
 def test_leases_expire_and_are_renewed_or_refused():
-    with override(Seats=5, options={"on_unknown": "deny", "timeout": 1}) as control:
+    with override(Seats=5, options={"on_unknown": "deny"}) as control:
         edit()
         control.expire()
         assert edit() == "edited"
@@ -119,12 +145,12 @@ def test_leases_expire_and_are_renewed_or_refused():
 
 
 def test_grace_can_be_outlived():
-    with override(Seats=5, options={"grace": 7200, "timeout": 1}) as control:
+    with override(Seats=5, options={"grace": 7200}) as control:
         edit()
         control.fail()
         control.expire()
         assert edit() == "edited"
-        control.clock.shift(7200)
+        control.clock.advance(7200)
         with pytest.raises(EntitlementUnavailable):
             edit()
 

@@ -20,16 +20,33 @@ APP = """
 
 
 @pytest.fixture
-def project(pytester, monkeypatch):
+def kept_modules():
+    """What runs in this process import. pytester forgets it in the end, but packages do not forget their modules: half
+    of them would come back from there, and meet the other half imported anew."""
+    kept = {}
+    yield kept
+    sys.modules.update(kept)
+
+
+@pytest.fixture
+def project(kept_modules, pytester, monkeypatch):
     """``project(tests, *options, ini=...)``: the outcome of a project's tests."""
     monkeypatch.syspath_prepend(pytester.path)
+
+    class Keeping:
+        def pytest_unconfigure(self):
+            files = ((name, getattr(module, "__file__", None) or "") for name, module in list(sys.modules.items()))
+            kept_modules.update(
+                (name, sys.modules[name]) for name, file in files if not file.startswith(str(pytester.path))
+            )
 
     def run(tests, *options, ini=""):
         pytester.makepyfile(app_of_mine=APP)
         pytester.makepyfile(test_it=tests)
         pytester.makeini(f"[pytest]\naddopts = -p no:cacheprovider -p no:randomly\nfilterwarnings = default\n{ini}")
-        run_tests = pytester.runpytest_subprocess if options else pytester.runpytest_inprocess
-        return run_tests(*options)
+        if options:
+            return pytester.runpytest_subprocess(*options)
+        return pytester.runpytest_inprocess(plugins=[Keeping()])
 
     return run
 
@@ -89,6 +106,7 @@ def test_the_marker_says_it_before_the_test_begins(project):
         ("grant=['Seats']", "grant= of @pytest.mark.meterguard must be a dict"),
         ("deny='Seats'", "deny= of @pytest.mark.meterguard must be a list of names"),
         ("leaks='loud'", "leaks must be one of error, warn, off; got 'loud'"),
+        ("on_unused=True", "on_unused must be one of error, warn, off; got True"),
         ("graces=1", "unexpected keyword argument 'graces'"),
         ("grant={'Seats': 1.5}", "what is granted must be"),
     ],
@@ -124,6 +142,33 @@ def test_a_seat_that_is_not_given_back(project, leaks, outcome):
     assert ("test_it.py::test_it did not give back Seats (1 Count)" in result.stdout.str()) is (leaks != "off")
 
 
+@pytest.mark.parametrize(
+    ("on_unused", "outcome"),
+    [
+        ("on_unused='error'", {"passed": 2, "errors": 1}),
+        ("on_unused='warn'", {"passed": 2, "warnings": 1}),
+        ("on_unused='off'", {"passed": 2}),
+        ("", {"passed": 2}),
+    ],
+)
+def test_a_grant_that_nobody_asks_for(project, on_unused, outcome):
+    tests = f"""
+        import pytest
+        from app_of_mine import edit
+
+        pytestmark = pytest.mark.meterguard(grant={{"Seats": 5, "Export": True}}, deny=["Export"], {on_unused})
+
+        def test_used():
+            edit()
+
+        def test_unused(): ...
+    """
+    result = project(tests)
+    result.assert_outcomes(**outcome)
+    told = "test_it.py::test_unused never asked for Seats, which it was granted"
+    assert (told in result.stdout.str()) is ("errors" in outcome or "warnings" in outcome)
+
+
 def test_a_wrong_setting_is_told(project):
     result = project("def test_it(): ...", ini="meterguard_leaks = loud")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -150,6 +195,84 @@ def test_no_aws_by_accident(project, mark, ini, is_allowed):
     result = project(ASKING_AWS.replace("{mark}", mark), ini=ini)
     result.assert_outcomes(passed=is_allowed, failed=not is_allowed)
     assert ("lead to license-manager.eu-west-1.amazonaws.com" in result.stdout.str()) is not is_allowed
+
+
+ASKING_WHILE_IMPORTED = """
+    import meterguard
+
+    try:
+        guard = meterguard.MeterGuard("ACME-1", "issuer", region_name="eu-west-1")
+        guard._ready().fleet.requester.service.connect()
+        refused = None
+    except meterguard.ConfigurationError as error:
+        refused = str(error)
+
+    def test_it():
+        assert "lead to license-manager.eu-west-1.amazonaws.com" in refused
+"""
+
+
+@pytest.mark.parametrize("ini", ["", "meterguard_allow_aws = true"])
+def test_nor_while_tests_are_collected(project, monkeypatch, ini):
+    monkeypatch.delenv("METERGUARD_LOOPBACK_ONLY")
+    project(ASKING_WHILE_IMPORTED, ini=ini).assert_outcomes(passed=not ini, failed=bool(ini))
+    assert "METERGUARD_LOOPBACK_ONLY" not in os.environ, "it is as it was before"
+
+
+def test_nor_where_a_conftest_names_the_plugin(project, pytester, monkeypatch):
+    monkeypatch.delenv("METERGUARD_LOOPBACK_ONLY")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeconftest("pytest_plugins = 'meterguard.pytest_plugin'")
+    tests = """
+        import os
+
+        def test_it(request):
+            assert not request.config.pluginmanager.hasplugin("xdist")
+            assert os.environ["METERGUARD_LOOPBACK_ONLY"] == "1"
+    """
+    project(tests, "-p", "no:timeout").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("fixtures", ["meterguard, meterguard_emulator", "meterguard_emulator, meterguard"])
+def test_the_fixture_on_a_port_too(project, a_server, fixtures):
+    project(
+        f"""
+        import boto3
+        from app_of_mine import edit
+
+        def test_it({fixtures}):
+            meterguard.grant("Seats", 5)
+            assert edit() == "edited"
+            (licence,) = boto3.client("license-manager").list_received_licenses()["Licenses"]
+            assert meterguard_emulator.usage(licence["LicenseArn"]) == {{"Seats": 1}}
+            assert meterguard.calls == ["CheckoutLicense"], "what others ask is not the guard's"
+        """
+    ).assert_outcomes(passed=1)
+
+
+def test_a_project_with_fixtures_of_the_same_names_keeps_its_own(project, pytester):
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture
+        def meterguard():
+            return "mine"
+        """
+    )
+    project("def test_it(meterguard):\n    assert meterguard == 'mine'").assert_outcomes(passed=1)
+
+
+def test_without_the_plugin_there_is_nothing_of_it(project, monkeypatch):
+    monkeypatch.delenv("METERGUARD_LOOPBACK_ONLY")
+    tests = """
+        import os, sys
+
+        def test_it(request):
+            assert "METERGUARD_LOOPBACK_ONLY" not in os.environ
+            assert not [name for name in sys.modules if name.startswith("meterguard")]
+    """
+    project(tests, "-p", "no:meterguard").assert_outcomes(passed=1)
 
 
 def test_the_emulator_and_the_clock(project, a_server):

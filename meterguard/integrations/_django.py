@@ -7,8 +7,8 @@ import logging
 from typing import Any, Never
 
 from ..errors import ConfigurationError, MeterGuardError
+from ..extras import needed
 from ..guard import MeterGuard, exchange_guard, install_guard
-from ._extras import needed
 from ._gates import Installed, set_up, settings_in_upper_case
 from ._http import Answer, HttpOptions
 

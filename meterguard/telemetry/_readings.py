@@ -83,6 +83,11 @@ def reading(event: Event) -> Reading | None:
     return Reading(counter, named(event.entitlements), outcome, _error(event), took)
 
 
+def begun(name: str) -> list[Reading]:
+    """What begins at 0 when a name is first heard of: the first time of an alarm must be seen as an increase."""
+    return [Reading(GRACE, name, outcome) for outcome in ("entered", "recovered", "ran_out")]
+
+
 def _error(event: Event) -> str:
     match event:
         case EntitlementRefused(reason=reason):

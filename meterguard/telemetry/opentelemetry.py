@@ -20,7 +20,9 @@ from ._readings import (
     GRACE,
     LAPSES,
     RENEWALS,
+    Reading,
     active,
+    begun,
     named,
     reading,
 )
@@ -60,9 +62,7 @@ def instrument(guard: MeterGuard | None = None, *, meter_provider: MeterProvider
     if provider not in _made:
         _made[provider] = _Instruments(provider.get_meter("meterguard", __version__))
     instruments = _made[provider]
-    follower = Follower(instruments.record)
-    instruments.followers.add(follower)
-    follower.begin(guard)
+    follower = instruments.begin(guard)
 
     def end() -> None:
         follower.end()
@@ -85,23 +85,38 @@ class _Instruments:
         )
         meter.create_observable_up_down_counter("meterguard.lease.active", [self._observe], "{lease}", ACTIVE)
 
-    def record(self, event: Event) -> None:
-        """Count what happened."""
-        self._seen.add(named(event.entitlements))
+    def begin(self, guard: MeterGuard | None) -> Follower:
+        """Listen, and take up what is held already."""
+        follower = Follower(self._tell)
+        self.followers.add(follower)
+        follower.begin(guard)
+        for name in active(follower.guards):
+            self._see(name)
+        return follower
+
+    def _tell(self, event: Event) -> None:
+        self._see(named(event.entitlements))
         one = reading(event)
-        if one is None:
-            return
-        attributes = {_ENTITLEMENT: one.name, _OUTCOME: one.outcome, _ERROR: one.error}
-        attributes = {name: value for name, value in attributes.items() if value}
-        self._counters[one.counter].add(1, attributes)
-        if one.duration is not None:
-            self._durations.record(one.duration, attributes)
+        if one is not None:
+            self._counters[one.counter].add(1, _attributes(one))
+            if one.duration is not None:
+                self._durations.record(one.duration, _attributes(one))
+
+    def _see(self, name: str) -> None:
+        if name not in self._seen:
+            self._seen.add(name)
+            for one in begun(name):
+                self._counters[one.counter].add(0, _attributes(one))
 
     def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
         """Look up what is held; what was held once goes back to 0."""
         held = active({guard for follower in self.followers.copy() for guard in follower.guards})
-        self._seen.update(held)
         return [Observation(held[name], {_ENTITLEMENT: name}) for name in sorted(self._seen.copy())]
+
+
+def _attributes(one: Reading) -> dict[str, str]:
+    attributes = {_ENTITLEMENT: one.name, _OUTCOME: one.outcome, _ERROR: one.error}
+    return {name: value for name, value in attributes.items() if value}
 
 
 _made: WeakKeyDictionary[MeterProvider, _Instruments] = WeakKeyDictionary()

@@ -10,7 +10,7 @@ from ..events import Event
 from ..extras import needed
 from ..following import Follower
 from ..guard import MeterGuard
-from ._readings import ACTIVE, BUCKETS, COUNTERS, DURATION, active, named, reading
+from ._readings import ACTIVE, BUCKETS, COUNTERS, DURATION, active, begun, named, reading
 
 with needed("prometheus_client", "prometheus", by="meterguard.telemetry.prometheus"):
     from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
@@ -80,6 +80,7 @@ class _Metrics(Collector):
         """Listen, and take up what is held already."""
         self._follower.begin(guard)
         for name in self._held():
+            self._see(name)
             self._settle(name)
 
     def end(self) -> None:
@@ -91,20 +92,27 @@ class _Metrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Look up what is held, when somebody asks."""
         held = self._held()
-        self._seen.update(held)
         family = GaugeMetricFamily(_HELD, ACTIVE, labels=["entitlement"])
         for name in sorted(self._seen.copy()):
             family.add_metric([name], held[name])
         return [family]
 
     def _tell(self, event: Event) -> None:
+        name = named(event.entitlements)
+        self._see(name)
         one = reading(event)
         if one is not None:
             labels = one.name, one.outcome, one.error
             self._counters[one.counter].labels(*labels).inc()
             if one.duration is not None:
                 self._durations.labels(*labels).observe(one.duration)
-        self._settle(named(event.entitlements))
+        self._settle(name)
+
+    def _see(self, name: str) -> None:
+        if name not in self._seen:
+            self._seen.add(name)
+            for one in begun(name):
+                self._counters[one.counter].labels(one.name, one.outcome, one.error)
 
     def _settle(self, name: str) -> None:
         """Write down what is held.
@@ -112,7 +120,6 @@ class _Metrics(Collector):
         Until it is what was written, since another thread may have looked before this one and written after it. A
         lock would not survive a fork.
         """
-        self._seen.add(name)
         if self._set is None:
             return
         written = None

@@ -7,11 +7,6 @@ from datetime import UTC, datetime
 
 import pytest
 from freezegun import freeze_time
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from prometheus_client import CollectorRegistry
-
-from meterguard.telemetry import opentelemetry, prometheus
 
 
 @pytest.fixture
@@ -57,11 +52,16 @@ class OpenTelemetry:
     """The real SDK, read in memory."""
 
     def __init__(self):
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
         self.reader = InMemoryMetricReader()
         self.provider = MeterProvider([self.reader], shutdown_on_exit=False)
 
     def instrument(self, guard=None):
-        return opentelemetry.instrument(guard, meter_provider=self.provider)
+        from meterguard.telemetry.opentelemetry import instrument
+
+        return instrument(guard, meter_provider=self.provider)
 
     def metrics(self):
         data = self.reader.get_metrics_data()
@@ -84,11 +84,15 @@ class Prometheus:
     """The real client, read as it is scraped."""
 
     def __init__(self):
+        from prometheus_client import CollectorRegistry
+
         self.names = {"checkout_duration_seconds_count": "checkout_duration", "leases_active": "lease_active"}
         self.registry = CollectorRegistry()
 
     def instrument(self, guard=None):
-        return prometheus.instrument(guard, registry=self.registry)
+        from meterguard.telemetry.prometheus import instrument
+
+        return instrument(guard, registry=self.registry)
 
     def samples(self):
         for metric in self.registry.collect():
@@ -108,7 +112,7 @@ def system(request):
 @pytest.fixture
 def counts(system):
     """``counts()``: what was counted, as ``{(what, entitlement, outcome, error): how many}``."""
-    return lambda: {key: number for key, number in system.samples() if key[0] != "lease_active"}
+    return lambda: {key: number for key, number in system.samples() if number and key[0] != "lease_active"}
 
 
 @pytest.fixture

@@ -181,6 +181,16 @@ def test_grace(system, lm, new_guard, counts, active, landed, later, recovers):
     assert active() == {"Seats": 1 if recovers else 0}
 
 
+def test_grace_begins_at_0_so_that_the_first_time_is_an_increase(system, guard):
+    with guard.requires_entitlement("Export"):
+        system.instrument(guard)
+    with guard.requires_entitlement("Seats", 1):
+        pass
+    begun = {key[1:3]: number for key, number in system.samples() if key[0] == "grace_changes"}
+    outcomes = "entered", "recovered", "ran_out"
+    assert begun == {(name, outcome): 0 for name in ("Export", "Seats") for outcome in outcomes}
+
+
 def test_a_check_in_that_fails(system, lm, guard, counts, active):
     system.instrument(guard)
     lm.faults.add("CheckInLicense", error="AccessDeniedException", times=None)

@@ -79,7 +79,7 @@ def test_an_answer_that_covers_less_is_a_denial_and_what_came_goes_back(system, 
 
 def test_an_outage(system, lm, new_guard, counts, active, landed):
     guard = new_guard(timeout=1, on_unknown="deny")
-    guard.prewarm()
+    guard._ready().fleet.requester.service.connect()
     system.instrument(guard)
     with (
         lm.down(error="RedirectException"),
@@ -124,11 +124,13 @@ def test_a_renewal(system, lm, guard, counts, active, landed, later, code, outco
     system.instrument(guard)
     guarded = guard.requires_entitlement("Seats", 1)(lambda: "ran")
     guarded()
+    guard._ready().fleet.tender.stop()  # which would try again
     if code:
         lm.faults.add("ExtendLicenseConsumption", error=code)
     later(3590)
     guarded()
     landed(guard)
+    assert lm.calls("ExtendLicenseConsumption") == 1
     assert counts() == checkouts("Seats", *OK) | {("renewals", "Seats", outcome, error): 1}
     assert active() == {"Seats": 1}
 

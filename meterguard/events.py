@@ -76,6 +76,10 @@ class EntitlementRefused(Event):
     reason: Reason
     code: str | None
     request_id: str | None
+    duration: float
+    """Seconds it took, retries included."""
+    renewing: bool
+    """True when it was a renewal, False when it was a checkout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,10 @@ class ServiceUnavailable(Event):
 
     code: str | None
     request_id: str | None
+    duration: float
+    """Seconds it took, retries included."""
+    renewing: bool
+    """True when it was a renewal, False when it was a checkout."""
 
 
 @dataclass(frozen=True, slots=True)

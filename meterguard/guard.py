@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
-from . import arguments
+from . import arguments, following
 from .core.requirements import Ask, entitlement, is_exhausted, may_be_exhaustion, together
 from .decision import Decision
 from .declaring import Hold, OnUnknownName, Seat, Value, Wait, requires_entitlement
@@ -355,6 +355,7 @@ def exchange_guard(guard: MeterGuard | None) -> MeterGuard | None:
     global _default
     with forking.importing():  # the one lock that a forked child finds free
         replaced, _default = _default, guard
+        following.took_over(guard)
     engine = None if replaced is None else replaced._engine
     for slot in () if engine is None else engine.fleet.all_slots():
         slot.empty_windows()  # they belong to gates, which follow the new one
@@ -363,13 +364,11 @@ def exchange_guard(guard: MeterGuard | None) -> MeterGuard | None:
 
 def get_guard() -> MeterGuard:
     """The default guard, built from the environment when nothing was configured."""
-    global _default
     guard = _default
     if guard is None:
         with forking.importing():
-            if _default is None:
-                _default = MeterGuard()
-            guard = _default
+            guard = _default or MeterGuard()
+            exchange_guard(guard)
     return guard
 
 

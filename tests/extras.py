@@ -22,6 +22,7 @@ FOLDERS = {
     "typing": ("mypy", "pyright", "types_boto3_license_manager"),
 }
 FIXTURES = dict.fromkeys(("lm", "meterguard_emulator", "shared_site", "new_site", "a_server"), SERVER)
+FIXTURES["system"] = ("opentelemetry", "prometheus_client")
 OURS = ("tests", "meterguard", "examples", "benchmarks", "docs")
 
 

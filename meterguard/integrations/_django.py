@@ -9,11 +9,11 @@ from typing import Any
 
 from .. import guard as guards
 from ..errors import ConfigurationError, MeterGuardError
+from ..extras import needed
 from ..guard import MeterGuard, install_guard
 from ..model import shortened
 from ..open_guard import OpenGuard
 from ._django_guard import Misconfigured, ProjectGuard
-from ._extras import needed
 from ._gates import Installed, LateGate, settings_in_upper_case, sorted_out
 from ._http import Answer, HttpOptions
 

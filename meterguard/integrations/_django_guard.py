@@ -6,8 +6,8 @@ import copy
 from typing import Any, Never
 
 from ..errors import AuthorizationRefused, ConfigurationError, EntitlementDenied, UntrustedLease
+from ..extras import needed
 from ..guard import MeterGuard
-from ._extras import needed
 
 with needed("django", "django", by="meterguard.integrations.django"):
     from django.core.exceptions import PermissionDenied

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable, MeterGuardError
+from ..extras import needed
 from ..guard import MeterGuard, get_guard
 from ._asgi import Lifespan, answer_to, around, close_code
-from ._extras import needed
 from ._gates import Installed, arguments, audit, set_up
 
 with needed("starlette", "starlette", by="meterguard.integrations.starlette"):

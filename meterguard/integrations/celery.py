@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
+from ..extras import needed
 from ..guard import MeterGuard
-from ._extras import needed
 from ._gates import Installed, LateGate, arguments, audit, set_up
 from ._http import HttpOptions
 

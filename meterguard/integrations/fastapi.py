@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Self
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
+from ..extras import needed
 from ..gates import NOT_GIVEN, Held
-from ._extras import needed
 from ._gates import LateGate
 from ._openapi import entitlement_responses
 

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable, MeterGuardError
 from ..events import EntitlementRefused, Event, LeaseCheckedIn, LeaseCheckedOut, LeaseRenewed
+from ..extras import needed
 from ..gates import Held
 from ..guard import MeterGuard
-from ._extras import needed
 from ._gates import Installed, LateGate, arguments, audit, set_up, settings_in_upper_case
 from ._http import prefers_html
 

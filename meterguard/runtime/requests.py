@@ -75,9 +75,9 @@ class Requester:
             self.service.connect()
             lease = self._granted(slot, until)
         except ServiceFault as fault:
-            return Landing(self._failed(slot, fault))
+            return Landing(self._failed(slot, fault, began))
         except EntitlementDenied as denial:
-            self._denied(slot, denial)
+            self._denied(slot, denial, began)
             return Landing(denial)
         except ConfigurationError as mistake:
             return Landing(mistake)
@@ -162,10 +162,11 @@ class Requester:
             until = min(until, began + (remaining(term, sent) or math.inf))
             answer = self._retried(lambda: self._extended(slot, lease), until)
         except ServiceFault as fault:
-            return self._not_renewed(slot, lease, fault)
+            return self._not_renewed(slot, lease, fault, began)
         renewed = planning.renewed_term(facts, term, answer, sent, self.policy.refresh_ahead, random.random())
         if renewed is None:
-            return self._not_renewed(slot, lease, ServiceFault(FaultKind.UNKNOWN, "the renewal leaves no time to live"))
+            useless = ServiceFault(FaultKind.UNKNOWN, "the renewal leaves no time to live")
+            return self._not_renewed(slot, lease, useless, began)
         moved = replace(facts, expires_at=answer.expires_at, token=answer.token or facts.token)
         with slot.lock:
             if slot.lease is not lease:  # given back meanwhile
@@ -186,7 +187,7 @@ class Requester:
                 slot.failed(wording.unavailable(slot.key.requirement, fault), stopwatch())
             raise
 
-    def _not_renewed(self, slot: Slot, lease: Lease, fault: ServiceFault) -> Landing | None:
+    def _not_renewed(self, slot: Slot, lease: Lease, fault: ServiceFault, began: float) -> Landing | None:
         signal = planning.RENEWAL_SIGNALS[fault.kind]
         with slot.lock:
             if slot.lease is not lease or slot.abandoned:  # given back meanwhile, so that nobody wants another
@@ -198,11 +199,11 @@ class Requester:
             return None
         error = wording.failed(slot.key.requirement, fault, renewing=True)
         if isinstance(error, EntitlementDenied):
-            self._denied(slot, error)
+            self._denied(slot, error, began, renewing=True)
         elif isinstance(error, EntitlementUnavailable):
             slot.signal_held(signal)
             slot.failed(error, stopwatch())
-            self.announcer.tell(ServiceUnavailable(slot.key.requirement, fault.code, fault.request_id))
+            self._unavailable(slot, fault, began, renewing=True)
         return Landing(error, was_renewal=True)
 
     def _retried(self, request: Callable[[], Answer], until: float) -> Answer:
@@ -217,21 +218,26 @@ class Requester:
 
     # -- failing ---------------------------------------------------------------------------------
 
-    def _failed(self, slot: Slot, fault: ServiceFault) -> Exception:
+    def _failed(self, slot: Slot, fault: ServiceFault, began: float) -> Exception:
         error = wording.failed(slot.key.requirement, fault)
         if isinstance(error, EntitlementUnavailable):
             for one in filter(None, (slot, slot.parent)):
                 one.signal(Signal.UNKNOWN)
                 one.failed(error, stopwatch())
-            self.announcer.tell(ServiceUnavailable(slot.key.requirement, fault.code, fault.request_id))
+            self._unavailable(slot, fault, began)
         elif isinstance(error, EntitlementDenied):
-            self._denied(slot, error)
+            self._denied(slot, error, began)
         return error
 
-    def _denied(self, slot: Slot, denial: EntitlementDenied) -> None:
+    def _unavailable(self, slot: Slot, fault: ServiceFault, began: float, *, renewing: bool = False) -> None:
+        took = stopwatch() - began
+        self.announcer.tell(ServiceUnavailable(slot.key.requirement, fault.code, fault.request_id, took, renewing))
+
+    def _denied(self, slot: Slot, denial: EntitlementDenied, began: float, *, renewing: bool = False) -> None:
         for one in filter(None, (slot, slot.parent)):
             one.denied(denial)
-        self.announcer.tell(EntitlementRefused(slot.key.requirement, denial.reason, denial.code, denial.request_id))
+        what, took = slot.key.requirement, stopwatch() - began
+        self.announcer.tell(EntitlementRefused(what, denial.reason, denial.code, denial.request_id, took, renewing))
 
     # -- giving back -----------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ Permissions and throttles ask and take nothing, for the framework asks them many
 seat is the mixin, or the plain decorator on a handler. `schema` is for drf-spectacular, and imported by nothing else.
 """
 
-from .._extras import needed
+from ...extras import needed
 
 with needed("rest_framework", "drf", by="meterguard.integrations.drf"):
     import rest_framework  # noqa: F401

@@ -1,11 +1,11 @@
-"""Packages that an integration needs and that come with an extra."""
+"""Optional packages, and the extra that each comes with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import MissingExtra
+from .errors import MissingExtra
 
 
 @contextmanager
@@ -14,6 +14,6 @@ def needed(package: str, extra: str, *, by: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as missing:
-        if missing.name != package:
+        if missing.name not in (package, package.partition(".")[0]):
             raise
         raise MissingExtra(by, extra) from None

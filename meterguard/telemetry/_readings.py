@@ -1,0 +1,107 @@
+"""What an event counts as, for every system of metrics alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ..events import (
+    CheckInFailed,
+    EntitlementRefused,
+    Event,
+    GraceEnded,
+    GraceEntered,
+    LeaseCheckedIn,
+    LeaseCheckedOut,
+    LeaseLapsed,
+    LeaseLost,
+    LeaseRenewed,
+    ServiceUnavailable,
+)
+from ..guard import MeterGuard
+from ..model import Entitlement
+
+CHECKOUTS, RENEWALS, CHECK_INS, LAPSES, GRACE = "checkouts", "renewals", "check_ins", "lapses", "grace.changes"
+
+COUNTERS = {
+    CHECKOUTS: "Checkouts that were answered, or given up",
+    RENEWALS: "Renewals that were answered, or given up",
+    CHECK_INS: "Leases given back",
+    LAPSES: "Leases that ended unrenewed",
+    GRACE: "Requirements that entered grace, or left it",
+}
+DURATION = "Seconds that a checkout took, retries included"
+ACTIVE = "Leases that this process holds"
+
+# Up to the ten seconds of a guard's default timeout.
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+
+_NO_CODE = "_OTHER"  # OpenTelemetry's word for it
+
+
+class Reading(NamedTuple):
+    """One more of something."""
+
+    counter: str
+    name: str
+    outcome: str
+    """Empty where there is only one."""
+    error: str = ""
+    """The reason of a denial, the code of a failure."""
+    duration: float | None = None
+    """Seconds, for the histogram of checkouts."""
+
+
+_COUNTS = {
+    LeaseCheckedOut: (CHECKOUTS, "ok"),
+    EntitlementRefused: (CHECKOUTS, "denied"),
+    ServiceUnavailable: (CHECKOUTS, "unknown"),
+    LeaseRenewed: (RENEWALS, "ok"),
+    LeaseLost: (RENEWALS, "lost"),
+    LeaseCheckedIn: (CHECK_INS, "ok"),
+    CheckInFailed: (CHECK_INS, "failed"),
+    LeaseLapsed: (LAPSES, ""),
+    GraceEntered: (GRACE, "entered"),
+    GraceEnded: (GRACE, "ran_out"),
+}
+
+
+def reading(event: Event) -> Reading | None:
+    """What is counted when this happens; None for an event of a kind that is not."""
+    if type(event) not in _COUNTS:
+        return None
+    counter, outcome = _COUNTS[type(event)]
+    took: float | None = None
+    match event:
+        case EntitlementRefused(renewing=True) | ServiceUnavailable(renewing=True):
+            counter = RENEWALS
+        case LeaseCheckedOut() | EntitlementRefused() | ServiceUnavailable():
+            took = event.duration
+        case GraceEnded(recovered=True):
+            outcome = "recovered"
+    return Reading(counter, named(event.entitlements), outcome, _error(event), took)
+
+
+def begun(name: str) -> list[Reading]:
+    """What begins at 0 when a name is first heard of: the first time of an alarm must be seen as an increase."""
+    return [Reading(GRACE, name, outcome) for outcome in ("entered", "recovered", "ran_out")]
+
+
+def _error(event: Event) -> str:
+    match event:
+        case EntitlementRefused(reason=reason):
+            return reason.value
+        case ServiceUnavailable(code=code) | LeaseLost(code=code) | CheckInFailed(code=code):
+            return code or _NO_CODE
+    return ""
+
+
+def named(entitlements: Iterable[Entitlement]) -> str:
+    """The label of a requirement, the same on everything that is counted of it."""
+    return " & ".join(one.name for one in entitlements)
+
+
+def active(guards: Iterable[MeterGuard]) -> Counter[str]:
+    """How many leases are held, by label. Looked up, since no event tells of a fork, or of a lease left to lapse."""
+    return Counter(named(lease.entitlements) for guard in guards for lease in guard.leases())

@@ -1,0 +1,122 @@
+"""OpenTelemetry: metrics of what happens to leases. Needs the API alone; the application brings its SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from weakref import WeakKeyDictionary
+
+from .. import __version__
+from ..events import Event
+from ..extras import needed
+from ..following import Follower
+from ..guard import MeterGuard
+from ._readings import (
+    ACTIVE,
+    BUCKETS,
+    CHECK_INS,
+    CHECKOUTS,
+    COUNTERS,
+    DURATION,
+    GRACE,
+    LAPSES,
+    RENEWALS,
+    Reading,
+    active,
+    begun,
+    named,
+    reading,
+)
+
+with needed("opentelemetry.metrics", "otel", by="meterguard.telemetry.opentelemetry"):
+    from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation, get_meter_provider
+
+__all__ = ("instrument",)
+
+_ENTITLEMENT, _OUTCOME, _ERROR = "meterguard.entitlement.name", "meterguard.outcome", "error.type"
+_UNITS = {
+    CHECKOUTS: "{checkout}",
+    RENEWALS: "{renewal}",
+    CHECK_INS: "{check_in}",
+    LAPSES: "{lapse}",
+    GRACE: "{change}",
+}
+
+
+def instrument(guard: MeterGuard | None = None, *, meter_provider: MeterProvider | None = None) -> Callable[[], None]:
+    """Measure what happens to the leases of a guard.
+
+    ::
+
+        from meterguard.telemetry.opentelemetry import instrument
+
+        instrument()
+
+    Asks nobody and starts nothing; a call that rides on a lease is not slowed down. To be called once for a guard.
+
+    :param guard: None: the default guard, also when :func:`~meterguard.configure` or an integration puts another one
+        in its place, before or after.
+    :param meter_provider: None: the global one, which may be set later.
+    :returns: a function that ends it.
+    """
+    provider = meter_provider or get_meter_provider()
+    if provider not in _made:
+        _made[provider] = _Instruments(provider.get_meter("meterguard", __version__))
+    instruments = _made[provider]
+    follower = instruments.begin(guard)
+
+    def end() -> None:
+        follower.end()
+        instruments.followers.discard(follower)
+
+    return end
+
+
+class _Instruments:
+    """Made once for a provider: it would count those made again as others of the same name, and ask them nothing."""
+
+    def __init__(self, meter: Meter) -> None:
+        self.followers: set[Follower] = set()
+        self._seen: set[str] = set()
+        self._counters = {
+            what: meter.create_counter(f"meterguard.{what}", _UNITS[what], text) for what, text in COUNTERS.items()
+        }
+        self._durations = meter.create_histogram(
+            "meterguard.checkout.duration", "s", DURATION, explicit_bucket_boundaries_advisory=BUCKETS
+        )
+        meter.create_observable_up_down_counter("meterguard.lease.active", [self._observe], "{lease}", ACTIVE)
+
+    def begin(self, guard: MeterGuard | None) -> Follower:
+        """Listen, and take up what is held already."""
+        follower = Follower(self._tell)
+        self.followers.add(follower)
+        follower.begin(guard)
+        for name in active(follower.guards):
+            self._see(name)
+        return follower
+
+    def _tell(self, event: Event) -> None:
+        self._see(named(event.entitlements))
+        one = reading(event)
+        if one is not None:
+            self._counters[one.counter].add(1, _attributes(one))
+            if one.duration is not None:
+                self._durations.record(one.duration, _attributes(one))
+
+    def _see(self, name: str) -> None:
+        if name not in self._seen:
+            self._seen.add(name)
+            for one in begun(name):
+                self._counters[one.counter].add(0, _attributes(one))
+
+    def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
+        """Look up what is held; what was held once goes back to 0."""
+        held = active({guard for follower in self.followers.copy() for guard in follower.guards})
+        return [Observation(held[name], {_ENTITLEMENT: name}) for name in sorted(self._seen.copy())]
+
+
+def _attributes(one: Reading) -> dict[str, str]:
+    attributes = {_ENTITLEMENT: one.name, _OUTCOME: one.outcome, _ERROR: one.error}
+    return {name: value for name, value in attributes.items() if value}
+
+
+_made: WeakKeyDictionary[MeterProvider, _Instruments] = WeakKeyDictionary()

@@ -1,0 +1,131 @@
+"""Prometheus: metrics of what happens to leases, in a registry of the application's."""
+
+from __future__ import annotations
+
+import collections
+import os
+from collections.abc import Callable, Iterable
+
+from ..events import Event
+from ..extras import needed
+from ..following import Follower
+from ..guard import MeterGuard
+from ._readings import ACTIVE, BUCKETS, COUNTERS, DURATION, active, begun, named, reading
+
+with needed("prometheus_client", "prometheus", by="meterguard.telemetry.prometheus"):
+    from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+    from prometheus_client.metrics_core import GaugeMetricFamily
+    from prometheus_client.registry import Collector
+
+__all__ = ("instrument",)
+
+_LABELS = ("entitlement", "outcome", "error")
+_HELD = "meterguard_leases_active"
+
+
+def instrument(guard: MeterGuard | None = None, *, registry: CollectorRegistry) -> Callable[[], None]:
+    """Measure what happens to the leases of a guard.
+
+    ::
+
+        from prometheus_client import REGISTRY
+        from meterguard.telemetry.prometheus import instrument
+
+        instrument(registry=REGISTRY)
+
+    Asks nobody and starts nothing; a call that rides on a lease is not slowed down.
+
+    :param guard: None: the default guard, also when :func:`~meterguard.configure` or an integration puts another one
+        in its place, before or after.
+    :param registry: where the metrics are registered. Once in each registry: a second guard needs one of its own.
+    :returns: a function that ends it, and takes the metrics off the registry.
+    :raises ValueError: the registry has them already.
+    """
+    metrics = _Metrics()
+    collectors = metrics.collectors()
+    for one in collectors:
+        registry.register(one)
+    metrics.begin(guard)
+
+    def end() -> None:
+        metrics.end()
+        while collectors:
+            registry.unregister(collectors.pop())
+
+    return end
+
+
+class _Metrics(Collector):
+    """Counters, and itself the collector of what is held."""
+
+    def __init__(self) -> None:
+        self._follower = Follower(self._tell)
+        self._counters = {
+            what: Counter(f"meterguard_{what.replace('.', '_')}", text, _LABELS, registry=None)
+            for what, text in COUNTERS.items()
+        }
+        self._durations = Histogram(
+            "meterguard_checkout_duration_seconds", DURATION, _LABELS, buckets=BUCKETS, registry=None
+        )
+        self._seen: set[str] = set()
+        self._set: Gauge | None = None
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # where no collector is asked, and values are files
+            self._set = Gauge(_HELD, ACTIVE, ["entitlement"], registry=None, multiprocess_mode="livesum")
+
+    def collectors(self) -> list[Collector]:
+        """What there is to register."""
+        return [*self._counters.values(), self._durations, self._set or self]
+
+    def begin(self, guard: MeterGuard | None) -> None:
+        """Listen, and take up what is held already."""
+        self._follower.begin(guard)
+        for name in self._held():
+            self._see(name)
+            self._settle(name)
+
+    def end(self) -> None:
+        """Hear no more, and hold nothing."""
+        self._follower.end()
+        for name in self._seen.copy():
+            self._settle(name)
+
+    def collect(self) -> Iterable[Metric]:
+        """Look up what is held, when somebody asks."""
+        held = self._held()
+        family = GaugeMetricFamily(_HELD, ACTIVE, labels=["entitlement"])
+        for name in sorted(self._seen.copy()):
+            family.add_metric([name], held[name])
+        return [family]
+
+    def _tell(self, event: Event) -> None:
+        name = named(event.entitlements)
+        self._see(name)
+        one = reading(event)
+        if one is not None:
+            labels = one.name, one.outcome, one.error
+            self._counters[one.counter].labels(*labels).inc()
+            if one.duration is not None:
+                self._durations.labels(*labels).observe(one.duration)
+        self._settle(name)
+
+    def _see(self, name: str) -> None:
+        if name not in self._seen:
+            self._seen.add(name)
+            for one in begun(name):
+                self._counters[one.counter].labels(one.name, one.outcome, one.error)
+
+    def _settle(self, name: str) -> None:
+        """Write down what is held.
+
+        Until it is what was written, since another thread may have looked before this one and written after it. A
+        lock would not survive a fork.
+        """
+        if self._set is None:
+            return
+        written = None
+        while written != (now := self._held()[name]):
+            self._set.labels(name).set(now)
+            written = now
+
+    def _held(self) -> collections.Counter[str]:
+        return active(self._follower.guards)

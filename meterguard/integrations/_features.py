@@ -133,6 +133,7 @@ class Features:
             self._until[one] = (time.monotonic() + self._recheck, cached)
         if any(self._known.get(each) is False for each in group):
             self._home.update(self._whole)
+            self._open.clear()
         texts = {} if decision.lease is None else decision.lease.texts
         self._note({each: texts.get(each.name, True) for each in group})
         return decision

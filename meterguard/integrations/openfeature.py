@@ -144,7 +144,7 @@ class EntitlementProvider(AbstractProvider):
         features = [one for one in declared if not one.is_counted]
         until = time.monotonic() + START
         for one in features or list(declared)[:1]:
-            decision = in_charge.ask(one, max(0.1, until - time.monotonic()))
+            decision = in_charge.ask(one, round(max(0.1, until - time.monotonic()), 1))
             if decision.reason in _ERRORS or decision.reason is Reason.ALLOWED_UNKNOWN:
                 raise GeneralError(decision.detail)
 

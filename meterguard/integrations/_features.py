@@ -55,6 +55,7 @@ class Features:
         self._on_change = on_change
         self._whole = {one: group for group in _together(declared) for one in group}
         self._home = dict(self._whole)
+        self._before: dict[Entitlement, Group] = {}
         self._names_what_it_has = False
         self._known: dict[Entitlement, Any] = {}
         self._until: dict[Entitlement, tuple[float, Decision]] = {}
@@ -75,7 +76,7 @@ class Features:
             except EntitlementDenied as no:
                 decision = self._denied(one, group, no)
             except EntitlementUnavailable as unknown:
-                decision = self._unknown(group, unknown)
+                decision = self._unknown(one, group, unknown)
             else:
                 try:
                     decision = self._granted(one, group, _approval(held))
@@ -93,7 +94,7 @@ class Features:
             except EntitlementDenied as no:
                 decision = self._denied(one, group, no)
             except EntitlementUnavailable as unknown:
-                decision = self._unknown(group, unknown)
+                decision = self._unknown(one, group, unknown)
             else:
                 try:
                     decision = self._granted(one, group, _approval(held))
@@ -132,8 +133,11 @@ class Features:
         elif decision.reason is Reason.CHECKED_OUT and self._recheck:
             self._until[one] = (time.monotonic() + self._recheck, cached)
         if any(self._known.get(each) is False for each in group):
+            self._before = dict(self._home)
             self._home.update(self._whole)
             self._open.clear()
+        elif group == self._whole.get(one):
+            self._before = {}
         texts = {} if decision.lease is None else decision.lease.texts
         self._note({each: texts.get(each.name, True) for each in group})
         return decision
@@ -155,8 +159,15 @@ class Features:
             self._note(dict.fromkeys(missing, False))
         return _refusal(no) if one in missing else None
 
-    def _unknown(self, group: Group, unknown: EntitlementUnavailable) -> Decision:
-        """No answer. In an outage a page with many flags waits once, not once for each."""
+    def _unknown(self, one: Entitlement, group: Group, unknown: EntitlementUnavailable) -> Decision | None:
+        """No answer, or None where leases may be held that answer, from before all was asked for together again.
+
+        In an outage a page with many flags waits once, not once for each.
+        """
+        before, self._before = self._before, {}
+        if before.get(one, group) != group:
+            self._home.update(before)
+            return None
         decision = _refusal(unknown)
         until = time.monotonic() + min(unknown.retry_after or 1.0, LONGEST_UNKNOWN)
         self._until |= dict.fromkeys(group, (until, decision))

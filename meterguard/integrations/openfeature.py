@@ -93,6 +93,8 @@ class EntitlementProvider(AbstractProvider):
         on_track: OnTrack | None = None,
     ) -> None:
         super().__init__()
+        if guard is not None and not isinstance(guard, MeterGuard):
+            raise ConfigurationError(f"guard must be a MeterGuard; got a {type(guard).__name__}. Flags go to flags=")
         self._given = guard
         self._flags = None if flags is None else {key: _entitlement(key, said) for key, said in flags.items()}
         self._recheck = _seconds(recheck)
@@ -266,7 +268,7 @@ class EntitlementProvider(AbstractProvider):
         """Hand it to ``on_track``: License Manager keeps no such events, and nothing is counted against the licence."""
         if self._on_track is None:
             _log.warning("track(%r) goes nowhere: give EntitlementProvider on_track=", tracking_event_name)
-            return
+            self._on_track = lambda *_: None  # said once
         self._on_track(tracking_event_name, evaluation_context, tracking_event_details)
 
     # -- inside ----------------------------------------------------------------------------------
@@ -338,11 +340,11 @@ class EntitlementProvider(AbstractProvider):
 def _entitlement(key: str, said: Any) -> Entitlement:
     if isinstance(said, Entitlement):
         return said
-    if not isinstance(said, tuple):
+    if not isinstance(said, tuple) or not 1 <= len(said) <= 3:
         raise ConfigurationError(f"flags[{key!r}] must be an Entitlement or (name, value, unit); got {said!r}")
     try:
         return Entitlement(*said)
-    except (TypeError, ValueError) as problem:
+    except ValueError as problem:
         raise ConfigurationError(f"flags[{key!r}]: {problem}") from None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,6 +21,7 @@ class LeaseFacts:
     checkout_type: str = "PROVISIONAL"
     token: str | None = field(default=None, repr=False)
     signed_token: str | None = field(default=None, repr=False)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Lease:
@@ -75,6 +76,11 @@ class Lease:
     def checkout_type(self) -> str:
         """``"PROVISIONAL"`` for every gate."""
         return self._facts.checkout_type
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """The text that a feature carries in the licence, by its name, where the service said so at the checkout."""
+        return self._facts.texts
 
     @property
     def token(self) -> str | None:

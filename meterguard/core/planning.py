@@ -78,6 +78,7 @@ def judge(
         answer.checkout_type,
         answer.token,
         answer.signed_token,
+        _texts(asked, answer.allowed),
     )
     return Granted(facts, term)
 
@@ -96,6 +97,11 @@ def _covers(line: Allowed, asked: Entitlement) -> bool:
         return line.value == asked.value
     whole = line.value.isascii() and line.value.isdigit() and len(line.value) < 20
     return whole and int(line.value) >= int(asked.value)
+
+
+def _texts(asked: Requirement, allowed: tuple[Allowed, ...]) -> dict[str, str]:
+    features = {one.name for one in asked if not one.is_counted}
+    return {line.name: line.value for line in allowed if line.name in features and line.value is not None}
 
 
 def renewed_term(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable
 from typing import Any
 
@@ -15,9 +16,12 @@ Requirement = tuple[Entitlement, ...]
 
 
 class Ask:
-    """One call's question, with every callable already answered. ``single`` is a seat of its own (``hold="call"``)."""
+    """One call's question, with every callable already answered. ``single`` is a seat of its own (``hold="call"``).
 
-    __slots__ = ("alternatives", "on_unknown", "per", "single", "wait")
+    ``patience`` is how many seconds its caller waits for an answer, where that is less than the guard's ``timeout``.
+    """
+
+    __slots__ = ("alternatives", "on_unknown", "patience", "per", "single", "wait")
 
     def __init__(
         self,
@@ -26,12 +30,14 @@ class Ask:
         single: bool = False,
         wait: float = 0.0,
         on_unknown: OnUnknown | None = None,
+        patience: float = math.inf,
     ) -> None:
         self.alternatives = alternatives
         self.per = per
         self.single = single
         self.wait = wait
         self.on_unknown = on_unknown
+        self.patience = patience
 
 
 def entitlement(name: Any, value: Any = None, unit: Any = None) -> Entitlement:

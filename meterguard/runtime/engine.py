@@ -149,7 +149,7 @@ class Engine:
             return remembered
         seat = self.fleet.seat(slot) if ask.single else slot
         try:
-            return (yield from self._fly(seat, hot, probing, self._patience(slot, declared)))
+            return (yield from self._fly(seat, hot, probing, min(ask.patience, self._patience(slot, declared))))
         except BaseException:
             self.fleet.abandon(seat)
             raise

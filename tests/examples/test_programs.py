@@ -53,6 +53,20 @@ PROGRAMS = {
         ],
         ["CheckoutLicense Export", "CheckoutLicense Printing 400", "CheckoutLicense Suggestions 400", RETURN],
     ),
+    "feature_flags": (
+        [
+            "menu: export-pdf, team-of-three",
+            "export-pdf: True (granted, CACHED)",
+            "timeline: False (denied, STATIC)",
+            "team-of-three: True (granted, CACHED)",
+            "3 may edit at once",
+            "timeline: not_entitled",
+        ],
+        [
+            *["CheckoutLicense Export, Timeline", RETURN, "CheckoutLicense Export", "CheckoutLicense Timeline 400"],
+            *["CheckoutLicense Seats 3", RETURN, RETURN],
+        ],
+    ),
 }
 SERVERS = {"flask_view", "django_view"}
 APPLICATIONS = {"django_app", "flask_app", "fastapi_app", "celery_tasks"}

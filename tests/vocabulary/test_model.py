@@ -105,6 +105,7 @@ FACTS = LeaseFacts(
     node_id="node",
     token="t0ken",
     signed_token="s1gned",
+    texts={"Export": "Enabled"},
 )
 
 

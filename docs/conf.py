@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from importlib.metadata import version as installed_version
 
+import django
+from django.conf import settings
+
+# the REST framework reads settings when it is imported
+settings.configure(INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"])
+django.setup()
+
 project = "meterguard"
 author = "The meterguard authors"
 project_copyright = author

@@ -37,6 +37,7 @@ def password(_server, user):
 APPLICATIONS = {
     "flask": ("gunicorn", "flask_app:app", cookie),
     "django": ("gunicorn", "django_app:application", cookie),
+    "drf": ("gunicorn", "drf_api:application", password),
     "fastapi": ("uvicorn", "fastapi_app:app", password),
 }
 

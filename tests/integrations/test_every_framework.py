@@ -14,6 +14,7 @@ SITES = {
     "flask": ("gunicorn", "tests.integrations.sites.flask_site:served"),
     "django": ("gunicorn", "tests.integrations.sites.django_site:served"),
     "django-async": ("uvicorn", "tests.integrations.sites.django_site:served_async"),
+    "drf": ("gunicorn", "tests.integrations.sites.drf_site:served"),
     "starlette": ("uvicorn", "tests.integrations.sites.starlette_site:served"),
     "fastapi": ("uvicorn", "tests.integrations.sites.fastapi_site:served"),
 }

@@ -75,7 +75,7 @@ def licence(lm):
 
 @given("a stable provider")
 def stable_provider(lm, licence, make_guard, now):
-    now.provider = EntitlementProvider(make_guard(lm, licence, timeout=2, grace=7200, denial_ttl=0), FLAGS)
+    now.provider = EntitlementProvider(make_guard(lm, licence, timeout=6, grace=7200, denial_ttl=0), FLAGS)
     api.set_provider_and_wait(now.provider)
     now.client = api.get_client()
 

@@ -224,7 +224,7 @@ def test_what_is_bought_later_is_noticed_and_all_is_one_lease_again(lm, make_gua
 
 def test_an_outage_after_a_purchase_takes_nothing_away(lm, make_guard):
     licence = licence_of(lm, FIFTY[1:])
-    guard = make_guard(lm, licence, denial_ttl=0, timeout=1)
+    guard = make_guard(lm, licence, denial_ttl=0, timeout=6)
     client = provide(EntitlementProvider(guard, flags_of(FIFTY)))
     lm.update_license(licence, entitlements=[(name, None, "None") for name in FIFTY])
     assert client.get_boolean_value("is-f0", False) is True
@@ -439,7 +439,7 @@ def test_a_guard_that_is_switched_off_says_so():
 
 
 def test_grace_is_stale_and_said_so(lm, licence, make_guard, heard, meterguard_clock):
-    client = provide(EntitlementProvider(make_guard(lm, licence, grace=7200, timeout=2), FLAGS))
+    client = provide(EntitlementProvider(make_guard(lm, licence, grace=7200, timeout=6), FLAGS))
     stale, ready = heard(ProviderEvent.PROVIDER_STALE), heard(ProviderEvent.PROVIDER_READY)
     ready.get(timeout=10)
     with lm.down():

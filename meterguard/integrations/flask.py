@@ -15,11 +15,13 @@ from ._gates import Installed, LateGate, arguments, audit, set_up, settings_in_u
 from ._http import prefers_html
 
 with needed("flask", "flask", by="meterguard.integrations.flask"):
-    import click
-    from blinker import Namespace
     from flask import Blueprint, Flask, Response, after_this_request, current_app, g, redirect, request, session
     from flask.cli import AppGroup
-    from werkzeug.local import LocalProxy
+
+# These come with Flask. Imported before it, they would be what is missing, and no extra would be named.
+import click
+from blinker import Namespace
+from werkzeug.local import LocalProxy
 
 __all__ = (
     "FlaskMeterGuard",

@@ -9,8 +9,10 @@ Set up as for quickstart.py, then:
 
 import click
 
-from meterguard import requires_entitlement
+from meterguard import configure, requires_entitlement
 from meterguard.integrations.click import exit_codes
+
+configure(timeout=3)  # seconds to wait for License Manager in an outage, for somebody sits there
 
 
 @click.group()

@@ -203,8 +203,10 @@ def test_it_works_without_standalone_mode_and_twice(guard):
 PROGRAMS = {
     "click": """
         import click
-        from meterguard import requires_entitlement
+        from meterguard import configure, requires_entitlement
         from meterguard.integrations.click import exit_codes
+
+        configure(timeout=1)
 
         @click.group()
         def cli(): ...
@@ -225,8 +227,10 @@ PROGRAMS = {
     """,
     "typer": """
         import typer
-        from meterguard import requires_entitlement
+        from meterguard import configure, requires_entitlement
         from meterguard.integrations.click import exit_codes
+
+        configure(timeout=1)
 
         cli = typer.Typer()
 
@@ -288,7 +292,7 @@ def test_a_denied_process_gives_back_what_it_had(shell, lm, seats):
 
 def test_a_process_in_an_outage(shell, lm):
     with lm.down():
-        code, printed, complaint = shell("work", METERGUARD_TIMEOUT="1")
+        code, printed, complaint = shell("work")
     assert (code, printed, complaint.count("\n")) == (4, "", 1)
     assert complaint.startswith("Error: ")
 

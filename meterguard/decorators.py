@@ -256,6 +256,7 @@ _REGISTERED = {
     # the guard above these would leave what they registered unguarded, silently
     ("celery.app.task", "Task"): "@app.task\n    @requires_entitlement(...)\n    def work(): ...",
     ("click", "Command"): "@click.command()\n    @requires_entitlement(...)\n    def command(): ...",
+    ("typer", "Typer"): "@app.command()\n    @requires_entitlement(...)\n    def command(): ...",
     ("flask", "Flask"): "@app.route('/report')\n    @requires_entitlement(...)\n    def report(): ...",
     (
         "starlette.applications",

@@ -22,6 +22,8 @@ _FRAMEWORKS = {
     ("starlette.applications", "Starlette"): "starlette",
     ("celery", "Celery"): "celery",
     ("django.core.handlers.base", "BaseHandler"): "django",
+    ("click", "Command"): "click",
+    ("typer", "Typer"): "click",
 }
 
 
@@ -58,5 +60,5 @@ def _registered(app: Any) -> Iterable[tuple[str, Any]]:
         if kind is not None and isinstance(app, kind):
             found: Iterable[tuple[str, Any]] = import_module(f"meterguard.integrations.{integration}").registered(app)
             return found
-    known = ", ".join(_FRAMEWORKS.values())
+    known = ", ".join(dict.fromkeys(_FRAMEWORKS.values()))
     raise BadApp(f"a {type(app).__name__} cannot be searched for guards; what can be is an application of {known}")

@@ -69,7 +69,7 @@ PROGRAMS = {
     ),
 }
 SERVERS = {"flask_view", "django_view"}
-APPLICATIONS = {"django_app", "drf_api", "flask_app", "fastapi_app", "celery_tasks"}
+APPLICATIONS = {"django_app", "drf_api", "flask_app", "fastapi_app", "celery_tasks", "command_line"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -62,6 +62,13 @@ def test_a_celery_task():
     assert refusal(work) == "    @app.task\n    @requires_entitlement(...)\n    def work(): ..."
 
 
+def test_a_typer_application():
+    import typer
+
+    with pytest.raises(TypeError, match="is a Typer that is registered already"):
+        requires_entitlement("Export")(typer.Typer())
+
+
 @pytest.mark.parametrize("make", [click.command, click.group], ids=["command", "group"])
 def test_a_click_command(make):
     expected = "    @click.command()\n    @requires_entitlement(...)\n    def command(): ..."

@@ -26,7 +26,7 @@ class Needs(NamedTuple):
 NEEDS = {
     "asgi": None,
     "celery": Needs("celery", "celery"),
-    "click": Needs("click", "cli"),
+    "click": None,
     "django": Needs("django", "django"),
     "drf": Needs("rest_framework", "drf"),
     "fastapi": Needs("fastapi", "fastapi"),
@@ -36,7 +36,7 @@ NEEDS = {
 }
 # What extras bring besides: none of it is there where no extra is installed.
 MORE = (
-    *("asgiref", "blinker", "cryptography", "drf_spectacular", "flask_login", "jwt", "kombu", "opentelemetry"),
+    *("asgiref", "blinker", "click", "cryptography", "drf_spectacular", "flask_login", "jwt", "kombu", "opentelemetry"),
     *("prometheus_client", "pydantic", "redis", "rich", "typer", "uvicorn", "werkzeug"),
 )
 OPTIONAL = sorted({needs.package for needs in NEEDS.values() if needs} | set(MORE))

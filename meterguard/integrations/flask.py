@@ -15,10 +15,13 @@ from ._gates import Installed, LateGate, arguments, audit, set_up, settings_in_u
 from ._http import prefers_html
 
 with needed("flask", "flask", by="meterguard.integrations.flask"):
-    import click
-    from blinker import Namespace
     from flask import Blueprint, Flask, Response, after_this_request, current_app, g, redirect, request, session
     from flask.cli import AppGroup
+
+    # isort: split
+    # What Flask brings comes after it: where all are missing, it is Flask that is.
+    import click
+    from blinker import Namespace
     from werkzeug.local import LocalProxy
 
 __all__ = (

@@ -25,7 +25,7 @@ from openfeature.provider import ProviderStatus
 from openfeature.track import TrackingEventDetails
 
 import meterguard
-from meterguard import ConfigurationError, Entitlement, MissingExtra, Unit
+from meterguard import ConfigurationError, Entitlement, Unit
 from meterguard.emulator import Behavior, Emulator
 from meterguard.integrations import openfeature as integration
 from meterguard.integrations.openfeature import EntitlementProvider
@@ -798,23 +798,3 @@ def test_workers_of_a_preloaded_server(lm, licence, tmp_path, monkeypatch):
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=20)
     assert lm.checkouts() == []
-
-
-def test_without_the_package_the_line_that_installs_it():
-    program = """
-import sys
-
-class Absent:
-    def find_spec(self, name, *_):
-        if name == "openfeature":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Absent())
-try:
-    import meterguard.integrations.openfeature
-except ImportError as error:
-    print(type(error).__name__, error.extra, error)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    missing = MissingExtra("meterguard.integrations.openfeature", "openfeature")
-    assert done.stdout == f"MissingExtra openfeature {missing}\n"

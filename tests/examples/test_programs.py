@@ -69,7 +69,7 @@ PROGRAMS = {
     ),
 }
 SERVERS = {"flask_view", "django_view"}
-APPLICATIONS = {"django_app", "drf_api", "flask_app", "fastapi_app", "celery_tasks", "command_line"}
+APPLICATIONS = {"django_app", "drf_api", "flask_app", "fastapi_app", "celery_tasks", "command_line", "lambda_handler"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -13,6 +13,7 @@ import pytest
 from django.http import StreamingHttpResponse
 from django.test import Client
 
+import meterguard
 from meterguard import ConfigurationError, EntitlementDenied, requires_entitlement
 from tests.integrations.django_project import Person, project, set_up
 
@@ -77,7 +78,7 @@ def licensed(needs, *bases, **attributes):
 
 @pytest.fixture
 def told(settings):
-    return {name.upper(): value for name, value in settings.items()} | {"DENIAL_TTL": 0, "TIMEOUT": 1.5}
+    return {name.upper(): value for name, value in settings.items()} | {"DENIAL_TTL": 0, "TIMEOUT": 3}
 
 
 @pytest.fixture
@@ -88,6 +89,8 @@ def serve(told):
         def start(views, *, handler=OURS, **django):
             more = {"REST_FRAMEWORK": handler, "TEMPLATES": TEMPLATES, **django}
             stack.enter_context(project(views, told, **more))
+            with contextlib.suppress(ConfigurationError):  # the client is made before anybody waits for an answer
+                meterguard.get_guard()._ready().fleet.requester.service.connect()
 
         yield start
 

@@ -357,7 +357,10 @@ def test_waiters_that_gave_up_leave_nothing_behind(lm, licence, make_guard):
     asyncio.run(main())
     before = futures()
     assert {type(outcome) for outcome in asyncio.run(main())} == {EntitlementDenied}
-    assert futures() < before + 25
+    deadline = time.monotonic() + 20  # on a busy machine the last flight may land after its waiters have gone
+    while futures() >= before + 25:
+        assert time.monotonic() < deadline, "what waiters waited for is still there"
+        time.sleep(0.05)
     lm.faults.clear()
     assert asyncio.run(main()) == ["ran"] * 50
 

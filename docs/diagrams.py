@@ -13,8 +13,11 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
-from meterguard.core.lifecycle import TABLE, Phase, Signal, State, Term, phase, step
-from meterguard.core.policy import Policy, Tend, Unknown, answer_unknown, refresh_after, tend
+from meterguard.core.lifecycle import TABLE, Signal, State, step
+from meterguard.core.policy import Policy
+from meterguard.core.schedule import Tend, refresh_after, tend
+from meterguard.core.terms import Phase, Term, phase
+from meterguard.core.unknown import Unknown, answer_unknown
 from meterguard.ports import Moment
 
 IMAGES = Path(__file__).parent / "images"

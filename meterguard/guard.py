@@ -7,7 +7,8 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from . import arguments, following
-from .core.requirements import Ask, entitlement, is_exhausted, may_be_exhaustion, together
+from .core.exhaustion import is_exhausted, may_be_exhaustion
+from .core.requirements import Ask, entitlement, together
 from .decision import Decision
 from .declaring import Hold, OnUnknownName, Seat, Value, Wait, requires_entitlement
 from .errors import EntitlementDenied, EntitlementUnavailable
@@ -274,11 +275,11 @@ class MeterGuard:
             return engine
         with forking.importing():
             from . import assembly, config
-            from .core import wording
+            from .core import messages
 
             with self._lock:
                 if self._is_closed:
-                    raise wording.closed()
+                    raise messages.closed()
                 if self._engine is None or not self._engine.is_of_this_process():
                     self._engine = assembly.engine(config.settle(self._arguments), self._announced())
                 return self._engine

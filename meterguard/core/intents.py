@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..ports import FaultKind, Moment
-from .lifecycle import elapsed
+from .terms import elapsed
 
 PENDING_FOR = 240.0  # seconds
 

@@ -13,9 +13,11 @@ import threading
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from ..core import wording
-from ..core.policy import Policy, Unknown, answer_unknown, pause
+from ..core import messages
+from ..core.backoff import pause
+from ..core.policy import Policy
 from ..core.requirements import Ask, Requirement
+from ..core.unknown import Unknown, answer_unknown
 from ..errors import EntitlementDenied, EntitlementUnavailable, MeterGuardError
 from ..lease import Lease, LeaseFacts
 from ..ports import Clock, DenialMemory, LicenseService, Moment, Usage
@@ -178,7 +180,7 @@ class Engine:
 
     def _too_slow(self, slot: Slot, patience: float, good: Moment | None) -> EntitlementUnavailable:
         self.fleet.abandon(slot)
-        fault = wording.timed_out(slot.key.requirement, patience, slot.trouble)
+        fault = messages.timed_out(slot.key.requirement, patience, slot.trouble)
         (slot.parent or slot).kept_waiting(good, fault, stopwatch())
         return fault
 

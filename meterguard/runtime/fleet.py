@@ -15,9 +15,9 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import wording
+from ..core import messages
+from ..core.backoff import retry_pause
 from ..core.lifecycle import Signal
-from ..core.policy import retry_pause
 from ..core.requirements import Ask, Requirement
 from ..errors import ConfigurationError, EntitlementDenied
 from ..lease import Lease
@@ -65,7 +65,7 @@ class Fleet:
     def check_open(self) -> None:
         """A closed guard lets nothing through."""
         if self.is_closed:
-            raise wording.closed()
+            raise messages.closed()
 
     # -- slots -----------------------------------------------------------------------------------
 
@@ -176,7 +176,7 @@ class Fleet:
             with contextlib.suppress(FutureTimeout):
                 slot.returning.result(CHECK_IN_WAIT)
         if self.is_closed:
-            return Landing(wording.closed())
+            return Landing(messages.closed())
         if slot.abandoned:
             return Landing()
         if slot.key.single and slot.parent is None:

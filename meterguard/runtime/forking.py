@@ -39,9 +39,9 @@ def _hook() -> None:
     try:
         import concurrent.futures.thread  # noqa: F401
     except RuntimeError:  # it cannot be imported any more, and boto3 needs it too
-        from ..core import wording
+        from ..core import messages
 
-        raise wording.exiting() from None
+        raise messages.exiting() from None
 
     os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_in_child)
     _hooked = True

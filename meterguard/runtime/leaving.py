@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from concurrent.futures import TimeoutError as FutureTimeout
 
-from ..core import wording
+from ..core import messages
 from ..core.lifecycle import Signal
 from .clock import stopwatch
 from .fleet import Fleet
@@ -100,7 +100,7 @@ def enlist(key: int, fleet: Fleet, *, check_in: bool) -> None:
     """
     global _hooked
     if _exiting:
-        raise wording.exiting()
+        raise messages.exiting()
     if not _hooked:
         _hook()
         _hooked = True
@@ -117,7 +117,7 @@ def _hook() -> None:
     except RuntimeError:  # it has ended
         thread = threading.current_thread()
         if thread is threading.main_thread() or thread.daemon:
-            raise wording.exiting() from None
+            raise messages.exiting() from None
     atexit.register(_close_all)
 
 

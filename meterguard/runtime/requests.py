@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import uuid4
 
-from ..core import planning, wording
+from ..core import messages, verdicts
+from ..core.backoff import pause
 from ..core.intents import Intent, is_open, is_pending, take_up
-from ..core.lifecycle import Phase, Signal, remaining
-from ..core.planning import Granted, Rejected
-from ..core.policy import Policy, pause
+from ..core.lifecycle import Signal
+from ..core.policy import Policy
+from ..core.terms import Phase, remaining
+from ..core.verdicts import Granted, Rejected
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ..events import (
     CheckInFailed,
@@ -91,7 +93,7 @@ class Requester:
         for begun in self._intents(owner):
             answer, sent, intent = self._answer(slot, begun, until)
             now = self.clock.now()
-            verdict = planning.judge(
+            verdict = verdicts.judge(
                 slot.key.requirement,
                 answer,
                 sent,
@@ -106,9 +108,9 @@ class Requester:
                     return lease
             self.check_in(slot, answer.token, parting=self.leaving.is_set())
             if isinstance(verdict, Granted):
-                raise wording.closed()
+                raise messages.closed()
             if isinstance(verdict, Rejected):
-                raise wording.rejected(slot.key.requirement, verdict)
+                raise messages.rejected(slot.key.requirement, verdict)
         raise ServiceFault(FaultKind.UNKNOWN, "every lease it gave had already ended")
 
     def _intents(self, owner: Slot) -> Iterator[Intent]:
@@ -127,7 +129,7 @@ class Requester:
                 answer = self.service.check_out(slot.key.requirement, intent.client_token)
             except ServiceFault as fault:
                 if fault.kind is FaultKind.UNKNOWN:
-                    slot.trouble = wording.unavailable(slot.key.requirement, fault)
+                    slot.trouble = messages.unavailable(slot.key.requirement, fault)
                     intent = intent.unanswered(sent_at, fault.may_have_acted)
                 if not self._try_again(fault, attempt, until):
                     if is_open(intent, fault.kind):
@@ -163,7 +165,7 @@ class Requester:
             answer = self._retried(lambda: self._extended(slot, lease), until)
         except ServiceFault as fault:
             return self._not_renewed(slot, lease, fault, began)
-        renewed = planning.renewed_term(facts, term, answer, sent, self.policy.refresh_ahead, random.random())
+        renewed = verdicts.renewed_term(facts, term, answer, sent, self.policy.refresh_ahead, random.random())
         if renewed is None:
             useless = ServiceFault(FaultKind.UNKNOWN, "the renewal leaves no time to live")
             return self._not_renewed(slot, lease, useless, began)
@@ -184,11 +186,11 @@ class Requester:
         except ServiceFault as fault:
             if fault.kind is FaultKind.UNKNOWN:
                 # known at once, so that calls go into grace at the lease's end and do not wait for the last attempt
-                slot.failed(wording.unavailable(slot.key.requirement, fault), stopwatch())
+                slot.failed(messages.unavailable(slot.key.requirement, fault), stopwatch())
             raise
 
     def _not_renewed(self, slot: Slot, lease: Lease, fault: ServiceFault, began: float) -> Landing | None:
-        signal = planning.RENEWAL_SIGNALS[fault.kind]
+        signal = verdicts.RENEWAL_SIGNALS[fault.kind]
         with slot.lock:
             if slot.lease is not lease or slot.abandoned:  # given back meanwhile, so that nobody wants another
                 return Landing(was_renewal=True)
@@ -197,7 +199,7 @@ class Requester:
         if signal is Signal.LOST:
             self.announcer.tell(LeaseLost(slot.key.requirement, fault.code))
             return None
-        error = wording.failed(slot.key.requirement, fault, renewing=True)
+        error = messages.failed(slot.key.requirement, fault, renewing=True)
         if isinstance(error, EntitlementDenied):
             self._denied(slot, error, began, renewing=True)
         elif isinstance(error, EntitlementUnavailable):
@@ -219,7 +221,7 @@ class Requester:
     # -- failing ---------------------------------------------------------------------------------
 
     def _failed(self, slot: Slot, fault: ServiceFault, began: float) -> Exception:
-        error = wording.failed(slot.key.requirement, fault)
+        error = messages.failed(slot.key.requirement, fault)
         if isinstance(error, EntitlementUnavailable):
             for one in filter(None, (slot, slot.parent)):
                 one.signal(Signal.UNKNOWN)

@@ -9,9 +9,11 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from ..core.intents import Intent
-from ..core.lifecycle import Phase, Signal, State, Term, elapsed, in_grace, phase, remaining, step
-from ..core.policy import Unknown, answer_unknown, window, window_length
+from ..core.lifecycle import Signal, State, step
 from ..core.requirements import Requirement
+from ..core.schedule import window, window_length
+from ..core.terms import Phase, Term, elapsed, phase, remaining
+from ..core.unknown import Unknown, answer_unknown, in_grace
 from ..errors import AuthorizationRefused, EntitlementDenied, EntitlementUnavailable
 from ..events import GraceEnded, GraceEntered, LeaseLapsed
 from ..lease import Lease, LeaseFacts

@@ -13,7 +13,8 @@ import math
 import threading
 from collections.abc import Callable
 
-from ..core.policy import Policy, Tend, tend
+from ..core.policy import Policy
+from ..core.schedule import Tend, tend
 from ..ports import Clock
 from .announcing import Announcer
 from .clock import stopwatch

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meterguard import ConfigurationError, Entitlement, Unit
+from meterguard.core.backoff import LONGEST_PAUSE, pause, retry_pause
 from meterguard.core.intents import PENDING_FOR, Intent, is_open, take_up
-from meterguard.core.lifecycle import Term
-from meterguard.core.planning import Granted, Rejected, Stale, judge, uncovered
-from meterguard.core.policy import LONGEST_PAUSE, Tend, pause, refresh_after, retry_pause, tend, window_length
 from meterguard.core.requirements import entitlement, together
+from meterguard.core.schedule import Tend, refresh_after, tend, window_length
+from meterguard.core.terms import Term
+from meterguard.core.verdicts import Granted, Rejected, Stale, judge, uncovered
 from meterguard.decision import Reason
 from meterguard.ports import Allowed, CheckoutAnswer, FaultKind, Moment
 

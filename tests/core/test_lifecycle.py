@@ -7,21 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from meterguard.core.lifecycle import (
-    CLOCK_TOLERANCE,
-    TABLE,
-    IllegalSignal,
-    Phase,
-    Signal,
-    State,
-    Term,
-    in_grace,
-    phase,
-    remaining,
-    renewed_lifetime,
-    step,
-)
-from meterguard.core.policy import Unknown, answer_unknown, refresh_after, window
+from meterguard.core.lifecycle import TABLE, IllegalSignal, Signal, State, step
+from meterguard.core.schedule import refresh_after, window
+from meterguard.core.terms import CLOCK_TOLERANCE, Phase, Term, phase, remaining, renewed_lifetime
+from meterguard.core.unknown import Unknown, answer_unknown, in_grace
 from meterguard.ports import Moment
 from meterguard.reasons import OnUnknown
 

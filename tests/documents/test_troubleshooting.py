@@ -13,7 +13,7 @@ import pytest
 
 import meterguard
 from meterguard import Entitlement, requires_entitlement
-from meterguard.core import wording
+from meterguard.core import messages
 from meterguard.ports import ServiceFault
 from tests.documents.pages import DOCS
 
@@ -54,7 +54,7 @@ def message(act):
 def attempt(service):
     with pytest.raises(ServiceFault) as caught:
         service.check_out(WANTED, "token")
-    return str(wording.failed(WANTED, caught.value))
+    return str(messages.failed(WANTED, caught.value))
 
 
 def enter(gate):

@@ -10,7 +10,7 @@ import time_machine
 from freezegun import freeze_time
 
 from meterguard import EntitlementUnavailable
-from meterguard.core.policy import WINDOW
+from meterguard.core.schedule import WINDOW
 from meterguard.runtime import clock
 
 DAY = 86_400

@@ -1,4 +1,4 @@
-"""Answers put into words: the exceptions that callers see, built from values without secrets."""
+"""Messages: the exceptions that callers see, built from values without secrets."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..errors import (
 )
 from ..ports import FaultKind, ServiceFault
 from ..reasons import Reason
-from .planning import Rejected
 from .requirements import Requirement, shown
+from .verdicts import Rejected
 
 RETRY_AFTER = 1.0  # seconds, where the service names none
 

@@ -1,4 +1,4 @@
-"""Judging answers: is this a yes, for how long, and if not, why not."""
+"""Verdicts: what an answer of the service is worth."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from ..lease import LeaseFacts
 from ..model import Entitlement
 from ..ports import Allowed, CheckoutAnswer, ExtendAnswer, FaultKind, Moment
 from ..reasons import Reason
-from .lifecycle import Phase, Signal, Term, elapsed, phase, renewed_lifetime
-from .policy import refresh_after
+from .lifecycle import Signal
 from .requirements import Requirement
+from .schedule import refresh_after
+from .terms import Phase, Term, elapsed, phase, renewed_lifetime
 
 LONGEST_LIFETIME = 366 * 86_400.0  # seconds; the service's longest known lease, a borrow, is 366 days
 

@@ -1,0 +1,31 @@
+"""Exhaustion: whether usage proves that a no means that all units are in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..errors import EntitlementDenied
+from ..model import Entitlement
+from ..ports import Usage
+from ..reasons import Reason
+
+
+def may_be_exhaustion(denied: EntitlementDenied) -> bool:
+    """Whether a no can mean that all units are in use. The service has the same answer for that and for no right."""
+    lines = denied.missing or denied.entitlements
+    return denied.reason in (Reason.NOT_ENTITLED, Reason.COVERS_LESS) and any(one.is_counted for one in lines)
+
+
+def is_exhausted(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> bool:
+    """Whether the licence has all that was asked for, and too few units of it are free."""
+    used = {(one.name, one.unit): one for one in usages or ()}
+    lines = [(one, used.get((one.name, one.unit))) for one in denied.missing or denied.entitlements]
+    return (
+        may_be_exhaustion(denied)
+        and all(usage is not None and _fits(one, usage) for one, usage in lines)
+        and any(usage is not None and not _fits(one, usage, usage.consumed) for one, usage in lines)
+    )
+
+
+def _fits(one: Entitlement, usage: Usage, taken: int = 0) -> bool:
+    return not isinstance(one.value, int) or usage.maximum is None or taken + one.value <= usage.maximum

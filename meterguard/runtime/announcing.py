@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -68,10 +69,24 @@ class Announcer:
         self._lock = threading.RLock()
 
     def tell(self, event: Event) -> None:
-        """Tell everybody. A subscriber that fails is logged and breaks nothing."""
-        logger.log(self._level(event), "%s", event, extra={"meterguard": event})
+        """Tell the log and every subscriber. One that fails breaks neither the caller nor the others."""
+        level = self._level(event)
+        _failure_of(lambda: logger.log(level, "%s", event, extra={"meterguard": event}))
         for subscriber in self._subscribers:
-            try:
-                subscriber(event)
-            except Exception:
-                logger.exception("a subscriber failed on %s", type(event).__name__)
+            failure = _failure_of(functools.partial(subscriber, event))
+            if failure is not None:
+                name, told = type(event).__name__, (type(failure), failure, failure.__traceback__)
+                _failure_of(functools.partial(logger.error, "a subscriber failed on %s", name, exc_info=told))
+
+
+def _failure_of(work: Callable[[], object]) -> BaseException | None:
+    """Run foreign code and return what it raised, ``SystemExit`` too. Ctrl-C passes through in the main thread."""
+    try:
+        work()
+    except KeyboardInterrupt as interrupt:
+        if threading.current_thread() is threading.main_thread():
+            raise
+        return interrupt
+    except BaseException as failure:  # noqa: BLE001 - a filter of the log or a subscriber may raise anything
+        return failure
+    return None

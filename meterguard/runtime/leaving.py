@@ -10,7 +10,9 @@ import atexit
 import contextlib
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any
 
 from ..core import messages
 from ..core.lifecycle import Signal
@@ -67,15 +69,21 @@ def _return_all(fleet: Fleet, held: list[tuple[Slot, str | None]], deadline: flo
     ask = fleet.requester
     left = deque((slot, token) for slot, token in held if token is not None)
     lost = deque((slot, intent) for slot, _ in held for intent in slot.pending)
+    raised: list[BaseException] = []
+
+    def alone(ask_for: Callable[..., None], *one: Any, **how: Any) -> None:
+        try:  # what a hook of the client raises for one lease must not cost the others
+            ask_for(*one, **how)
+        except BaseException as problem:  # noqa: BLE001 - raised again when all had their turn
+            raised.append(problem)
 
     def work() -> None:
         with contextlib.suppress(IndexError):
             while stopwatch() <= deadline - ONE_REQUEST:
-                slot, token = left.popleft()
-                ask.check_in(slot, token, parting=True)
+                alone(ask.check_in, *left.popleft(), parting=True)
         with contextlib.suppress(IndexError):
             while stopwatch() <= deadline - ONE_REQUEST:
-                ask.settle(*lost.popleft())
+                alone(ask.settle, *lost.popleft())
 
     helpers = [fleet.workers.promise(work) for _ in range(min(HELPERS, len(left) // LEASES_EACH))]
     work()
@@ -84,6 +92,8 @@ def _return_all(fleet: Fleet, held: list[tuple[Slot, str | None]], deadline: flo
             helper.result(max(0.0, deadline - stopwatch()))
     for slot, _ in left:
         ask.not_checked_in(slot, None)
+    if raised:
+        raise raised[0]
 
 
 # -- the end of the process ----------------------------------------------------------------------

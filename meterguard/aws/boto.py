@@ -11,7 +11,7 @@ import boto3  # type: ignore[import-untyped, unused-ignore]
 from botocore.config import Config  # type: ignore[import-untyped, unused-ignore]
 
 SERVICE = "license-manager"
-_CONNECTIONS = 32  # one for each of the runtime's worker threads
+_CONNECTIONS = 96  # one for each thread of the runtime's three lanes
 
 
 def new_session() -> Any:

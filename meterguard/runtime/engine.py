@@ -69,7 +69,7 @@ class Engine:
         self.announcer = announcer
         requester = Requester(service, clock, policy, announcer, threading.Event())
         self.fleet = Fleet(requester, make_table, denials)
-        self.survey = Survey(self._usage, self.fleet.workers, policy.denial_ttl)
+        self.survey = Survey(self._usage, self.fleet.renewals, policy.denial_ttl)
         self.pid = os.getpid()
 
     def is_of_this_process(self) -> bool:

@@ -19,6 +19,7 @@ from ..core import messages
 from ..core.backoff import retry_pause
 from ..core.lifecycle import Signal
 from ..core.requirements import Ask, Requirement
+from ..core.terms import Phase
 from ..errors import ConfigurationError, EntitlementDenied
 from ..lease import Lease
 from ..ports import DenialMemory, LeaseTable, ServiceFault
@@ -53,7 +54,8 @@ class Fleet:
         self.denials = denials
         self.lock = threading.RLock()
         self.flights = Flights()
-        self.workers = Workers(requester.policy.inline)
+        # a lane each: checkouts that take long, however many, hold up neither renewals nor check-ins
+        self.workers, self.renewals, self.returns = (Workers(requester.policy.inline) for _ in range(3))
         self.tender = Tender(requester.clock, requester.policy, requester.announcer, self.renew, self.give_back_idle)
         self.seats: set[Slot] = set()
         self.known: weakref.WeakSet[Slot] = weakref.WeakSet()
@@ -92,7 +94,7 @@ class Fleet:
     def _evict(self, slot: Slot) -> None:
         self.give_back(slot)
         for intent in slot.pending:
-            self.workers.submit(functools.partial(self.requester.settle, slot, intent))
+            self.returns.submit(functools.partial(self.requester.settle, slot, intent))
 
     def seat(self, parent: Slot) -> Slot:
         """A slot for one call, whose answers its parent hears of."""
@@ -136,15 +138,10 @@ class Fleet:
     def _board(self, slot: Slot, ask: Callable[[Slot], Landing]) -> Flight:
         flight, is_leader = self.flights.board(slot.key)
         if is_leader:
-            self._launch(lambda: self.flights.fly(slot.key, flight, lambda: self._fly(slot, ask)))
+            is_renewal = slot.look(self.requester.clock.now()) in (Phase.DUE, Phase.DOUBTFUL)
+            lane = self.renewals if is_renewal else self.workers
+            _launch(lane, lambda: self.flights.fly(slot.key, flight, lambda: self._fly(slot, ask)))
         return flight
-
-    def _launch(self, job: Callable[[], None]) -> None:
-        try:
-            self.workers.submit(job)
-        except BaseException:  # Ctrl-C, but others may wait for the flight already
-            self.workers.submit(job)
-            raise
 
     def ask_again(self, slot: Slot) -> None:
         """Ask for a lease in the background, unless somebody does or it is too soon after the last try."""
@@ -232,7 +229,7 @@ class Fleet:
                 self.returning.discard(done)
                 done.set_result(None)
 
-        self.workers.submit(work)
+        self.returns.submit(work)
         return Wait(done, CHECK_IN_WAIT)
 
     def in_air(self) -> list[Future[Any]]:
@@ -263,6 +260,14 @@ class Fleet:
         with self.lock:
             self.waiting.add(future)
         return future
+
+
+def _launch(lane: Workers, job: Callable[[], None]) -> None:
+    try:
+        lane.submit(job)
+    except BaseException:  # Ctrl-C, but others may wait for the flight already
+        lane.submit(job)
+        raise
 
 
 def _pending() -> Future[None]:

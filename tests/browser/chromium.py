@@ -1,12 +1,15 @@
-"""The Chromium of this machine, driven by Playwright. Nothing is downloaded."""
+"""A Chromium, driven by Playwright: the one that npm brought into ``.venv/clients``, else that of this machine."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+PACKED = Path(__file__).parents[2] / ".venv" / "clients" / "chromium"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # No sandbox, for containers run as root and have none to give; and no errand of its own to another host.
 FLAGS = [
@@ -21,14 +24,22 @@ FLAGS = [
 
 
 def executable():
-    """The path of the browser, None where the machine has none."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+    """Return the path of the browser, None where there is neither."""
+    return next(filter(None, map(shutil.which, [str(PACKED / "chromium"), *NAMES])), None)
+
+
+def environment():
+    """Return the environment of the browser: the packed one has libraries and a font that a machine may lack."""
+    own = {"LD_LIBRARY_PATH": str(PACKED / "al2023" / "lib")}
+    if not Path("/etc/fonts").exists():
+        own["FONTCONFIG_PATH"] = str(PACKED / "fonts")
+    return os.environ | own if executable() == str(PACKED / "chromium") else None
 
 
 @contextlib.contextmanager
 def running():
-    """A headless browser."""
+    """Yield a headless browser."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS, env=environment())
         yield browser
         browser.close()

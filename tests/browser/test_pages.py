@@ -10,7 +10,9 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.browser import chromium
 from tests.browser.showing import DENIED, STATUSES, TAKEN, TITLES, UNAVAILABLE, shown
 
-pytestmark = pytest.mark.skipif(chromium.executable() is None, reason="no Chromium on this machine")
+pytestmark = pytest.mark.skipif(
+    chromium.executable() is None, reason="no Chromium: npm could not bring one, and this machine has none"
+)
 
 KINDS = [DENIED, TAKEN, UNAVAILABLE]
 # Zoom gives a page fewer pixels of its own: 1280 at 200 % are 640, at 400 % 320, as on a telephone.

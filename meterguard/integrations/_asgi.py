@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
@@ -18,6 +18,21 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 
 POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013  # WebSocket close codes
+
+
+INSTALLED = "meterguard"
+
+
+def installed_for(scope: Mapping[str, Any]) -> Installed | None:
+    """Return what was installed in the application that serves a request, or in the nearest one it is mounted in."""
+    own: Installed | None = getattr(getattr(scope.get("app"), "state", None), INSTALLED, None)
+    return scope.get(INSTALLED) if own is None else own
+
+
+def guard_of(scope: Mapping[str, Any]) -> MeterGuard:
+    """Return the guard of :func:`installed_for`, else the default one."""
+    installed = installed_for(scope)
+    return get_guard() if installed is None else installed.guard
 
 
 def start(guard: MeterGuard | None) -> None:

@@ -2,53 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Iterator
 from typing import Any
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable, MeterGuardError
 from ..extras import needed
-from ..guard import MeterGuard, get_guard
-from ._asgi import Lifespan, answer_to, around, close_code
+from ..guard import MeterGuard
+from ._asgi import INSTALLED, Lifespan, answer_to, around, close_code, installed_for
 from ._gates import Installed, arguments, audit, set_up
 
 with needed("starlette", "starlette", by="meterguard.integrations.starlette"):
     from starlette.applications import Starlette
+    from starlette.middleware.exceptions import ExceptionMiddleware
     from starlette.requests import HTTPConnection
     from starlette.responses import Response
-    from starlette.routing import BaseRoute, Mount
+    from starlette.routing import Host, Mount
+    from starlette.types import ASGIApp, Receive, Scope, Send
     from starlette.websockets import WebSocket
-
-
-def guard_of(scope: Mapping[str, Any]) -> MeterGuard:
-    """The guard that was installed in the application which serves this, else the default one."""
-    installed = getattr(getattr(scope.get("app"), "state", None), "meterguard", None)
-    return get_guard() if installed is None else installed.guard
 
 
 def install(app: Starlette, guard: MeterGuard | None = None, **settings: Any) -> None:
     """Set up a FastAPI or Starlette application: answers, and leases given back at its shutdown.
 
-    Handlers that the application has stay as they are. At start-up it looks for guards that stand above a route
-    and never run: an error when ``app.debug``, else a warning in the log. WebSockets are closed with 1008 when
-    denied, with 1013 when the service could not be asked. Call it on the application that is served, not on one
-    that is mounted, whose lifespan nobody runs.
+    Applications that are mounted in it, at any depth, answer in the same way and use the same guard, unless they are
+    set up by themselves. Exception handlers that an application has stay as they are. At start-up the routes are
+    searched for guards that stand above a route and never run: an error when ``app.debug``, else a warning in the
+    log. A WebSocket is closed with 1008 when it is denied, with 1013 when the service could not be asked. Call it on
+    the application that is served, before its first request: no server runs the lifespan of a mounted one.
 
     :param guard: closed at shutdown; None: the default guard, whose leases are given back.
     :param settings: the options of :class:`~meterguard.integrations.HttpOptions`, the arguments of
         :class:`~meterguard.MeterGuard` for a default guard, and ``enabled=False`` to let everything through.
-    :raises ConfigurationError: a setting is unknown or wrong.
+    :raises ConfigurationError: an argument is wrong, a setting is unknown or wrong, or the application has answered
+        requests already.
     """
+    if app.middleware_stack is not None:
+        raise ConfigurationError("the application has answered requests already: call install() before the first one")
     installed = set_up(guard, arguments(settings, "install()", guard))
     app.state.meterguard = installed
 
     async def answer(connection: HTTPConnection, error: Exception) -> Response | None:
-        return await _answer(installed, connection, error)
+        return await _answer(installed_for(connection.scope) or installed, connection, error)
 
-    theirs = app.exception_handlers
     for kind in (EntitlementDenied, EntitlementUnavailable, ConfigurationError):
-        if kind not in theirs and MeterGuardError not in theirs:
-            app.add_exception_handler(kind, answer)  # type: ignore[arg-type] # a WebSocket's handler answers nothing
+        _add_handler(app, kind, answer)
+    app.add_middleware(_Mounted, application=app, installed=installed)
     app.router.lifespan_context = around(_audited(app, app.router.lifespan_context), installed._guard)
+
+
+class _Mounted:
+    """Tells mounted applications what was installed, and gives them the answers of the application around them.
+
+    It stands in the chain of each request, so it is no coroutine function, which would cost ten times as much.
+    """
+
+    def __init__(self, app: ASGIApp, application: Starlette, installed: Installed) -> None:
+        self.app = app
+        self._application = application
+        self._installed = installed
+        self._known = 0
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        scope[INSTALLED] = self._installed
+        routes = self._application.router.routes
+        if len(routes) != self._known:  # the first request, or a route was added since
+            self._known = len(routes)
+            _share_answers(self._application)
+        return self.app(scope, receive, send)
+
+
+def _share_answers(app: Starlette) -> None:
+    """Give all applications mounted in this one its handlers for our exceptions, where they have none."""
+    ours = {
+        kind: handler
+        for kind, handler in app.exception_handlers.items()
+        if isinstance(kind, type) and issubclass(kind, MeterGuardError)
+    }
+    for _, mounted in _parts(app):
+        if isinstance(mounted, Starlette):
+            for kind, handler in ours.items():
+                _add_handler(mounted, kind, handler)
+
+
+def _add_handler(app: Starlette, kind: type[MeterGuardError], handler: Any) -> None:
+    theirs = app.exception_handlers
+    if kind in theirs or MeterGuardError in theirs:
+        return
+    app.add_exception_handler(kind, handler)
+    layer: Any = app.middleware_stack  # None before the first request; what is built then has a table of its own
+    while layer is not None and not isinstance(layer, ExceptionMiddleware):
+        layer = getattr(layer, "app", None)
+    if layer is not None:
+        layer.add_exception_handler(kind, handler)
 
 
 async def _answer(installed: Installed, connection: HTTPConnection, error: Exception) -> Response | None:
@@ -70,17 +115,32 @@ def _audited(app: Starlette, inner: Lifespan) -> Lifespan:
 
 
 def registered(app: Starlette) -> Iterable[tuple[str, Any]]:
-    """Paths, also those of mounted applications, and what is run for them."""
-    return _endpoints(app.routes)
+    """Yield the paths of an application, also those of mounted applications, and what is run for each."""
+    for path, part in _parts(app):
+        if hasattr(part, "endpoint"):
+            yield path, part.endpoint
 
 
-def _endpoints(routes: Iterable[BaseRoute], above: str = "") -> Iterable[tuple[str, Any]]:
-    for route in routes:
-        path = above + getattr(route, "path", "")
-        if isinstance(route, Mount):
-            yield from _endpoints(route.routes, path)
-        else:
-            yield path, getattr(route, "endpoint", None)
+def _parts(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield an application, and every application and route inside it, each with its path."""
+    while part is not None:
+        yield path, part
+        for route in getattr(part, "routes", ()):
+            below = path + getattr(route, "path", "")
+            if isinstance(route, Mount | Host):
+                yield from _parts(route.app, below)
+            elif hasattr(route, "original_router"):  # FastAPI keeps an included router as one route
+                yield from _parts(route.original_router, path + route.include_context.prefix)
+            else:
+                yield below, route
+        part = _inner(part)
+
+
+def _inner(part: Any) -> Any:
+    """Return the application inside a middleware; None for anything else."""
+    if isinstance(part, Starlette):  # its own middleware is part of it
+        return None
+    return getattr(part, "app", None) or getattr(part, "__wrapped__", None)
 
 
 def meterguard_lifespan(inner: Any = None, *, guard: MeterGuard | None = None) -> Any:

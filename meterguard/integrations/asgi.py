@@ -7,8 +7,9 @@ from typing import Any
 
 from ..errors import EntitlementDenied, EntitlementUnavailable
 from ..guard import MeterGuard
-from ._asgi import App, Receive, Scope, Send, respond, start, stop
+from ._asgi import App, Receive, Scope, Send, guard_of, respond, start, stop
 from ._gates import LateGate, arguments, set_up
+from ._http import HttpOptions
 
 __all__ = ("EntitlementMiddleware", "with_lifespan")
 
@@ -83,9 +84,10 @@ class EntitlementMiddleware:
 
         app.add_middleware(EntitlementMiddleware, name="Seats", value=1, unit="Count")
 
-    Paths in ``exempt`` and ``OPTIONS`` are let through. With ``hold="call"`` a seat is held from before the
-    application is called until it has sent the last byte or the client is gone. Callables among the options get the
-    scope.
+    Paths in ``exempt`` and ``OPTIONS`` are let through. It uses the guard of its options, else the one that
+    ``install()`` gave to the application or to one around it, else the default guard. With ``hold="call"`` a seat is
+    held from before the application is called until it has sent the last byte or the client is gone. Callables among
+    the options get the scope.
 
     :param app: the application.
     :param options: those of :func:`~meterguard.requires_entitlement` (``hold``, ``per``, ``wait``, ``on_unknown``,
@@ -99,12 +101,13 @@ class EntitlementMiddleware:
         self._gate = LateGate(name, value, unit, **gate_options)
         guard = gate_options.get("guard")
         self._installed = set_up(guard, arguments(options, "EntitlementMiddleware", guard))
+        self._is_set_up_here = guard is not None or not options.keys() <= HttpOptions.names()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or self._is_exempt(scope):
             await self.app(scope, receive, send)
             return
-        gate = self._gate.of(self._installed.guard)
+        gate = self._gate.of(self._installed.guard if self._is_set_up_here else guard_of(scope))
         if gate._is_open():
             await self.app(scope, receive, send)
             return

@@ -9,6 +9,7 @@ from typing import Any, Self
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ..extras import needed
 from ..gates import NOT_GIVEN, Held
+from ._asgi import guard_of
 from ._gates import LateGate
 from ._openapi import entitlement_responses
 
@@ -17,7 +18,7 @@ with needed("fastapi", "fastapi", by="meterguard.integrations.fastapi"):
     from fastapi.routing import APIRoute
     from starlette.requests import HTTPConnection
 
-from ._starlette import guard_of, install, logged_in_user, meterguard_lifespan
+from ._starlette import install, logged_in_user, meterguard_lifespan
 
 __all__ = (
     "Entitled",

@@ -36,6 +36,9 @@ CONTENT_TYPE = "application/x-amz-json-1.1"
 # Made once, before a test fakes the datetime class.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+# How deep Python's own reader goes differs between its versions, from some hundreds to all that memory holds.
+_MAX_DEPTH = 100
+
 # A caller may ask for a lifetime of millions of years; the format has none after 9999.
 _LAST_SECOND = 253_402_300_799
 
@@ -58,6 +61,8 @@ def decode(body: bytes) -> dict[str, Any]:
             value = _without_nulls(value)
     except (ValueError, RecursionError) as error:
         raise ServiceError("SerializationException", "The request body is not valid JSON.") from error
+    if body.count(b"[") + body.count(b"{") > _MAX_DEPTH and _is_deeper(value, _MAX_DEPTH):
+        raise ServiceError("SerializationException", "The request body is nested too deeply.")
     if type(value) is not dict:
         raise ServiceError("SerializationException", "The request body is not a JSON object.")
     return value
@@ -140,6 +145,19 @@ def _without_nulls(value: Any) -> Any:
     if type(value) is list:
         return [_without_nulls(member) for member in value]
     return value
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    """Tell if lists and objects stand in each other more than ``limit`` times; level by level, without recursion."""
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            member
+            for one in level
+            if isinstance(one, dict | list)
+            for member in (one.values() if isinstance(one, dict) else one)
+        ]
+    return bool(level)
 
 
 def _refuse_constant(name: str) -> Any:

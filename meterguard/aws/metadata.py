@@ -1,4 +1,4 @@
-"""What rides along with every answer: status, headers, request id. Any of it may be missing or forged."""
+"""Status, headers and request id of an answer. Any of them may be missing or forged."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
 
 def mapping(value: object) -> Mapping[Any, Any]:
-    """The value if it is a mapping, else an empty one."""
+    """Return the value if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def status(answer: object) -> int:
-    """The HTTP status, 0 when there is none."""
+    """Return the HTTP status, 0 when there is none."""
     code = _metadata(answer).get("HTTPStatusCode")
     return code if isinstance(code, int) and 100 <= code <= 599 else 0
 
 
 def header(answer: object, name: str) -> object:
-    """A header, by its name in lower case."""
+    """Return a header, by its name in lower case."""
     return mapping(_metadata(answer).get("HTTPHeaders")).get(name)
 
 
 def served_at(answer: object) -> datetime | None:
-    """The service's own time when it answered."""
+    """Return the service's own time when it answered."""
     return parse_http_date(header(answer, "date"))
 
 
 def request_id(answer: object) -> str | None:
-    """The request id, unless it is one that no service would send."""
+    """Return the request id, unless it is one that no service would send."""
     found = _metadata(answer).get("RequestId")
-    return found if isinstance(found, str) and _REQUEST_ID.fullmatch(found) else None
+    return str(found) if isinstance(found, str) and _REQUEST_ID.fullmatch(found) else None
 
 
 def error_code(answer: object) -> str | None:
-    """The code of an error answer; None where the body has none, as with a page that a proxy made."""
+    """Return the code of an error answer; None where the body has none, as with a page that a proxy made."""
     code = mapping(mapping(answer).get("Error")).get("Code")
     if isinstance(code, str) and _CODE.fullmatch(code):
-        return code
+        return str(code)
     # botocore looks into the body only, and answers that have just the header are seen
     named = header(answer, "x-amzn-errortype")
     bare = named.split(":", 1)[0].rsplit("#", 1)[-1] if isinstance(named, str) else ""
@@ -53,7 +53,7 @@ def error_code(answer: object) -> str | None:
 
 
 def retry_after(answer: object) -> float | None:
-    """For how many seconds the service wishes to be left alone."""
+    """Return for how many seconds the service wishes to be left alone; None when it does not say."""
     milliseconds = header(answer, "x-amz-retry-after")
     if isinstance(milliseconds, str) and _SECONDS.fullmatch(milliseconds):
         return int(milliseconds) / 1000

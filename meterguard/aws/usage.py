@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..ports import FaultKind, ServiceFault, Usage
+from ..secret import Secret
 from ..units import Unit
 from .metadata import mapping
 from .wire import Identity
@@ -16,7 +17,7 @@ _MOST_PAGES = 20
 
 
 def usage(ask: Ask, identity: Identity, license_arn: str | None) -> tuple[Usage, ...]:
-    """What ``GetLicenseUsage`` says of this licence, or of the only one that a checkout could be from."""
+    """Ask ``GetLicenseUsage`` about this licence, or about the only one that a checkout could be from."""
     arn = license_arn or _only_license(ask, identity)
     said = mapping(mapping(ask("GetLicenseUsage", {"LicenseArn": arn})).get("LicenseUsage"))
     lines = said.get("EntitlementUsages")
@@ -39,7 +40,7 @@ def _arns(ask: Ask, operation: str, identity: Identity) -> Iterable[str]:
         for one in map(mapping, licenses if isinstance(licenses, list) else ()):
             fingerprint = mapping(one.get("Issuer")).get("KeyFingerprint")
             if fingerprint == identity.key_fingerprint and one.get("Status") == "AVAILABLE":
-                yield str(one.get("LicenseArn"))
+                yield Secret(one.get("LicenseArn"))
         if not page.get("NextToken"):
             return
         request = {**request, "NextToken": page["NextToken"]}
@@ -51,7 +52,7 @@ def _lines(lines: Iterable[object]) -> Iterable[Usage]:
         name, unit = said.get("Name"), units.get(str(said.get("Unit")))
         consumed, maximum = _number(said.get("ConsumedValue")), _number(said.get("MaxCount"))
         if isinstance(name, str) and unit is not None and consumed is not None:
-            yield Usage(name, unit, consumed, maximum)
+            yield Usage(str(name), unit, consumed, maximum)
 
 
 def _number(text: object) -> int | None:

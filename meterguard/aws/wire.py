@@ -8,6 +8,7 @@ from typing import Any
 
 from ..model import MAX_VALUE, Entitlement
 from ..ports import Allowed, CheckoutAnswer, ExtendAnswer, FaultKind, ServiceFault
+from ..secret import Secret
 from ..units import Unit
 from .metadata import mapping, request_id, served_at
 from .times import parse_time
@@ -18,7 +19,7 @@ _LONGEST = 65_536  # characters; a signed token has about a thousand
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which product's licence to ask for, and on whose behalf."""
+    """The product whose licence to ask for, and on whose behalf."""
 
     product_sku: str
     key_fingerprint: str = field(repr=False)
@@ -27,7 +28,7 @@ class Identity:
 
 
 def checkout_request(identity: Identity, entitlements: Iterable[Entitlement], client_token: str) -> dict[str, Any]:
-    """The parameters of ``CheckoutLicense``."""
+    """Return the parameters of ``CheckoutLicense``."""
     request: dict[str, Any] = {
         "ProductSKU": identity.product_sku,
         "CheckoutType": "PROVISIONAL",
@@ -48,12 +49,12 @@ def _entitlement(asked: Entitlement) -> dict[str, str]:
 
 
 def extend_request(token: str) -> dict[str, Any]:
-    """The parameters of ``ExtendLicenseConsumption``."""
+    """Return the parameters of ``ExtendLicenseConsumption``."""
     return {"LicenseConsumptionToken": token}
 
 
 def check_in_request(identity: Identity, token: str) -> dict[str, Any]:
-    """The parameters of ``CheckInLicense``."""
+    """Return the parameters of ``CheckInLicense``."""
     request = {"LicenseConsumptionToken": token}
     if identity.beneficiary:
         request["Beneficiary"] = identity.beneficiary
@@ -61,9 +62,9 @@ def check_in_request(identity: Identity, token: str) -> dict[str, Any]:
 
 
 def parse_checkout(answer: object) -> CheckoutAnswer:
-    """What a 200 of ``CheckoutLicense`` says."""
+    """Read a 200 of ``CheckoutLicense``. Raises ServiceFault when it has no token."""
     said = mapping(answer)
-    token = _text(said.get("LicenseConsumptionToken"))
+    token = _secret(said.get("LicenseConsumptionToken"))
     if token is None:
         raise _unreadable(answer, "without a consumption token")
     return CheckoutAnswer(
@@ -72,20 +73,20 @@ def parse_checkout(answer: object) -> CheckoutAnswer:
         issued_at=parse_time(said.get("IssuedAt")),
         expires_at=parse_time(said.get("Expiration")),
         served_at=served_at(answer),
-        license_arn=_text(said.get("LicenseArn")),
+        license_arn=_secret(said.get("LicenseArn")),
         node_id=_text(said.get("NodeId")),
         checkout_type=_text(said.get("CheckoutType")) or "PROVISIONAL",
-        signed_token=_text(said.get("SignedToken")),
+        signed_token=_secret(said.get("SignedToken")),
     )
 
 
 def parse_extend(answer: object) -> ExtendAnswer:
-    """What a 200 of ``ExtendLicenseConsumption`` says."""
+    """Read a 200 of ``ExtendLicenseConsumption``. Raises ServiceFault when it has no expiration."""
     said = mapping(answer)
     expires_at = parse_time(said.get("Expiration"))
     if expires_at is None:
         raise _unreadable(answer, "without a readable expiration")
-    return ExtendAnswer(expires_at, served_at(answer), _text(said.get("LicenseConsumptionToken")))
+    return ExtendAnswer(expires_at, served_at(answer), _secret(said.get("LicenseConsumptionToken")))
 
 
 def _unreadable(answer: object, lack: str) -> ServiceFault:
@@ -107,18 +108,28 @@ def _allowed(items: object) -> Iterable[Allowed]:
         # pass for it: the whole line goes.
         if name is None or (value is not None and not isinstance(value, str)):
             continue
+        value = None if value is None else str(value)
         if unit is None:
             yield Allowed(name, value)
         elif isinstance(unit, str) and unit in _UNITS:
             yield Allowed(name, value, _UNITS[unit])
 
 
+def _secret(value: object) -> Secret | None:
+    """Return text that must not be shown, if it can be kept and sent back, else None."""
+    return Secret(value) if _is_text(value) else None
+
+
 def _text(value: object) -> str | None:
-    """The value if it is text that can be kept and sent back, else None."""
+    """Return the value as plain text, if it is text that can be kept and sent back, else None."""
+    return str(value) if _is_text(value) else None
+
+
+def _is_text(value: object) -> bool:
     if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST:
-        return None
+        return False
     try:
         value.encode()
     except UnicodeEncodeError:  # half a surrogate pair, which no store could write down
-        return None
-    return value
+        return False
+    return True

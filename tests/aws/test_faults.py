@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterguard.aws.breakdowns import BREAKDOWNS
-from meterguard.aws.faults import KINDS, is_about_credentials, translate
+from meterguard.aws.botocore_errors import BREAKDOWNS
+from meterguard.aws.error_codes import KINDS, is_about_credentials, translate
 from meterguard.ports import FaultKind, ServiceFault
 
 ARN = "arn:aws:iam::111122223333:user/jane"

@@ -9,7 +9,7 @@ import traceback
 import boto3
 import pytest
 
-from meterguard.aws.faults import KINDS
+from meterguard.aws.error_codes import KINDS
 from meterguard.errors import ConfigurationError
 from meterguard.model import Entitlement
 from meterguard.ports import ServiceFault

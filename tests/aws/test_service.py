@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-import meterguard.aws.connection
+import meterguard.aws.clients
 from meterguard.model import Entitlement
 from meterguard.ports import Allowed, FaultKind, ServiceFault
 from meterguard.units import Unit
@@ -242,13 +242,13 @@ def test_a_session_that_is_handed_in_makes_the_client(lm, licence, make_service)
 
 def test_many_threads_make_one_client(lm, service, monkeypatch):
     made = []
-    make = meterguard.aws.connection.Connection._in
+    make = meterguard.aws.clients.Clients._in
 
     def counted(connection, region, parting):
         made.append(parting)
         return make(connection, region, parting)
 
-    monkeypatch.setattr(meterguard.aws.connection.Connection, "_in", counted)
+    monkeypatch.setattr(meterguard.aws.clients.Clients, "_in", counted)
     start = threading.Barrier(8)
 
     def work(number):
@@ -265,6 +265,6 @@ def test_many_threads_make_one_client(lm, service, monkeypatch):
 
 
 def test_a_child_makes_a_client_of_its_own(service):
-    before = service._connection.client()
+    before = service._clients.client()
     service.reset()
-    assert service._connection.client() is not before
+    assert service._clients.client() is not before

@@ -117,10 +117,10 @@ def test_a_policy_names_actions_that_exist(block):
 
 
 def test_the_first_policies_are_what_the_client_asks():
-    from meterguard.aws.service import _METHODS, _METHODS_FOR_USAGE
+    from meterguard.aws.service import GATE_OPERATIONS, USAGE_OPERATIONS
 
     policies = [json.loads(block.text)["Statement"][0]["Action"] for block in blocks("json")[:2]]
-    asked = [{f"license-manager:{name}" for name in names} for names in (_METHODS, _METHODS_FOR_USAGE)]
+    asked = [{f"license-manager:{name}" for name in names} for names in (GATE_OPERATIONS, USAGE_OPERATIONS)]
     assert list(map(set, policies)) == asked
 
 

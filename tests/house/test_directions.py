@@ -8,7 +8,7 @@ from collections import defaultdict
 
 from tests.house.source import MODULES, room
 
-VOCABULARY = {"units", "model", "reasons", "lease", "decision", "errors", "events", "ports"}
+VOCABULARY = {"units", "model", "reasons", "lease", "decision", "errors", "events", "ports", "secret"}
 # One room in several files: a guard makes gates, and a gate looks up its guard.
 FACADE = {
     *("guard", "following", "open_guard", "checkup", "declaring", "gates", "draws", "streams", "bodies"),
@@ -18,6 +18,7 @@ PUBLIC = VOCABULARY | FACADE | {"meterguard", "config", "extras"}
 
 MAY_IMPORT = {
     "units": set(),
+    "secret": set(),
     "model": {"units"},
     "reasons": set(),
     "lease": {"model"},

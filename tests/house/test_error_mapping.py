@@ -6,9 +6,9 @@ import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from meterguard.aws.service import _METHODS, _METHODS_FOR_USAGE
+from meterguard.aws.service import GATE_OPERATIONS, USAGE_OPERATIONS
 
-OPERATIONS = [*_METHODS, *_METHODS_FOR_USAGE]
+OPERATIONS = [*GATE_OPERATIONS, *USAGE_OPERATIONS]
 
 
 def declared_errors():
@@ -20,7 +20,7 @@ def declared_errors():
 
 @pytest.mark.parametrize("code", list(declared_errors()))
 def test_a_declared_error_is_mapped(code):
-    from meterguard.aws.faults import KINDS
+    from meterguard.aws.error_codes import KINDS
     from meterguard.ports import FaultKind
 
     assert isinstance(KINDS[code], FaultKind)

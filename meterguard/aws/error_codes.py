@@ -8,7 +8,7 @@ from typing import Any
 
 from ..ports import FaultKind, ServiceFault
 from . import metadata, regions
-from .breakdowns import OF_CREDENTIALS, ancestors, of_botocore
+from .botocore_errors import OF_CREDENTIALS, ancestors, of_botocore
 
 _PERMISSION = (
     "AccessDenied",

@@ -6,15 +6,16 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..ports import FaultKind, ServiceFault
 from . import regions
-from .breakdowns import ancestors
-from .faults import is_about_credentials, translate
+from .botocore_errors import ancestors
+from .error_codes import is_about_credentials, translate
+from .outcome import Failure, attempt
+from .settings import PARTING, Settings, check, time_outs
 
 Made = TypeVar("Made")
 
@@ -45,56 +46,31 @@ class ImportLock:
 
 
 boto_import_lock = ImportLock()
-"""Held while boto3 is imported and clients are made. A fork handler has to hold it across the fork, else the
-child may inherit an import that nobody will ever finish."""
+"""Held while boto3 is imported, and for nothing that takes longer. A fork handler has to hold it across the fork,
+else the child may inherit an import that nobody will ever finish."""
 
+_session_locks: weakref.WeakKeyDictionary[Any, threading.RLock] = weakref.WeakKeyDictionary()
+"""A session makes one client at a time, and several guards may have the same one."""
 
 _inherited: weakref.WeakSet[Any] = weakref.WeakSet()
 """Clients of users that came through a fork, with pooled connections that two processes cannot share."""
 
 
-class TimeOuts(NamedTuple):
-    """Seconds to wait for a connection, and for each part of an answer."""
-
-    connect: float
-    read: float
-
-
-PARTING = TimeOuts(0.4, 0.6)
-"""For a process that is leaving: all of its leases have to fit into two seconds."""
-
-
-def time_outs(budget: float) -> TimeOuts:
-    """What one attempt may take of a call's budget.
-
-    A lost answer costs the read time-out, so after one there is time left for a second attempt; and a host
-    that does not answer at all is tried three times.
-    """
-    return TimeOuts(min(3.0, budget * 0.3), min(5.0, budget * 0.45))
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the user said of the connection. Everything else is boto3's own configuration."""
-
-    region_name: str | None = None
-    endpoint_url: str | None = None
-    session: Any = None
-    client: Any = None
-    timeout: float = 10.0
-    loopback_only: bool = False
-
-
-class Connection:
+class Clients:
     """The clients of one process, for one set of settings.
 
-    Clients are read without a lock and changed under ``boto_import_lock``.
+    Clients are read without a lock and made under a lock that only those with the same session share: looking for
+    credentials may run a program, or ask another machine, for many seconds.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._moved_to: str | None = None
         self._region: str | None = None
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._lock: threading.RLock | None = None
         self._drop()
 
     def _drop(self) -> None:
@@ -104,11 +80,11 @@ class Connection:
 
     @property
     def is_own(self) -> bool:
-        """Whether the client is made here, and not handed in by the user."""
+        """True when the client is made here, and not handed in by the user."""
         return self._settings.client is None
 
     def client(self, *, parting: bool = False) -> Any:
-        """The client to use now."""
+        """Return the client to use now."""
         if not self.is_own:
             return self._handed_in()
         made = self._parting if parting else self._client
@@ -122,7 +98,7 @@ class Connection:
         return client
 
     def _make(self, parting: bool) -> Any:
-        with boto_import_lock:
+        with self._making():
             made = self._parting if parting else self._client
             if made is not None:
                 return made
@@ -138,9 +114,17 @@ class Connection:
                 self._client = made
             return made
 
+    def _making(self) -> threading.RLock:
+        """Return the lock that is held while this session makes a client."""
+        lock = self._lock
+        if lock is None:
+            with boto_import_lock:
+                lock = self._lock = self._lock or _lock_of(self._settings.session)
+        return lock
+
     def _find_region(self) -> str:
         settings = self._settings
-        _check(settings)
+        check(settings)
         region = self._moved_to or settings.region_name
         if region is None and settings.session is not None:
             region = getattr(settings.session, "region_name", None)
@@ -157,61 +141,53 @@ class Connection:
         return str(region)
 
     def _any_session(self) -> Any:
-        from . import boto
-
         if self._session is None:
-            self._session = self._settings.session or boto.new_session()
+            self._session = self._settings.session or _boto().new_session()
         return self._session
 
     def _in(self, region: str, parting: bool) -> Any:
-        from . import boto
-
+        boto, url = _boto(), self._settings.endpoint_url
         waits = PARTING if parting else time_outs(self._settings.timeout)
-        client = _configured(lambda: boto.new_client(self._any_session(), region, self._settings.endpoint_url, *waits))
+        client = _configured(lambda: boto.new_client(self._any_session(), region, url, *waits))
         if self._settings.loopback_only:
-            _check_address(client.meta.endpoint_url)
+            _check_address(urlsplit(client.meta.endpoint_url).hostname or "")
         return client
 
     # -- other Regions ---------------------------------------------------------------------------
 
     def elsewhere(self, client: Any, named: str | None) -> str | None:
-        """The Region to follow a redirect to; None when this one must not be followed."""
+        """Return the Region to follow a redirect to; None when this one must not be followed."""
         if named is None or not self._is_at_home(client):
             return None
-        with boto_import_lock:
-            from . import boto
-
-            return named if boto.is_sibling(self._any_session(), client.meta.region_name, named) else None
+        with self._making():
+            return named if _boto().is_sibling(self._any_session(), client.meta.region_name, named) else None
 
     def client_in(self, region: str) -> Any:
-        """A client for another Region, not kept."""
-        with boto_import_lock:
+        """Make a client for another Region. It is not kept."""
+        with self._making():
             return self._in(region, parting=False)
 
     def move_to(self, region: str) -> None:
         """Use another Region from now on: tokens have to be used where they came from."""
-        with boto_import_lock:
+        with self._making():
             if self._moved_to != region:
                 self._moved_to = self._region = region
                 self._client = self._parting = None
 
     def is_lost(self, client: Any) -> bool:
-        """Whether a client talks to a Region that boto3 does not know, whose host may well not exist."""
+        """True for a client of a Region that boto3 does not know, whose host may well not exist."""
         if not self._is_at_home(client):
             return False
-        with boto_import_lock:
-            from . import boto
-
-            return not boto.is_known(self._any_session(), client.meta.region_name)
+        with self._making():
+            known: bool = _boto().is_known(self._any_session(), client.meta.region_name)
+            return not known
 
     def _is_at_home(self, client: Any) -> bool:
-        """Whether a client is ours and talks to AWS's own host, and not to an endpoint that somebody set."""
+        """True for a client of ours that talks to AWS's own host, and not to an endpoint that somebody set."""
         if not self.is_own or self._settings.endpoint_url is not None:
             return False
-        with boto_import_lock:
-            from . import boto
-
-            return _configured(lambda: boto.is_at_home(self._any_session(), client))
+        with self._making():
+            return _configured(lambda: _boto().is_at_home(self._any_session(), client))
 
     @property
     def region(self) -> str | None:
@@ -223,36 +199,32 @@ class Connection:
     def forget_credentials(self) -> None:
         """Let the next request look for credentials anew. Only a new session reads them again."""
         if self.is_own:
-            with boto_import_lock:
+            with self._making():
                 self._drop()
 
     def reset(self) -> None:
         """In a forked child: forget what was the parent's. Does no I/O and waits for nothing."""
         boto_import_lock.renew()
+        _session_locks.clear()
         if _is_botos(self._settings.client):
             _inherited.add(self._settings.client)
-        self._drop()
+        self._start_over()
 
 
-def _check(settings: Settings) -> None:
-    region: object = settings.region_name
-    if region is not None and not (isinstance(region, str) and region.strip()):
-        raise ConfigurationError("region_name must be the name of an AWS Region, such as 'us-east-1'")
-    if settings.session is not None and not callable(getattr(settings.session, "client", None)):
-        raise ConfigurationError("session must be a boto3.Session")
-    url: object = settings.endpoint_url
-    if url is None:
-        return
+def _boto() -> Any:
+    with boto_import_lock:
+        from . import boto
+    return boto
+
+
+def _lock_of(session: Any) -> threading.RLock:
     try:
-        parts = urlsplit(url) if isinstance(url, str) else None
-    except ValueError:
-        parts = None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError("endpoint_url must be a URL such as https://host:port")
+        return _session_locks.setdefault(session, threading.RLock())
+    except TypeError:  # None, or a stand-in for a session that cannot be referred to weakly
+        return threading.RLock()
 
 
-def _check_address(url: str) -> None:
-    host = urlsplit(url).hostname or ""
+def _check_address(host: str) -> None:
     if not regions.is_loopback(host):
         raise ConfigurationError(
             f"boto3's settings lead to {host}, and METERGUARD_LOOPBACK_ONLY is set, as it is while pytest runs with "
@@ -262,12 +234,11 @@ def _check_address(url: str) -> None:
 
 
 def _configured(make: Callable[[], Made]) -> Made:
-    """What ``make`` makes. What goes wrong is told without its exception, whose text is not ours."""
-    try:
-        return make()
-    except Exception as exc:  # noqa: BLE001 - translate() raises again what it does not know
-        trouble = exc
-    raise _told(trouble)
+    """Return what ``make`` makes. A failure is told without its exception, whose text is not ours."""
+    outcome = attempt(make)
+    if isinstance(outcome, Failure):
+        raise _told(outcome.trouble)
+    return outcome.made
 
 
 def _told(trouble: Exception) -> ConfigurationError | ServiceFault:
@@ -278,6 +249,6 @@ def _told(trouble: Exception) -> ConfigurationError | ServiceFault:
 
 
 def _is_botos(client: Any) -> bool:
-    """Whether a client is a real one of boto3, which nobody has to import to find out."""
+    """True for a real client of boto3, which nobody has to import to find out."""
     botocore = sys.modules.get("botocore.client")
     return botocore is not None and isinstance(client, botocore.BaseClient)

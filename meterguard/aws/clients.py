@@ -179,15 +179,14 @@ class Clients:
         if not self._is_at_home(client):
             return False
         with self._making():
-            known: bool = _boto().is_known(self._any_session(), client.meta.region_name)
-            return not known
+            return not _boto().is_known(self._any_session(), client.meta.region_name)
 
     def _is_at_home(self, client: Any) -> bool:
         """True for a client of ours that talks to AWS's own host, and not to an endpoint that somebody set."""
         if not self.is_own or self._settings.endpoint_url is not None:
             return False
         with self._making():
-            return _configured(lambda: _boto().is_at_home(self._any_session(), client))
+            return bool(_configured(lambda: _boto().is_at_home(self._any_session(), client)))
 
     @property
     def region(self) -> str | None:

@@ -68,7 +68,8 @@ def test_plain_lines(run):
 def test_one_json_document(run):
     began = time.monotonic()
     # A developer's own settings are none of the demonstration's.
-    done = run("demo", "--json", METERGUARD_ON_UNKNOWN="deny", AWS_PROFILE="nobody", HTTP_PROXY="http://127.0.0.1:9")
+    proxy = dict.fromkeys(("HTTP_PROXY", "http_proxy"), "http://127.0.0.1:9") | {"NO_PROXY": "", "no_proxy": ""}
+    done = run("demo", "--json", METERGUARD_ON_UNKNOWN="deny", AWS_PROFILE="nobody", **proxy)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert time.monotonic() - began < LIMIT
     document = json.loads(done.stdout)

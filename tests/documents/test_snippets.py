@@ -9,6 +9,8 @@ run says so: ``% skip: next`` before it. A page that sets up what a process has 
 from __future__ import annotations
 
 import os
+import select
+import socket
 import subprocess
 import sys
 
@@ -47,6 +49,10 @@ def test_the_first_example_of_the_readme_is_a_program(tmp_path):
         next(one.text for one in blocks(kind) if one.place == "README.md:1") for kind in ("python", "text")
     )
     bare = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "METERGUARD_"))}
+    bare.pop("NO_PROXY", None), bare.pop("no_proxy", None)
     command = [sys.executable, "-W", "error", "-c", program]
-    done = subprocess.run(command, cwd=tmp_path, env=bare, capture_output=True, text=True, timeout=30, check=False)
-    assert (done.stdout, done.stderr, done.returncode) == (shown, "", 0)
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        bare["HTTP_PROXY"] = bare["http_proxy"] = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        done = subprocess.run(command, cwd=tmp_path, env=bare, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.stdout, done.stderr, done.returncode) == (shown, "", 0)
+        assert select.select([proxy], [], [], 0)[0] == []  # nobody knocked

@@ -192,10 +192,10 @@ class Stage:
 
 @contextlib.contextmanager
 def _nobodys_environment() -> Iterator[None]:
-    """Hide the user's own settings, for an emulator is sent no real credentials, and nothing through a proxy."""
+    """Hide the user's own settings: an emulator is sent no real credentials."""
     before = dict(os.environ)
     for name in before:
-        if name.startswith(("AWS_", "METERGUARD_")) or name.lower() in ("http_proxy", "all_proxy"):
+        if name.startswith(("AWS_", "METERGUARD_")):
             del os.environ[name]
     os.environ.update(
         AWS_ACCESS_KEY_ID="demo",

@@ -7,6 +7,14 @@ from __future__ import annotations
 
 import pytest
 
+from meterguard.runtime import fleet
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A caller waits two seconds for its seat to be given back, then goes on; a busy machine may take longer."""
+    monkeypatch.setattr(fleet, "CHECK_IN_WAIT", 30)
+
 
 @pytest.fixture
 def lm(meterguard_emulator):

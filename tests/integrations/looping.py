@@ -6,7 +6,8 @@ import asyncio
 import logging
 
 OTHERS = 20
-LONGEST = 5  # seconds, within a guard's time-out, and more than a machine takes that does something else as well
+LONGEST = 5  # seconds that a callback may take; more than a busy machine needs, less than PATIENCE
+PATIENCE = 30  # seconds until a guard gives up: on a busy machine serving the others takes more than ten
 HTTP = {"type": "http", "method": "GET", "headers": [], "query_string": b"", "root_path": "", "http_version": "1.1"}
 
 

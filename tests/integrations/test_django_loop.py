@@ -14,7 +14,7 @@ import meterguard
 from meterguard import requires_entitlement
 from meterguard.integrations.django.views import EntitlementRequiredMixin
 from tests.integrations.django_project import project, set_up
-from tests.integrations.looping import ask, served_meanwhile
+from tests.integrations.looping import PATIENCE, ask, served_meanwhile
 
 set_up()
 
@@ -69,7 +69,7 @@ def build(request, settings):
     with contextlib.ExitStack() as stack:
 
         def make(view, hold):
-            told = {name.upper(): value for name, value in settings.items()} | {"DENIAL_TTL": 0}
+            told = {name.upper(): value for name, value in settings.items()} | {"DENIAL_TTL": 0, "TIMEOUT": PATIENCE}
             if request.param == "middleware":
                 told |= {"ENTITLEMENT": SEAT, "ENTITLEMENT_OPTIONS": {"hold": hold}, "EXEMPT": ["/plain"]}
             views = {"guarded": WAYS[request.param](view, hold), "plain": plain}

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from meterguard.integrations.asgi import EntitlementMiddleware
 from meterguard.integrations.fastapi import Entitled, install
-from tests.integrations.looping import ask, served_meanwhile
+from tests.integrations.looping import PATIENCE, ask, served_meanwhile
 
 SEAT = ("Seats", 1, "Count")
 
@@ -69,7 +69,7 @@ def build(request, guard):
 @pytest.fixture
 def guard(lm, licence, make_guard):
     """Set up already: what is looked at is how the service is waited for."""
-    guard = make_guard(lm, licence, denial_ttl=0)
+    guard = make_guard(lm, licence, denial_ttl=0, timeout=PATIENCE)
     assert guard.has_entitlement("Export")
     return guard
 

@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-bare lint types bench docs clean
+.PHONY: help demo test test-bare lint types bench docs release-check clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -14,14 +14,15 @@ STAMP := $(VENV)/.installed
 CANDIDATES := $(or $(PYTHON),python3.11 python3)
 
 help:
-	@echo 'make demo       show meterguard at work against an emulator of AWS License Manager (no AWS account needed)'
-	@echo 'make test       prove it: the whole test suite; ARGS="-k seats" passes arguments to pytest'
-	@echo 'make test-bare  what of it needs no extra, with none installed; ON=3.13 does so on another Python of this machine'
-	@echo 'make lint       ruff, check and format'
-	@echo 'make types      mypy and pyright'
-	@echo 'make bench      measure it beside its peers and floors'
-	@echo 'make docs       build the documentation into docs/_build/html'
-	@echo 'make clean      remove .venv and everything built'
+	@echo 'make demo           show meterguard at work against an emulator of AWS License Manager (no AWS account needed)'
+	@echo 'make test           prove it: the whole test suite; ARGS="-k seats" passes arguments to pytest'
+	@echo 'make test-bare      what of it needs no extra, with none installed; ON=3.13 does so on another Python of this machine'
+	@echo 'make lint           ruff, check and format'
+	@echo 'make types          mypy and pyright'
+	@echo 'make bench          measure it beside its peers and floors'
+	@echo 'make docs           build the documentation into docs/_build/html'
+	@echo 'make release-check  build the wheel, install it in a fresh environment and run the program of the README there'
+	@echo 'make clean          remove .venv and everything built'
 
 demo: $(STAMP)-demo
 	@$(VENV)/bin/meterguard demo
@@ -47,6 +48,9 @@ docs: $(STAMP)-docs
 	$(PY) -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
 	@echo 'docs/_build/html/index.html'
 
+release-check: $(STAMP)-release
+	$(PY) tests/release_check.py
+
 clean:
 	rm -rf $(VENV) build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -55,7 +59,7 @@ clean:
 # packages that the tests install, hence no stamp of their own.
 $(STAMP)-demo: GROUP :=
 $(STAMP)-%: GROUP = --group $*
-$(STAMP)-demo $(STAMP)-test $(STAMP)-lint $(STAMP)-bench $(STAMP)-docs: $(STAMP)-%: pyproject.toml | $(STAMP)
+$(STAMP)-demo $(STAMP)-test $(STAMP)-lint $(STAMP)-bench $(STAMP)-docs $(STAMP)-release: $(STAMP)-%: pyproject.toml | $(STAMP)
 	@echo 'Setting up $(VENV) for make $*, once ...'
 	@$(PIP_INSTALL) --editable '.[cli,emulator]' $(GROUP)
 	@touch $@

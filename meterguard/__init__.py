@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .decision import Decision
-    from .declaring import requires_entitlement
+    from .default import (
+        adecide,
+        ahas_entitlement,
+        configure,
+        decide,
+        get_guard,
+        has_entitlement,
+        requires_entitlement,
+    )
     from .errors import (
         AuthorizationRefused,
         ConfigurationError,
@@ -15,8 +23,8 @@ if TYPE_CHECKING:
         MissingExtra,
         UntrustedLease,
     )
-    from .gates import Gate
-    from .guard import MeterGuard, adecide, ahas_entitlement, configure, decide, get_guard, has_entitlement
+    from .gating.gate import Gate
+    from .guard import MeterGuard
     from .lease import Lease
     from .model import Entitlement
     from .reasons import Reason
@@ -51,7 +59,15 @@ __all__ = [
 # wherever meterguard is installed.
 _HOMES = {
     "decision": ("Decision",),
-    "declaring": ("requires_entitlement",),
+    "default": (
+        "adecide",
+        "ahas_entitlement",
+        "configure",
+        "decide",
+        "get_guard",
+        "has_entitlement",
+        "requires_entitlement",
+    ),
     "errors": (
         "AuthorizationRefused",
         "ConfigurationError",
@@ -61,8 +77,8 @@ _HOMES = {
         "MissingExtra",
         "UntrustedLease",
     ),
-    "gates": ("Gate",),
-    "guard": ("MeterGuard", "adecide", "ahas_entitlement", "configure", "decide", "get_guard", "has_entitlement"),
+    "gating.gate": ("Gate",),
+    "guard": ("MeterGuard",),
     "lease": ("Lease",),
     "model": ("Entitlement",),
     "reasons": ("Reason",),

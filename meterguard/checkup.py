@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .decorators import is_bypassed
 from .errors import ConfigurationError
+from .gating.registration import is_bypassed
 from .guard import MeterGuard
 from .ports import ServiceFault, Usage
 
@@ -25,7 +25,7 @@ class Finding:
 def check(guard: MeterGuard, *, live: bool) -> Iterator[Finding]:
     """Settings, connection and, when ``live``, the licence as the service sees it. Takes no unit."""
     try:
-        engine = guard._ready()
+        engine = guard.engine
         service = engine.fleet.requester.service
     except ConfigurationError as problem:
         yield Finding("settings", "failed", str(problem))

@@ -6,15 +6,16 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
-from . import arguments, following
+from . import arguments
 from .core.exhaustion import is_exhausted, may_be_exhaustion
 from .core.requirements import Ask, entitlement, together
 from .decision import Decision
-from .declaring import Hold, OnUnknownName, Seat, Value, Wait, requires_entitlement
 from .errors import EntitlementDenied, EntitlementUnavailable
-from .gates import DegradingGate, Gate, Held
+from .gating.admission import Admission, Guard, refusal
+from .gating.declaration import NOT_GIVEN, Hold, OnUnknownName, Value, Wait, declare
+from .gating.gate import DegradingGate, Gate
+from .gating.questions import Seat
 from .lease import Lease
-from .reasons import Reason
 from .runtime import forking
 from .runtime.window import Window
 from .units import Unit
@@ -28,7 +29,7 @@ D = TypeVar("D")
 P = ParamSpec("P")
 
 
-class MeterGuard:
+class MeterGuard(Guard):
     """Holds the leases of one product and answers for them.
 
     Every argument may be left out; what is missing is looked up in the environment when the guard
@@ -146,9 +147,22 @@ class MeterGuard:
         on_unknown: OnUnknownName | None = None,
         pass_lease: str | None = None,
     ) -> Gate: ...
-    def requires_entitlement(self, name: Any, value: Any = None, unit: Any = None, **options: Any) -> Any:
-        """A gate of this guard; see :func:`meterguard.requires_entitlement`, whose options it takes."""
-        return requires_entitlement(name, value, unit, guard=self, **options)
+    def requires_entitlement(
+        self,
+        name: Any,
+        value: Any = None,
+        unit: Any = None,
+        *,
+        hold: Any = "shared",
+        per: Any = None,
+        wait: Any = 0,
+        fallback: Any = NOT_GIVEN,
+        default: Any = NOT_GIVEN,
+        on_unknown: Any = None,
+        pass_lease: Any = None,
+    ) -> Any:
+        """Return a gate of this guard; see :func:`meterguard.requires_entitlement`, whose options it takes."""
+        return declare(self, name, value, unit, hold, per, wait, fallback, default, on_unknown, pass_lease)
 
     def has_entitlement(self, name: str, value: Any = None, unit: Any = None) -> bool:
         """Whether a gate for this would let a call through. Leaves no unit taken.
@@ -165,23 +179,35 @@ class MeterGuard:
         """The answer of :meth:`has_entitlement`, with the reason for it."""
         ask = Ask((together([entitlement(name, value, unit)]),))
         try:
-            held = self._enter(ask, None, probing=True)
+            admission = self.admit(ask, probing=True)
         except (EntitlementDenied, EntitlementUnavailable) as no:
-            return _refusal(no)
-        decision = _approval(held)
-        held.release(probing=True)
+            return refusal(no)
+        decision = admission.decision()
+        admission.release(probing=True)
         return decision
 
     async def adecide(self, name: str, value: Any = None, unit: Any = None) -> Decision:
         """:meth:`decide` without blocking the loop."""
         ask = Ask((together([entitlement(name, value, unit)]),))
         try:
-            held = await self._aenter(ask, None, probing=True)
+            admission = await self.aadmit(ask, probing=True)
         except (EntitlementDenied, EntitlementUnavailable) as no:
-            return _refusal(no)
-        decision = _approval(held)
-        await held.arelease(probing=True)
+            return refusal(no)
+        decision = admission.decision()
+        await admission.arelease(probing=True)
         return decision
+
+    def admit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
+        """Let a call through, or raise why not. Gates call this: to guard code, enter a gate."""
+        engine = self.engine
+        entry = _doors().blocking(engine.seek(question, window, probing=probing))
+        return Admission(engine, entry, single=question.single)
+
+    async def aadmit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
+        """:meth:`admit` without blocking the loop."""
+        engine = self.engine
+        entry = await _doors().awaiting(engine.seek(question, window, probing=probing))
+        return Admission(engine, entry, single=question.single)
 
     def is_exhausted(self, denied: EntitlementDenied) -> bool:
         """Whether the licence's usage proves that a denial is for want of free units, so that waiting may help.
@@ -191,13 +217,13 @@ class MeterGuard:
         """
         if not may_be_exhaustion(denied):
             return False
-        return is_exhausted(denied, _doors().block(self._ready().survey_wait()))
+        return is_exhausted(denied, _doors().block(self.engine.survey_wait()))
 
     async def ais_exhausted(self, denied: EntitlementDenied) -> bool:
         """:meth:`is_exhausted` without blocking the loop."""
         if not may_be_exhaustion(denied):
             return False
-        return is_exhausted(denied, await _doors().pause(self._ready().survey_wait()))
+        return is_exhausted(denied, await _doors().pause(self.engine.survey_wait()))
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -211,7 +237,7 @@ class MeterGuard:
 
         :raises ConfigurationError: the set-up is incomplete.
         """
-        self._ready().warm()
+        self.engine.warm()
 
     def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
         """Have ``callback`` called with each :mod:`event <meterguard.events>`, in the thread where it happens.
@@ -231,8 +257,13 @@ class MeterGuard:
             leaving.close(engine.fleet, check_in=engine.policy.check_in_on_exit)
             leaving.strike_off(id(engine))
 
-    def _reopen(self) -> None:
-        """For an application that is started again after it was shut down: what was closed is usable anew."""
+    @property
+    def is_closed(self) -> bool:
+        """True once it was closed, until it is reopened."""
+        return self._is_closed
+
+    def reopen(self) -> None:
+        """Make a closed guard usable anew, for an application that is started again after it was shut down."""
         with self._lock:
             if self._is_closed:
                 self._is_closed, self._engine = False, None
@@ -261,15 +292,12 @@ class MeterGuard:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _enter(self, ask: Ask, hot: Window | None, *, probing: bool = False) -> Held:
-        engine = self._ready()
-        return Held(engine, _doors().blocking(engine.seek(ask, hot, probing=probing)))
+    @property
+    def engine(self) -> Engine:
+        """The engine of this process, made on first use.
 
-    async def _aenter(self, ask: Ask, hot: Window | None, *, probing: bool = False) -> Held:
-        engine = self._ready()
-        return Held(engine, await _doors().awaiting(engine.seek(ask, hot, probing=probing)))
-
-    def _ready(self) -> Engine:
+        :raises ConfigurationError: the set-up is incomplete, or the guard is closed.
+        """
         engine = self._engine
         if engine is not None and engine.is_of_this_process() and not self._is_closed:
             return engine
@@ -283,6 +311,16 @@ class MeterGuard:
                 if self._engine is None or not self._engine.is_of_this_process():
                     self._engine = assembly.engine(config.settle(self._arguments), self._announced())
                 return self._engine
+
+    @property
+    def engine_in_use(self) -> Engine | None:
+        """The engine, None before first use."""
+        return self._engine
+
+    def empty_windows(self) -> None:
+        """Have each gate look again before its next call."""
+        for slot in () if self._engine is None else self._engine.fleet.all_slots():
+            slot.empty_windows()
 
     def _announced(self) -> Announcer:
         with forking.importing(), self._lock:
@@ -304,96 +342,3 @@ def _doors() -> Any:
     from .runtime import doors
 
     return doors
-
-
-def _approval(held: Held) -> Decision:
-    admission = held.admission
-    fault = admission.fault
-    detail = f"allowed: {admission.reason.value}" if fault is None else f"allowed without an answer: {fault}"
-    return Decision(True, admission.reason, admission.lease, fault is not None, detail, admission.age)
-
-
-def _refusal(no: EntitlementDenied | EntitlementUnavailable) -> Decision:
-    if isinstance(no, EntitlementUnavailable):
-        return Decision(False, Reason.UNAVAILABLE, None, True, str(no))
-    return Decision(False, no.reason, None, False, str(no))
-
-
-# -- the default guard -------------------------------------------------------------------------------
-
-_default: MeterGuard | None = None
-
-
-def _taking_the_arguments_of(
-    _: Callable[P, MeterGuard],
-) -> Callable[[Callable[..., MeterGuard]], Callable[P, MeterGuard]]:
-    """For type checkers."""
-    return lambda fn: fn
-
-
-@_taking_the_arguments_of(MeterGuard)
-def configure(*args: Any, **kwargs: Any) -> MeterGuard:
-    """Set the guard that module-level functions and undirected gates use; the one it replaces is closed.
-
-    Takes the arguments of :class:`MeterGuard`.
-    """
-    return install_guard(MeterGuard(*args, **kwargs))
-
-
-configure.__dict__["__wrapped__"] = MeterGuard  # for help() and inspect
-
-
-def install_guard(guard: MeterGuard) -> MeterGuard:
-    """Make this the default guard; the one it replaces is closed."""
-    replaced = exchange_guard(guard)
-    if replaced is not None and replaced is not guard:
-        replaced.close()
-    return guard
-
-
-def exchange_guard(guard: MeterGuard | None) -> MeterGuard | None:
-    """Make this the default guard, None: the one of the environment; returns the one it replaces, which stays open."""
-    global _default
-    with forking.importing():  # the one lock that a forked child finds free
-        replaced, _default = _default, guard
-        following.took_over(guard)
-    engine = None if replaced is None else replaced._engine
-    for slot in () if engine is None else engine.fleet.all_slots():
-        slot.empty_windows()  # they belong to gates, which follow the new one
-    return replaced
-
-
-def get_guard() -> MeterGuard:
-    """The default guard, built from the environment when nothing was configured."""
-    guard = _default
-    if guard is None:
-        with forking.importing():
-            guard = _default or MeterGuard()
-            exchange_guard(guard)
-    return guard
-
-
-def has_entitlement(name: str, value: Any = None, unit: Any = None, *, guard: MeterGuard | None = None) -> bool:
-    """Whether a gate for this would let a call through. Leaves no unit taken.
-
-    Answers from a lease that is held; else checks out, and checks counted units in at once. False
-    when denied; when the service cannot be asked, True within grace and under ``"allow"``.
-
-    :raises ConfigurationError: the question or the set-up is wrong.
-    """
-    return (guard or get_guard()).has_entitlement(name, value, unit)
-
-
-async def ahas_entitlement(name: str, value: Any = None, unit: Any = None, *, guard: MeterGuard | None = None) -> bool:
-    """:func:`has_entitlement` without blocking the loop."""
-    return await (guard or get_guard()).ahas_entitlement(name, value, unit)
-
-
-def decide(name: str, value: Any = None, unit: Any = None, *, guard: MeterGuard | None = None) -> Decision:
-    """The answer of :func:`has_entitlement`, with the reason for it."""
-    return (guard or get_guard()).decide(name, value, unit)
-
-
-async def adecide(name: str, value: Any = None, unit: Any = None, *, guard: MeterGuard | None = None) -> Decision:
-    """:func:`decide` without blocking the loop."""
-    return await (guard or get_guard()).adecide(name, value, unit)

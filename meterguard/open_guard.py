@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from .core.requirements import Ask
-from .gates import Held
+from .gating.admission import Admission
 from .guard import MeterGuard
 from .lease import Lease, LeaseFacts
 from .reasons import Reason
-from .runtime.engine import Admission
-from .runtime.window import Window
+from .runtime.engine import Admission as Entry
+
+if TYPE_CHECKING:
+    from .core.requirements import Ask
+    from .runtime.window import Window
 
 
 class OpenGuard(MeterGuard):
@@ -19,20 +21,22 @@ class OpenGuard(MeterGuard):
     No environment variable can choose it: the author of the application does, with the off switch of an integration.
     """
 
-    def _enter(self, ask: Ask, hot: Window | None, *, probing: bool = False) -> Held:  # noqa: ARG002 - as its parent
-        lease = Lease(LeaseFacts(ask.alternatives[0]), lambda: 0.0)
-        return Held(_NOTHING, Admission(lease, Reason.DISABLED, 0.0))
+    def admit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:  # noqa: ARG002 - as its parent
+        """Let the call through."""
+        lease = Lease(LeaseFacts(question.alternatives[0]), lambda: 0.0)
+        return Admission(_NOTHING, Entry(lease, Reason.DISABLED, 0.0), single=question.single)
 
-    async def _aenter(self, ask: Ask, hot: Window | None, *, probing: bool = False) -> Held:
-        return self._enter(ask, hot, probing=probing)
+    async def aadmit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
+        """Let the call through."""
+        return self.admit(question, window, probing=probing)
 
     def __repr__(self) -> str:
         return "<OpenGuard: lets everything through>"
 
 
 class _NoEngine:
-    def release(self, _admission: Admission, *, probing: bool = False) -> None:
+    def release(self, _entry: Entry, *, probing: bool = False) -> None:
         """Nothing is held."""
 
 
-_NOTHING: Any = _NoEngine()
+_NOTHING = _NoEngine()

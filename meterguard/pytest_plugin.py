@@ -96,7 +96,7 @@ def _set_loopback_only(value: str | None) -> Callable[[], None]:
 @pytest.fixture
 def meterguard(request: pytest.FixtureRequest) -> Iterator[Control]:
     """A licence in the test's hands, and a default guard that reads it; see :class:`meterguard.testing.Control`."""
-    from .guard import exchange_guard
+    from .default import exchange_guard
     from .testing import Control
 
     marked = _marked(request.node)
@@ -134,8 +134,8 @@ def meterguard_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
             _point_at(emulator, monkeypatch)
             yield emulator
         return
+    from .default import exchange_guard
     from .emulator import Emulator
-    from .guard import exchange_guard
 
     with Emulator() as emulator:
         _point_at(emulator, monkeypatch)

@@ -14,9 +14,10 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from .default import exchange_guard
 from .emulator import Emulator, Fault, Request
 from .errors import ConfigurationError
-from .guard import MeterGuard, exchange_guard
+from .guard import MeterGuard
 from .model import Entitlement, shortened
 from .runtime import clock, forking
 
@@ -55,9 +56,8 @@ class Clock:
     def _move(self, seconds: float) -> None:
         clock.move(seconds)
         self._moved += seconds
-        for engine in [guard._engine for guard in forking.enlisted(MeterGuard)]:
-            for slot in () if engine is None else engine.fleet.all_slots():
-                slot.empty_windows()
+        for guard in forking.enlisted(MeterGuard):
+            guard.empty_windows()
 
 
 class Control:
@@ -175,7 +175,7 @@ class Control:
 
     def leaks(self) -> list[str]:
         """Seats of single calls (``hold="call"``) that nobody gave back."""
-        engine = self.guard._engine
+        engine = self.guard.engine_in_use
         seats = [] if engine is None else list(engine.fleet.seats)
         return sorted(" and ".join(map(str, seat.key.requirement)) for seat in seats if seat.lease is not None)
 
@@ -226,7 +226,7 @@ class Control:
         """What is held was granted on other terms."""
         with self.emulator.faults.paused():
             self.guard.close()
-        self.guard._reopen()
+        self.guard.reopen()
 
 
 def _client(emulator: Emulator, who: str) -> Any:

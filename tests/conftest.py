@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(config, items):
 
 def forget_default_guard():
     """As before ``configure()`` or the first ``get_guard()``."""
-    module = sys.modules.get("meterguard.guard")
+    module = sys.modules.get("meterguard.default")
     if module is not None and module._default is not None:
         module._default.close()
         module._default = None

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from ..checkup import Finding, check, guards
-from ..guard import get_guard
+from ..default import get_guard
 
 
 class BadApp(Exception):

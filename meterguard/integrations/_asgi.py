@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Mutable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
+from ..default import get_guard
 from ..errors import EntitlementUnavailable, MeterGuardError
-from ..guard import MeterGuard, get_guard
+from ..guard import MeterGuard
 from ._gates import Installed
 from ._http import Answer
 
@@ -38,7 +39,7 @@ def guard_of(scope: Mapping[str, Any]) -> MeterGuard:
 def start(guard: MeterGuard | None) -> None:
     """An application starts, perhaps anew in the same process."""
     if guard is not None:
-        guard._reopen()
+        guard.reopen()
 
 
 async def stop(guard: MeterGuard | None) -> None:
@@ -49,7 +50,7 @@ async def stop(guard: MeterGuard | None) -> None:
     last = get_guard() if guard is None else guard
     await last.aclose()
     if guard is None:
-        last._reopen()  # nobody passed it in, so nobody can make another
+        last.reopen()  # nobody passed it in, so nobody can make another
 
 
 def around(inner: Lifespan | None, guard: MeterGuard | None) -> Lifespan:

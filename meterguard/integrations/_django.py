@@ -7,10 +7,10 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from .. import guard as guards
+from ..default import current_guard, install_guard
 from ..errors import ConfigurationError, MeterGuardError
 from ..extras import needed
-from ..guard import MeterGuard, install_guard
+from ..guard import MeterGuard
 from ..model import shortened
 from ..open_guard import OpenGuard
 from ._django_guard import Misconfigured, ProjectGuard
@@ -86,7 +86,7 @@ def apply_settings() -> Project:
     else:
         _current = Project(None, options, site, is_enabled=is_enabled)
         is_in_charge = bool(arguments) or not is_enabled
-    if guards._default is None or (is_first and is_in_charge):
+    if current_guard() is None or (is_first and is_in_charge):
         install_guard(_guard)
     return _current
 

@@ -57,16 +57,16 @@ def permission_denied(denied: EntitlementDenied) -> EntitlementDenied:
 class PermissionGuard(MeterGuard):
     """Denies as Django does, which needs no middleware to be a 403."""
 
-    def _enter(self, *args: Any, **kwargs: Any) -> Any:
+    def admit(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super()._enter(*args, **kwargs)
+            return super().admit(*args, **kwargs)
         except EntitlementDenied as error:
             denied = error
         raise permission_denied(denied)  # outside the except block, so that it is not chained to the first
 
-    async def _aenter(self, *args: Any, **kwargs: Any) -> Any:
+    async def aadmit(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return await super()._aenter(*args, **kwargs)
+            return await super().aadmit(*args, **kwargs)
         except EntitlementDenied as error:
             denied = error
         raise permission_denied(denied)
@@ -85,22 +85,24 @@ class ProjectGuard(PermissionGuard):
     def follow(self, told: MeterGuard, instead: MeterGuard | None = None) -> None:
         """Become a guard with the arguments of ``told``, or one that leaves everything to ``instead``."""
         is_same = told._arguments == self._arguments and instead is self._instead is None
-        if is_same and not self._is_closed:
+        if is_same and not self.is_closed:
             return
         self.close()
         with self._lock:
             self._arguments, self._instead = told._arguments, instead
-        self._reopen()
+        self.reopen()
 
-    def _enter(self, *args: Any, **kwargs: Any) -> Any:
-        return super()._enter(*args, **kwargs) if self._instead is None else self._instead._enter(*args, **kwargs)
+    def admit(self, *args: Any, **kwargs: Any) -> Any:
+        return super().admit(*args, **kwargs) if self._instead is None else self._instead.admit(*args, **kwargs)
 
-    async def _aenter(self, *args: Any, **kwargs: Any) -> Any:
+    async def aadmit(self, *args: Any, **kwargs: Any) -> Any:
         instead = self._instead
-        return await (super()._aenter(*args, **kwargs) if instead is None else instead._aenter(*args, **kwargs))
+        return await (super().aadmit(*args, **kwargs) if instead is None else instead.aadmit(*args, **kwargs))
 
-    def _ready(self) -> Any:
-        return super()._ready() if self._instead is None else self._instead._ready()
+    @property
+    def engine(self) -> Any:
+        """That of the guard in charge."""
+        return super().engine if self._instead is None else self._instead.engine
 
 
 class Misconfigured(MeterGuard):
@@ -110,5 +112,7 @@ class Misconfigured(MeterGuard):
         super().__init__()
         self._mistake = mistake
 
-    def _ready(self) -> Never:
+    @property
+    def engine(self) -> Never:
+        """There is none."""
         raise copy.copy(self._mistake)

@@ -19,10 +19,11 @@ from dataclasses import replace
 from typing import Any
 
 from ..decision import Decision
-from ..declaring import requires_entitlement
+from ..default import requires_entitlement
 from ..errors import EntitlementDenied, EntitlementUnavailable
-from ..gates import Gate
-from ..guard import MeterGuard, _approval, _refusal
+from ..gating.admission import refusal
+from ..gating.gate import Gate
+from ..guard import MeterGuard
 from ..model import Entitlement
 from ..reasons import Reason
 
@@ -72,14 +73,14 @@ class Features:
         while decision is None:
             group = self._home.get(one, (one,))
             try:
-                held = self._guard._enter(*self._question(group, patience), probing=one.is_counted)
+                held = self._guard.admit(*self._question(group, patience), probing=one.is_counted)
             except EntitlementDenied as no:
                 decision = self._denied(one, group, no)
             except EntitlementUnavailable as unknown:
                 decision = self._unknown(one, group, unknown)
             else:
                 try:
-                    decision = self._granted(one, group, _approval(held))
+                    decision = self._granted(one, group, held.decision())
                 finally:
                     held.release(probing=one.is_counted)
         return decision
@@ -90,14 +91,14 @@ class Features:
         while decision is None:
             group = self._home.get(one, (one,))
             try:
-                held = await self._guard._aenter(*self._question(group), probing=one.is_counted)
+                held = await self._guard.aadmit(*self._question(group), probing=one.is_counted)
             except EntitlementDenied as no:
                 decision = self._denied(one, group, no)
             except EntitlementUnavailable as unknown:
                 decision = self._unknown(one, group, unknown)
             else:
                 try:
-                    decision = self._granted(one, group, _approval(held))
+                    decision = self._granted(one, group, held.decision())
                 finally:
                     await held.arelease(probing=one.is_counted)
         return decision
@@ -111,18 +112,18 @@ class Features:
     def _question(self, group: Group, patience: float = math.inf) -> tuple[Any, Any]:
         """What to ask, and the hot path that a yes opens. There is none for units, which are given back."""
         gate = self._gate(group)
-        question: Any = copy.copy(gate._ask)
+        question: Any = copy.copy(gate.question())
         question.patience = patience
-        return question, None if group[0].is_counted else gate._hot
+        return question, None if group[0].is_counted else gate.window
 
     # -- answers ---------------------------------------------------------------------------------
 
     def _remembered(self, one: Entitlement) -> Decision | None:
         gate, decision = self._open.get(one, (None, None))
-        if gate is not None and gate._is_open():
+        if gate is not None and gate.is_open():
             return decision
         until, decision = self._until.get(one, (0.0, None))
-        return decision if time.monotonic() < until and not self._guard._is_closed else None
+        return decision if time.monotonic() < until and not self._guard.is_closed else None
 
     def _granted(self, one: Entitlement, group: Group, decision: Decision) -> Decision:
         if decision.is_fallback:
@@ -157,7 +158,7 @@ class Features:
                 return None
         if no.reason not in (Reason.REFUSED, Reason.UNTRUSTED):  # which say nothing of the licence
             self._note(dict.fromkeys(missing, False))
-        return _refusal(no) if one in missing else None
+        return refusal(no) if one in missing else None
 
     def _unknown(self, one: Entitlement, group: Group, unknown: EntitlementUnavailable) -> Decision | None:
         """No answer, or None where leases may be held that answer, from before all was asked for together again.
@@ -168,7 +169,7 @@ class Features:
         if before.get(one, group) != group:
             self._home.update(before)
             return None
-        decision = _refusal(unknown)
+        decision = refusal(unknown)
         until = time.monotonic() + min(unknown.retry_after or 1.0, LONGEST_UNKNOWN)
         self._until |= dict.fromkeys(group, (until, decision))
         return decision

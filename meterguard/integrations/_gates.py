@@ -7,11 +7,11 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from ..declaring import requires_entitlement
-from ..decorators import is_bypassed
+from ..default import get_guard, install_guard, requires_entitlement
 from ..errors import ConfigurationError, EntitlementDenied, MeterGuardError
-from ..gates import Gate
-from ..guard import MeterGuard, get_guard, install_guard
+from ..gating.gate import Gate
+from ..gating.registration import is_bypassed
+from ..guard import MeterGuard
 from ..open_guard import OpenGuard
 from ._http import HttpOptions, Refusal, split
 
@@ -30,7 +30,7 @@ class LateGate:
     def of(self, guard: MeterGuard) -> Gate:
         """The gate of this guard, or of the one that was named in the declaration."""
         gate = self._gate
-        if gate._guard is not guard and not self._is_of_a_guard:
+        if gate.guard is not guard and not self._is_of_a_guard:
             options: dict[str, Any] = self._options | {"guard": guard}
             gate = self._gate = requires_entitlement(**options)
         return gate

@@ -108,11 +108,11 @@ class EntitlementMiddleware:
             await self.app(scope, receive, send)
             return
         gate = self._gate.of(self._installed.guard if self._is_set_up_here else guard_of(scope))
-        if gate._is_open():
+        if gate.is_open():
             await self.app(scope, receive, send)
             return
         try:
-            held = await gate._aenter((scope,))
+            held = await gate.aenter(scope)
         except (EntitlementDenied, EntitlementUnavailable) as error:
             await respond(self._installed, error, scope, receive, send)
             return

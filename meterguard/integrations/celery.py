@@ -60,14 +60,14 @@ def setup_celery(app: Celery, guard: MeterGuard | None = None, **settings: Any) 
 
     def begin(**_: Any) -> None:
         if guard is not None:
-            guard._reopen()  # a worker may have run in this process before
+            guard.reopen()  # a worker may have run in this process before
         audit(registered(app), strict=False)
 
     def give_back(**_: Any) -> None:
         last = installed.guard
         last.close()
         if guard is None:
-            last._reopen()  # nobody passed it in, so nobody can make another
+            last.reopen()  # nobody passed it in, so nobody can make another
 
     worker_init.connect(begin, weak=False)
     worker_process_shutdown.connect(give_back, weak=False)
@@ -137,7 +137,7 @@ class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no ty
         @functools.wraps(run)
         def licensed(*args: Any, **kwargs: Any) -> Any:
             try:
-                held = late.of(_installed(self.app).guard)._enter(args, kwargs)
+                held = late.of(_installed(self.app).guard).enter(*args, **kwargs)
             except (EntitlementDenied, EntitlementUnavailable) as error:
                 refused: Refused = error
             else:

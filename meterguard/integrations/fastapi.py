@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ..extras import needed
-from ..gates import NOT_GIVEN, Held
+from ..gating.admission import Admission as Held
 from ._asgi import guard_of
 from ._gates import LateGate
 from ._openapi import entitlement_responses
@@ -83,14 +83,14 @@ class Entitled:
     async def _held(self, connection: HTTPConnection) -> Held | None:
         gate = self._gate.of(guard_of(connection.scope))
         try:
-            return await gate._aenter((connection,))
+            return await gate.aenter(connection)
         except _ANSWERS:
-            if gate._on_degrade is NOT_GIVEN:
+            if not gate.degrades:
                 raise
         return None
 
     async def _instead(self, connection: HTTPConnection) -> Any:
-        instead = self._gate.of(guard_of(connection.scope))._on_degrade(connection)
+        instead = self._gate.of(guard_of(connection.scope)).degraded(connection)
         return await instead if inspect.isawaitable(instead) else instead
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable, MeterGuardError
 from ..events import EntitlementRefused, Event, LeaseCheckedIn, LeaseCheckedOut, LeaseRenewed
 from ..extras import needed
-from ..gates import Held
+from ..gating.admission import Admission as Held
 from ..guard import MeterGuard
 from ._gates import Installed, LateGate, arguments, audit, set_up, settings_in_upper_case
 from ._http import prefers_html
@@ -203,10 +203,10 @@ def _enter(gate: LateGate) -> None:
     if request.method == "OPTIONS" or installed.options.is_exempt(request.path) or _view_is_exempt():
         return
     asked = gate.of(installed.guard)
-    if asked._is_open():
+    if asked.is_open():
         return
-    held = asked._enter((), request.view_args or {})
-    if asked._hold == "call":
+    held = asked.enter(**(request.view_args or {}))
+    if held.hold == "call":
         _carry(held)
     else:
         held.release()

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from ..decision import Decision
+from ..default import get_guard
 from ..errors import ConfigurationError
 from ..events import (
     EntitlementRefused,
@@ -22,7 +23,7 @@ from ..events import (
     ServiceUnavailable,
 )
 from ..extras import needed
-from ..guard import MeterGuard, get_guard
+from ..guard import MeterGuard
 from ..model import Entitlement
 from ..reasons import Reason
 from ._features import Features

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from weakref import WeakKeyDictionary
 
 from .. import __version__
+from ..default import Follower
 from ..events import Event
 from ..extras import needed
-from ..following import Follower
 from ..guard import MeterGuard
 from ._readings import (
     ACTIVE,

@@ -6,9 +6,9 @@ import collections
 import os
 from collections.abc import Callable, Iterable
 
+from ..default import Follower
 from ..events import Event
 from ..extras import needed
-from ..following import Follower
 from ..guard import MeterGuard
 from ._readings import ACTIVE, BUCKETS, COUNTERS, DURATION, active, begun, named, reading
 

@@ -302,7 +302,7 @@ def warm(guard):
     """A gate whose window is open."""
     made = guard.requires_entitlement("Seats", 1)
     made(lambda: None)()
-    assert not made._outside()
+    assert not made.outside()
     return made
 
 

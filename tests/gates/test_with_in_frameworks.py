@@ -8,7 +8,7 @@ import contextvars
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from meterguard.gates import _entered
+from meterguard.gating.contexts import entered_here
 
 
 def in_a_copy(fn):
@@ -126,7 +126,7 @@ def test_blocks_that_others_end_leave_nothing_behind(per_call):
             one.__enter__()
             in_a_copy(lambda one=one: one.__exit__(None, None, None))
         with per_call:
-            assert len(_entered.get()) == 1
+            assert len(entered_here()) == 1
 
     contextvars.Context().run(here)  # of its own: other tests may have left blocks open in this thread's
-    assert per_call._open == {}
+    assert per_call._contexts._open == {}

@@ -9,11 +9,7 @@ from collections import defaultdict
 from tests.house.source import MODULES, room
 
 VOCABULARY = {"units", "model", "reasons", "lease", "decision", "errors", "events", "ports", "secret"}
-# One room in several files: a guard makes gates, and a gate looks up its guard.
-FACADE = {
-    *("guard", "following", "open_guard", "checkup", "declaring", "gates", "draws", "streams", "bodies"),
-    *("decorators", "protect"),
-}
+FACADE = {"guard", "default", "open_guard", "checkup", "gating"}
 PUBLIC = VOCABULARY | FACADE | {"meterguard", "config", "extras"}
 
 MAY_IMPORT = {
@@ -35,7 +31,11 @@ MAY_IMPORT = {
     "stores": VOCABULARY | {"core"},
     "config": VOCABULARY | {"core", "arguments"},
     "assembly": VOCABULARY | {"core", "runtime", "aws", "stores", "config"},
-    **dict.fromkeys(FACADE, VOCABULARY | FACADE | {"core", "runtime", "arguments", "config", "assembly"}),
+    "gating": VOCABULARY | {"core", "runtime", "arguments"},
+    "guard": VOCABULARY | {"core", "runtime", "arguments", "config", "assembly", "gating"},
+    "open_guard": VOCABULARY | {"core", "runtime", "gating", "guard"},
+    "default": VOCABULARY | {"core", "runtime", "gating", "guard"},
+    "checkup": VOCABULARY | {"gating", "guard"},
     "meterguard": VOCABULARY | FACADE,
     "telemetry": PUBLIC,
     "integrations": PUBLIC | {"testing"},  # which only a module for tests may import, see below
@@ -53,7 +53,7 @@ THIRD_PARTY = {
     "botocore": {"aws", "emulator", "testing"},
     "types_boto3_license_manager": {"aws"},
     "cachetools": {"stores", "runtime"},
-    "wrapt": {"gates", "draws", "streams", "bodies", "decorators", "protect"},
+    "wrapt": {"gating"},
     "starlette": {"emulator", "console", "integrations"},
     "uvicorn": {"emulator", "console"},
     "jwt": {"emulator"},
@@ -62,7 +62,7 @@ THIRD_PARTY = {
     "rich": {"cli"},
     "redis": {"stores"},
     "pytest": {"testing", "pytest_plugin"},
-    "typing_extensions": {"gates"},  # for type checkers, which bring it along
+    "typing_extensions": {"gating"},  # for type checkers, which bring it along
     "opentelemetry": {"telemetry"},
     "prometheus_client": {"telemetry"},
     "flask": {"integrations"},

@@ -18,8 +18,8 @@ from typer.testing import CliRunner as TyperRunner
 
 from meterguard import ConfigurationError, EntitlementDenied, MissingExtra
 from meterguard.cli.exits import exit_of
-from meterguard.decorators import is_bypassed
 from meterguard.errors import AuthorizationRefused, EntitlementUnavailable, MeterGuardError, UntrustedLease
+from meterguard.gating.registration import is_bypassed
 from meterguard.integrations.click import exit_codes, registered
 from tests.house.source import ROOT
 

@@ -170,7 +170,7 @@ def test_a_lease_in_use_is_renewed_and_evaluation_does_not_wait_for_it(lm, make_
     for _ in range(6):
         meterguard_clock.shift(timedelta(minutes=29))
         assert client.get_boolean_details("is-f1", False).reason == "CACHED"
-        for future in guard._ready().fleet.in_air():
+        for future in guard.engine.fleet.in_air():
             future.result(10)
     assert set(asked(lm)) == {CHECK_OUT, "ExtendLicenseConsumption"}
     assert asked(lm).count(CHECK_OUT) == 1

@@ -110,7 +110,7 @@ def test_a_fork_while_another_thread_flies_and_holds_locks_leaves_the_child_work
     thread = threading.Thread(target=seat)
     thread.start()
     lm.wait_for_calls("CheckoutLicense")
-    engine = guard._ready()
+    engine = guard.engine
     locks = [engine.fleet.lock, engine.fleet.flights._lock, guard._lock, engine.fleet.workers._lock]
     locks += [slot.lock for slot in engine.fleet.table]
     taken, release = threading.Event(), threading.Event()

@@ -209,7 +209,7 @@ def test_an_interrupted_leader_loses_nothing(lm, guard, guarded_pair):
 @pytest.mark.parametrize("when", ["before its start", "after its start"])
 def test_a_leader_interrupted_at_the_start_of_its_flight_grounds_nobody(lm, guard, guarded_pair, when):
     plain, _ = guarded_pair
-    workers = guard._ready().fleet.workers
+    workers = guard.engine.fleet.workers
     submit = workers.submit
 
     def interrupted(job):
@@ -227,7 +227,7 @@ def test_a_leader_interrupted_at_the_start_of_its_flight_grounds_nobody(lm, guar
 
 def test_a_flight_that_nobody_flies_is_flown_by_who_comes_next(lm, guard, guarded_pair):
     plain, _ = guarded_pair
-    fleet = guard._ready().fleet
+    fleet = guard.engine.fleet
     plain()
     slot = next(iter(fleet.table))
     fleet.give_back(slot).future.result(5)

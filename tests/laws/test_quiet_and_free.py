@@ -32,7 +32,7 @@ assert not {"boto3", "botocore", "cachetools"} & sys.modules.keys()
 def test_a_call_on_a_live_lease_makes_no_request_and_takes_no_lock(lm, guard, monkeypatch):
     seat = guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")
     assert seat() == "ran"
-    slot = next(iter(guard._ready().fleet.table))
+    slot = next(iter(guard.engine.fleet.table))
 
     class Forbidden:
         def __enter__(self):
@@ -115,7 +115,7 @@ def test_nothing_secret_is_ever_said(lm, licence, make_warm, log):
                     said += [repr(error), str(error), repr(error.args), repr(error.__dict__)]
                     causes += [error.__cause__, None if error.__suppress_context__ else error.__context__]
     assert set(causes) == {None}, "service exceptions are not chained: their text carries ARNs"
-    engine = guard._ready()
+    engine = guard.engine
     said += [repr(one) for one in (engine, engine.fleet, engine.fleet.requester, engine.policy, *engine.fleet.table)]
     text = "\n".join([*said, *log])
     assert len(said) > 20
@@ -150,7 +150,7 @@ def test_a_guard_that_was_never_used_starts_no_thread(make_guard, lm, licence):
 
 def test_prewarming_makes_the_client_and_asks_nothing(lm, guard):
     guard.prewarm()
-    connection = guard._ready().fleet.requester.service._connection
+    connection = guard.engine.fleet.requester.service._connection
     deadline = time.monotonic() + 20
     while connection._client is None and time.monotonic() < deadline:
         time.sleep(0.01)

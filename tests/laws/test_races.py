@@ -113,7 +113,7 @@ def test_a_renewal_that_comes_after_the_seats_end_and_its_calls_is_given_back(lm
 def test_a_renewal_that_is_due_for_a_lease_returned_meanwhile_is_none(lm, guard, landed):
     """What a thread decided to renew may be gone when the worker comes to it."""
     guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")()
-    fleet = guard._ready().fleet
+    fleet = guard.engine.fleet
     (slot,) = fleet.table
     fleet.give_back(slot)
     landed(guard)
@@ -131,7 +131,7 @@ def test_a_call_beside_a_check_in_does_not_find_its_own_seat_taken(lm, make_guar
     probed = in_background(lambda: guard.has_entitlement("Seats", 1))
     lm.wait_for_calls("CheckInLicense")
     called = in_background(seat)
-    until(lambda: guard._ready().fleet.flights.in_air())
+    until(lambda: guard.engine.fleet.flights.in_air())
     fault.release()
     assert called() == "ran"
     assert probed() is True
@@ -156,7 +156,7 @@ def test_a_call_that_was_too_slow_to_begin_takes_no_seat(lm, licence, make_warm,
     guard = make_warm(lm, licence, timeout=0.2, on_unknown="deny")
     release = threading.Event()
     for _ in range(MOST):
-        guard._ready().fleet.workers.submit(release.wait)
+        guard.engine.fleet.workers.submit(release.wait)
     with pytest.raises(EntitlementUnavailable):
         guard.requires_entitlement("Seats", 1, "Count", hold="call")(lambda: "ran")()
     release.set()
@@ -182,7 +182,7 @@ def test_a_slot_is_not_evicted_between_a_calls_look_and_its_flight(lm, make_guar
     licence = lm.add_license("ACME-2", entitlements=[("Seats", 9, "Count")])
     guard = make_guard(lm, licence, max_leases=1)
     seat = guard.requires_entitlement("Seats", 1, "Count", per=lambda user: user)(lambda user: user)
-    denials = guard._ready().denials
+    denials = guard.engine.denials
     recall = denials.recall
 
     def interrupted(key):
@@ -241,7 +241,7 @@ def test_many_leases_are_given_back_by_many_hands(lm, make_guard):
     seat = guard.requires_entitlement("Seats", 1, "Count", per=lambda user: user)(lambda user: user)
     for user in range(24):
         seat(user)
-    guard._ready().fleet.requester.service._connection.client(parting=True)
+    guard.engine.fleet.requester.service._connection.client(parting=True)
     fault = lm.faults.add("CheckInLicense", hold=True, times=3)
     closer = threading.Thread(target=guard.close)
     closer.start()
@@ -268,7 +268,7 @@ def test_a_call_beside_close_does_not_leave_its_hot_path_open(guard):
     gate = guard.requires_entitlement("Seats", 1, "Count")
     seat = gate(lambda: "ran")
     seat()
-    engine = guard._ready()
+    engine = guard.engine
     (slot,) = engine.fleet.table
 
     class Interrupted(list):
@@ -315,7 +315,7 @@ def test_workers_survive_what_a_hook_raises(lm, make_guard):
 def test_the_tender_survives_a_look_that_fails(lm, make_guard):
     licence = lm.add_license("ACME-2", entitlements=[("Seats", 1, "Count")], ttl=3)
     guard = make_guard(lm, licence)
-    clock = guard._ready().fleet.tender._clock
+    clock = guard.engine.fleet.tender._clock
     failed = threading.Event()
 
     class Broken:
@@ -325,7 +325,7 @@ def test_the_tender_survives_a_look_that_fails(lm, make_guard):
                 raise IndexError("as freezegun does when it is stopped meanwhile")
             return clock.now()
 
-    guard._ready().fleet.tender._clock = Broken()
+    guard.engine.fleet.tender._clock = Broken()
     with guard.requires_entitlement("Seats", 1, "Count"):
         assert failed.wait(10)
         lm.wait_for_calls("ExtendLicenseConsumption", done=True)
@@ -336,7 +336,7 @@ def test_calls_that_linger_do_not_pile_up_looks(guard, lm, licence, make_guard):
     seat = guard.requires_entitlement("Seats", 1, "Count", per=lambda: "me")(lambda: "ran")
     for _ in range(1000):
         seat()
-    assert len(guard._ready().fleet.tender._due) < 10
+    assert len(guard.engine.fleet.tender._due) < 10
 
 
 def test_waiters_that_gave_up_leave_nothing_behind(lm, licence, make_guard):
@@ -457,7 +457,7 @@ def test_a_with_block_left_in_a_child_needs_no_lock_of_the_parents(lm, licence, 
     shared = guard.requires_entitlement("Seats", 1, "Count")
     single = guard.requires_entitlement("Seats", 1, "Count", hold="call")
     taken, release = threading.Event(), threading.Event()
-    fleet = guard._ready().fleet
+    fleet = guard.engine.fleet
 
     def hold():
         with fleet.lock, fleet.tender._changed:
@@ -490,7 +490,7 @@ def test_a_with_block_left_in_a_child_needs_no_lock_of_the_parents(lm, licence, 
 def test_grace_is_entered_once_by_many_threads(guard, together):
     """The check and the mark are one step."""
     guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")()
-    (slot,) = guard._ready().fleet.table
+    (slot,) = guard.engine.fleet.table
     told = []
 
     class Slow(Slot):

@@ -82,8 +82,8 @@ def test_in_grace_a_call_returns_at_once(lm, world):
     seat()
     with lm.faults.active("*", hold=True):
         time.advance(61)
-        slot = next(iter(guard._ready().fleet.table))
-        slot.notice_end(guard._ready().clock.now(), guard._announced())
+        slot = next(iter(guard.engine.fleet.table))
+        slot.notice_end(guard.engine.clock.now(), guard._announced())
         from meterguard.core.lifecycle import Signal
 
         slot.signal(Signal.UNKNOWN)

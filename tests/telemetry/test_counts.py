@@ -79,7 +79,7 @@ def test_an_answer_that_covers_less_is_a_denial_and_what_came_goes_back(system, 
 
 def test_an_outage(system, lm, new_guard, counts, active, landed):
     guard = new_guard(timeout=1, on_unknown="deny")
-    guard._ready().fleet.requester.service.connect()
+    guard.engine.fleet.requester.service.connect()
     system.instrument(guard)
     with (
         lm.down(error="RedirectException"),
@@ -103,7 +103,7 @@ def test_retries_within_one_checkout_are_one_checkout(system, lm, guard, counts)
 
 def test_a_failure_without_a_code(system, lm, new_guard, counts, landed):
     guard = new_guard(timeout=0.3, on_unknown="deny")
-    guard._ready().fleet.requester.service.connect()
+    guard.engine.fleet.requester.service.connect()
     system.instrument(guard)
     lm.faults.add("CheckoutLicense", body="garbled", times=None)
     with pytest.raises(EntitlementUnavailable), guard.requires_entitlement("Seats", 1):
@@ -124,7 +124,7 @@ def test_a_renewal(system, lm, guard, counts, active, landed, later, code, outco
     system.instrument(guard)
     guarded = guard.requires_entitlement("Seats", 1)(lambda: "ran")
     guarded()
-    guard._ready().fleet.tender.stop()  # which would try again
+    guard.engine.fleet.tender.stop()  # which would try again
     if code:
         lm.faults.add("ExtendLicenseConsumption", error=code)
     later(3590)
@@ -317,7 +317,7 @@ def test_a_default_guard_that_is_closed_and_used_again_is_heard_once(system, set
     system.instrument()
     guard = meterguard.configure(**settings)
     guard.close()
-    guard._reopen()
+    guard.reopen()
     with meterguard.requires_entitlement("Seats", 1):
         pass
     assert counts() == checkouts("Seats", *OK)

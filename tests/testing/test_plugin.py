@@ -88,7 +88,7 @@ def test_the_marker_says_it_before_the_test_begins(project):
         def test_the_closest_has_the_last_word(meterguard):
             with pytest.raises(EntitlementDenied):
                 edit()
-            assert meterguard.guard._ready().policy.on_unknown == "deny"
+            assert meterguard.guard.engine.policy.on_unknown == "deny"
 
         @pytest.mark.meterguard(exhaust=["Seats"])
         def test_exhausted(meterguard):
@@ -183,7 +183,7 @@ ASKING_AWS = """
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of a developer")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of production")
         guard = meterguard.MeterGuard("ACME-1", "issuer", region_name="eu-west-1")
-        guard._ready().fleet.requester.service.connect()
+        guard.engine.fleet.requester.service.connect()
 """
 
 
@@ -202,7 +202,7 @@ ASKING_WHILE_IMPORTED = """
 
     try:
         guard = meterguard.MeterGuard("ACME-1", "issuer", region_name="eu-west-1")
-        guard._ready().fleet.requester.service.connect()
+        guard.engine.fleet.requester.service.connect()
         refused = None
     except meterguard.ConfigurationError as error:
         refused = str(error)
@@ -278,8 +278,9 @@ def test_without_the_plugin_there_is_nothing_of_it(project, monkeypatch):
 def test_the_emulator_and_the_clock(project, a_server):
     project(
         """
-        import boto3, meterguard, os
+        import boto3, os
         from app_of_mine import edit
+        from meterguard.default import current_guard
 
         def test_it(meterguard_emulator, meterguard_clock, monkeypatch):
             licence = meterguard_emulator.add_license("ACME-1", entitlements=[("Seats", 3, "Count")], ttl=3600)
@@ -295,7 +296,7 @@ def test_the_emulator_and_the_clock(project, a_server):
 
         def test_afterwards_all_is_as_it_was():
             assert "AWS_ENDPOINT_URL_LICENSE_MANAGER" not in os.environ
-            assert meterguard.guard._default is None
+            assert current_guard() is None
 
         def test_the_clock_of_a_control(meterguard, meterguard_clock):
             meterguard.grant("Seats", 1)

@@ -10,8 +10,8 @@ from django.core import checks
 from django.utils.module_loading import import_string
 
 from ... import config
-from ...decorators import is_bypassed, is_guarded
 from ...errors import ConfigurationError
+from ...gating.registration import is_bypassed, is_guarded
 from .._django import SETTING, installed
 from ._routes import registered
 from .middleware import EntitlementMiddleware

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from ...errors import ConfigurationError, MeterGuardError
-from ...gates import Gate, Held
-from ...streams import carry, outlasting, until_collected
+from ...gating.admission import Admission as Held
+from ...gating.gate import Gate
 from .._django import aresponse, installed, response
 from .decorators import is_exempt
 
@@ -56,7 +56,7 @@ class EntitlementMiddleware:
                 held.release()
             raise
         for held in _taken_from(request):
-            made = carry(made, held)
+            made = held.hand_over(made)
         return made
 
     async def _acall(self, request: HttpRequest) -> Any:
@@ -71,11 +71,7 @@ class EntitlementMiddleware:
                 await held.arelease()
             raise
         for held in _taken_from(request):
-            carried = outlasting(made, held)
-            if carried is None:
-                await held.arelease()
-            else:
-                made = carried
+            made = await held.ahand_over(made)
         return made
 
     # -- the whole site --------------------------------------------------------------------------
@@ -88,12 +84,12 @@ class EntitlementMiddleware:
         if gate is None:
             return None
         try:
-            held = gate._enter((request, *args), kwargs)
+            held = gate.enter(request, *args, **kwargs)
         except MeterGuardError as error:
             if _is_for_the_debug_page(error):
                 raise
             return response(request, error)
-        if gate._hold == "call":
+        if held.hold == "call":
             _give_to(request, held)
         else:
             held.release()
@@ -106,12 +102,12 @@ class EntitlementMiddleware:
         if gate is None:
             return None
         try:
-            held = await gate._aenter((request, *args), kwargs)
+            held = await gate.aenter(request, *args, **kwargs)
         except MeterGuardError as error:
             if _is_for_the_debug_page(error):
                 raise
             return await aresponse(request, error)
-        if gate._hold == "call":
+        if held.hold == "call":
             _give_to(request, held)
         else:
             await held.arelease()
@@ -139,12 +135,7 @@ def _gate_before(request: HttpRequest, view: Any) -> Gate | None:
     if project.site is None:
         return None
     gate = project.site.of(project.guard)
-    if (
-        gate._is_open()
-        or request.method == "OPTIONS"
-        or project.options.is_exempt(request.path_info)
-        or is_exempt(view)
-    ):
+    if gate.is_open() or request.method == "OPTIONS" or project.options.is_exempt(request.path_info) or is_exempt(view):
         return None
     return gate
 
@@ -152,7 +143,6 @@ def _gate_before(request: HttpRequest, view: Any) -> Gate | None:
 def _give_to(request: HttpRequest, held: Held) -> None:
     """A seat for this request. When its end is not heard of, it is back when the request is thrown away."""
     setattr(request, _HELD, held)
-    until_collected(request, held)
 
 
 def _taken_from(request: HttpRequest) -> list[Held]:

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.views import View
 
 from ...errors import EntitlementDenied, EntitlementUnavailable
-from ...gates import Gate, Held
-from ...streams import carry, outlasting
+from ...gating.admission import Admission as Held
+from ...gating.gate import Gate
 from .._django import check_order, declared, installed
 from .._django_guard import permission_denied
 from .._gates import LateGate
@@ -60,55 +60,48 @@ class EntitlementRequiredMixin:
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Run the view, if the licence covers it."""
         gate = self._gate()
-        if gate._is_open():
+        if gate.is_open():
             return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         if getattr(self, "view_is_async", False):
             return self._adispatch(gate, request, *args, **kwargs)
         try:
-            held = gate._enter((request, *args), kwargs)
+            held = gate.enter(request, *args, **kwargs)
         except _ANSWERS as error:
             self.entitlement_error = _as_django(error)
         else:
-            return self._under(held, gate, request, *args, **kwargs)
+            return self._under(held, request, *args, **kwargs)
         return self.handle_no_entitlement()  # outside the except block, so that it is not chained to the first
 
-    def _under(self, held: Held, gate: Gate, *args: Any, **kwargs: Any) -> Any:
+    def _under(self, held: Held, *args: Any, **kwargs: Any) -> Any:
         try:
             result = super().dispatch(*args, **kwargs)  # type: ignore[misc]
         except BaseException:
             held.release()
             raise
-        if gate._hold == "call":
-            return carry(result, held)
-        held.release()
-        return result
+        return held.hand_over(result)
 
     async def _adispatch(self, gate: Gate, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
-            held = await gate._aenter((request, *args), kwargs)
+            held = await gate.aenter(request, *args, **kwargs)
         except _ANSWERS as error:
             self.entitlement_error = _as_django(error)
         else:
-            return await self._aunder(held, gate, request, *args, **kwargs)
+            return await self._aunder(held, request, *args, **kwargs)
         result = self.handle_no_entitlement()
         return await result if inspect.isawaitable(result) else result
 
-    async def _aunder(self, held: Held, gate: Gate, *args: Any, **kwargs: Any) -> Any:
+    async def _aunder(self, held: Held, *args: Any, **kwargs: Any) -> Any:
         try:
             result = super().dispatch(*args, **kwargs)  # type: ignore[misc]
             if inspect.isawaitable(result):
                 result = await result
-            carried = outlasting(result, held) if gate._hold == "call" else None
+            return await held.ahand_over(result)
         except GeneratorExit:  # the coroutine is thrown away, and must not await
             held.drop()
             raise
         except BaseException:
             await held.arelease()
             raise
-        if carried is not None:
-            return carried
-        await held.arelease()
-        return result
 
     def handle_no_entitlement(self) -> Any:
         """What is answered instead; by default :attr:`entitlement_error` is raised, for the middleware to answer."""

@@ -47,10 +47,9 @@ class _Question:
     def _ask(self) -> Refused | None:
         gate = self._late.of(installed().guard)
         try:
-            held = gate._owner()._enter(gate._question((), {}), None, probing=True)
+            gate.check()
         except (EntitlementDenied, EntitlementUnavailable) as error:
             return error.with_traceback(None)
-        held.release(probing=True)
         return None
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 
-from ...decorators import is_guarded
+from ...gating.registration import is_guarded
 from .._django import installed
 from .._openapi import entitlement_responses
 from .permissions import EntitlementThrottle, HasEntitlement

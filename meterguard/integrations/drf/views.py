@@ -9,8 +9,7 @@ from django.http import HttpResponse
 from rest_framework.views import APIView
 
 from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
-from ...gates import Held
-from ...streams import carry
+from ...gating.admission import Admission as Held
 from .._django import check_order, declared, installed
 from .._gates import LateGate
 from .answers import as_api_exception
@@ -53,7 +52,7 @@ class EntitledViewMixin:
         if late is None:
             return
         try:
-            held = late.of(installed().guard)._enter((request, *args), kwargs)
+            held = late.of(installed().guard).enter(request, *args, **kwargs)
         except (EntitlementDenied, EntitlementUnavailable) as error:
             refused = error
         else:
@@ -65,7 +64,7 @@ class EntitledViewMixin:
         """The seat goes with a response that is still to be sent."""
         made = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
         held, self._held = self._held, None
-        return made if held is None else carry(made, held)
+        return made if held is None else held.hand_over(made)
 
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
         """What the framework does with a request; whatever becomes of it, no seat is left."""

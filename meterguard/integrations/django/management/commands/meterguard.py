@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from .....checkup import Finding, check, guards
-from .....decorators import is_bypassed
+from .....gating.registration import is_bypassed
 from ...._django import installed
 from ... import registered
 

@@ -1,4 +1,4 @@
-"""Responses whose body is sent after the call that made them. They carry their lease to the last byte.
+"""Responses whose body is sent after the call that made them. They carry their seat to the last byte.
 
 Frameworks are recognised by what is imported already; none is imported here.
 """
@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from .streams import drive, relay, source_of, until_collected
+from .streams import Held, drive, relay, source_of
 
 if TYPE_CHECKING:
-    from .gates import Held
-
     ObjectProxy = wrapt.ObjectProxy[Any]
 else:
-    ObjectProxy = wrapt.ObjectProxy
+    ObjectProxy = wrapt.ObjectProxy  # older versions of wrapt have no types
 
 
-def carry_response(result: Any, held: Held) -> Any | None:
-    """``result`` with its lease, when it is a response that is still to be sent; else None."""
+def carried(result: Any, held: Held) -> Any | None:
+    """Return ``result`` with its seat, when it is a response that is still to be sent; else None."""
     for (module, name), with_lease in _KINDS.items():
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and isinstance(result, kind):
@@ -33,7 +31,7 @@ def _werkzeug(response: Any, held: Held) -> Any | None:
     if not response.is_streamed:
         return None
     response.call_on_close(held.release)
-    return until_collected(response, held)
+    return response
 
 
 def _django(response: Any, held: Held) -> Any:
@@ -49,14 +47,14 @@ def _django(response: Any, held: Held) -> Any:
             held.release()
 
     response.close = close_both
-    return until_collected(response, held)
+    return response
 
 
 def _starlette(response: Any, held: Held) -> Any | None:
     plain = sys.modules["starlette.responses"].Response.__call__
     if type(response).__call__ is plain and response.background is None:
         return None
-    return until_collected(SentUnderLease(response, held), held)
+    return SentUnderLease(response, held)
 
 
 class SentUnderLease(ObjectProxy):

@@ -1,0 +1,286 @@
+"""The current guard: what follows it, and the functions that ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+from .gating.admission import Admission, Guard
+from .gating.declaration import NOT_GIVEN, Hold, OnUnknownName, Value, Wait, declare
+from .gating.questions import Seat
+from .guard import MeterGuard
+from .runtime import forking
+
+if TYPE_CHECKING:
+    from .core.requirements import Ask
+    from .decision import Decision
+    from .events import Event
+    from .gating.gate import DegradingGate, Gate
+    from .runtime.window import Window
+    from .units import Unit
+
+D = TypeVar("D")
+P = ParamSpec("P")
+
+_default: MeterGuard | None = None
+_followers: tuple[Follower, ...] = ()
+
+
+class Current(Guard):
+    """The default guard, as it is at each call."""
+
+    def admit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
+        """Ask the default guard."""
+        return get_guard().admit(question, window, probing=probing)
+
+    async def aadmit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
+        """Ask the default guard."""
+        return await get_guard().aadmit(question, window, probing=probing)
+
+
+CURRENT = Current()
+
+
+@overload
+def requires_entitlement(
+    name: str,
+    value: Value = None,
+    unit: Unit | str | None = None,
+    *,
+    hold: Hold = "shared",
+    per: Seat = None,
+    wait: Wait = 0,
+    fallback: Callable[..., Coroutine[Any, Any, D]],
+    on_unknown: OnUnknownName | None = None,
+    pass_lease: str | None = None,
+    guard: MeterGuard | None = None,
+) -> DegradingGate[Coroutine[Any, Any, D], D]: ...
+@overload
+def requires_entitlement(
+    name: str,
+    value: Value = None,
+    unit: Unit | str | None = None,
+    *,
+    hold: Hold = "shared",
+    per: Seat = None,
+    wait: Wait = 0,
+    fallback: Callable[..., D],
+    on_unknown: OnUnknownName | None = None,
+    pass_lease: str | None = None,
+    guard: MeterGuard | None = None,
+) -> DegradingGate[D, D]: ...
+@overload
+def requires_entitlement(
+    name: str,
+    value: Value = None,
+    unit: Unit | str | None = None,
+    *,
+    hold: Hold = "shared",
+    per: Seat = None,
+    wait: Wait = 0,
+    default: D,
+    on_unknown: OnUnknownName | None = None,
+    pass_lease: str | None = None,
+    guard: MeterGuard | None = None,
+) -> DegradingGate[D, D]: ...
+@overload
+def requires_entitlement(
+    name: str,
+    value: Value = None,
+    unit: Unit | str | None = None,
+    *,
+    hold: Hold = "shared",
+    per: Seat = None,
+    wait: Wait = 0,
+    on_unknown: OnUnknownName | None = None,
+    pass_lease: str | None = None,
+    guard: MeterGuard | None = None,
+) -> Gate: ...
+def requires_entitlement(
+    name: Any,
+    value: Any = None,
+    unit: Any = None,
+    *,
+    hold: Any = "shared",
+    per: Any = None,
+    wait: Any = 0,
+    fallback: Any = NOT_GIVEN,
+    default: Any = NOT_GIVEN,
+    on_unknown: Any = None,
+    pass_lease: Any = None,
+    guard: MeterGuard | None = None,
+) -> Any:
+    """Return a gate: what is behind it runs only while a licence covers it.
+
+    ::
+
+        @requires_entitlement("Seats", 1, "Count")
+        def export_pdf(document): ...
+
+        with requires_entitlement("Export") as lease: ...
+
+    The first call checks out, later calls ride on that lease until it ends, and a lease in use is
+    renewed before it ends. Nothing is configured, imported or asked at decoration.
+
+    :param name: the entitlement's name in the licence (for AWS Marketplace the dimension's API name).
+    :param value: how many units: a positive whole number, or a callable that gets the call's
+        arguments and returns one. None for a feature; a string for a feature that must carry it.
+    :param unit: a :class:`Unit` or its wire string. Default: ``None`` (a feature) without a value,
+        else ``"Count"``. It must be the unit of the licence: License Manager refuses another one as
+        if the entitlement did not exist.
+    :param hold: ``"shared"``: one lease for all calls of this guard. ``"call"``: each call checks
+        out a seat of its own and checks it in at its end.
+    :param per: what is one seat: None (the guard), a string, a ``ContextVar``, or a callable on the
+        call's arguments; one lease for each distinct value.
+    :param wait: seconds to queue for a unit before a no is final.
+    :param fallback: called with the same arguments, instead of raising, on denied or unknown.
+    :param default: returned instead of raising, on denied or unknown; None counts.
+    :param on_unknown: overrides the guard's policy for when the service cannot be asked.
+    :param pass_lease: the keyword under which the function gets its :class:`Lease`.
+    :param guard: the guard to ask; default: the one of :func:`configure` or of the environment, looked
+        up at each call.
+    :raises ConfigurationError: here for a wrong declaration, at the call for a wrong set-up.
+    :raises EntitlementDenied: at the call: the licence does not cover it.
+    :raises EntitlementUnavailable: at the call: the service could not be asked, and policy says no.
+    """
+    return declare(
+        CURRENT if guard is None else guard,
+        name,
+        value,
+        unit,
+        hold,
+        per,
+        wait,
+        fallback,
+        default,
+        on_unknown,
+        pass_lease,
+    )
+
+
+# -- which guard it is ---------------------------------------------------------------------------------
+
+
+def _taking_the_arguments_of(
+    _: Callable[P, MeterGuard],
+) -> Callable[[Callable[..., MeterGuard]], Callable[P, MeterGuard]]:
+    """For type checkers."""
+    return lambda fn: fn
+
+
+@_taking_the_arguments_of(MeterGuard)
+def configure(*args: Any, **kwargs: Any) -> MeterGuard:
+    """Set the guard that module-level functions and undirected gates use; the one it replaces is closed.
+
+    Takes the arguments of :class:`MeterGuard`.
+    """
+    return install_guard(MeterGuard(*args, **kwargs))
+
+
+configure.__dict__["__wrapped__"] = MeterGuard  # for help() and inspect
+
+
+def install_guard(guard: MeterGuard) -> MeterGuard:
+    """Make this the default guard; the one it replaces is closed."""
+    replaced = exchange_guard(guard)
+    if replaced is not None and replaced is not guard:
+        replaced.close()
+    return guard
+
+
+def exchange_guard(guard: MeterGuard | None) -> MeterGuard | None:
+    """Make this the default guard, None: the one of the environment; returns the one it replaces, which stays open."""
+    global _default
+    with forking.importing():  # the one lock that a forked child finds free
+        replaced, _default = _default, guard
+        if guard is not None:
+            for follower in _followers:
+                follower.hear(guard)
+    if replaced is not None:
+        replaced.empty_windows()  # they belong to gates, which follow the new one
+    return replaced
+
+
+def current_guard() -> MeterGuard | None:
+    """Return the default guard, None where nobody has needed one yet."""
+    return _default
+
+
+def get_guard() -> MeterGuard:
+    """The default guard, built from the environment when nothing was configured."""
+    guard = _default
+    if guard is None:
+        with forking.importing():
+            guard = _default or MeterGuard()
+            exchange_guard(guard)
+    return guard
+
+
+# -- asking it -----------------------------------------------------------------------------------------
+
+
+def has_entitlement(name: str, value: Any = None, unit: Any = None, *, guard: MeterGuard | None = None) -> bool:
+    """Whether a gate for this would let a call through. Leaves no unit taken.
+
+    Answers from a lease that is held; else checks out, and checks counted units in at once. False
+    when denied; when the service cannot be asked, True within grace and under ``"allow"``.
+
+    :raises ConfigurationError: the question or the set-up is wrong.
+    """
+    return (guard or get_guard()).has_entitlement(name, value, unit)
+
+
+async def ahas_entitlement(name: str, value: Any = None, unit: Any = None, *, guard: MeterGuard | None = None) -> bool:
+    """:func:`has_entitlement` without blocking the loop."""
+    return await (guard or get_guard()).ahas_entitlement(name, value, unit)
+
+
+def decide(name: str, value: Any = None, unit: Any = None, *, guard: MeterGuard | None = None) -> Decision:
+    """The answer of :func:`has_entitlement`, with the reason for it."""
+    return (guard or get_guard()).decide(name, value, unit)
+
+
+async def adecide(name: str, value: Any = None, unit: Any = None, *, guard: MeterGuard | None = None) -> Decision:
+    """:func:`decide` without blocking the loop."""
+    return await (guard or get_guard()).adecide(name, value, unit)
+
+
+# -- listening to it -----------------------------------------------------------------------------------
+
+
+class Follower:
+    """A subscriber, and the guards that it hears."""
+
+    def __init__(self, callback: Callable[[Event], object]) -> None:
+        self._callback = callback
+        self._ends: dict[MeterGuard, Callable[[], None]] = {}
+
+    @property
+    def guards(self) -> list[MeterGuard]:
+        """Those that it hears. One that was replaced is among them until it is closed, since it still has leases."""
+        return list(self._ends)
+
+    def hear(self, guard: MeterGuard) -> None:
+        """Listen to this one too."""
+        for closed in [one for one in self._ends if one.is_closed]:
+            self._ends.pop(closed)()
+        if guard not in self._ends:
+            self._ends[guard] = guard.subscribe(self._callback)
+
+    def begin(self, guard: MeterGuard | None = None) -> None:
+        """Listen to this guard; None: to the default guard, also when another one takes its place."""
+        global _followers
+        with forking.importing():  # the one lock that a forked child finds free
+            if guard is None:
+                _followers = (*_followers, self)
+            current = guard or _default
+            if current is not None:
+                self.hear(current)
+
+    def end(self) -> None:
+        """Hear no more. Idempotent."""
+        global _followers
+        with forking.importing():
+            _followers = tuple(one for one in _followers if one is not self)
+            while self._ends:
+                self._ends.popitem()[1]()

@@ -1,0 +1,147 @@
+"""Entering as a contract: a guard admits a call, and the call gives back what it holds when it is over."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+
+from ..decision import Decision
+from ..errors import EntitlementDenied, EntitlementUnavailable
+from ..reasons import Reason
+
+if TYPE_CHECKING:
+    from ..core.requirements import Ask
+    from ..lease import Lease
+    from ..runtime.engine import Admission as Entry
+    from ..runtime.fleet import Wait
+    from ..runtime.window import Window
+
+R = TypeVar("R")
+
+
+class Guard(ABC):
+    """Anything that can be asked to let a call through. :class:`meterguard.MeterGuard` is one."""
+
+    @abstractmethod
+    def admit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
+        """Let a call through, or raise why not.
+
+        :param window: opened while calls need not be looked at.
+        :param probing: the answer is wanted, and no lease.
+        """
+
+    @abstractmethod
+    async def aadmit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
+        """:meth:`admit` without blocking the loop."""
+
+
+class Releases(Protocol):
+    """Takes back what a call held."""
+
+    def release(self, entry: Entry, *, probing: bool = False) -> Wait | None:
+        """Take it back. What is returned can be waited for."""
+        ...
+
+
+class Admission:
+    """One call that was let through, until it is over.
+
+    Release it when the call is over, or hand its result over: with ``hold="call"`` the seat then goes with a result
+    that is still to be made or sent. An admission that is thrown away gives its seat back in the background.
+    """
+
+    __slots__ = ("_engine", "_entry", "hold")
+
+    def __init__(self, engine: Releases, entry: Entry, *, single: bool = False) -> None:
+        self._engine = engine
+        self._entry: Entry | None = entry
+        self.hold: Literal["shared", "call"] = "call" if single else "shared"
+        """As declared: ``"call"`` for a seat of this call's own."""
+
+    @property
+    def lease(self) -> Lease:
+        """The lease that the call runs under."""
+        return self._admitted().lease
+
+    @property
+    def is_over(self) -> bool:
+        """True once it was released."""
+        return self._entry is None
+
+    def decision(self) -> Decision:
+        """Return why the call was let through."""
+        entry = self._admitted()
+        fault = entry.fault
+        detail = f"allowed: {entry.reason.value}" if fault is None else f"allowed without an answer: {fault}"
+        return Decision(True, entry.reason, entry.lease, fault is not None, detail, entry.age)
+
+    def release(self, *, probing: bool = False) -> None:
+        """End the call: a seat of its own is back at the service when this returns. Idempotent."""
+        wait = self.drop(probing=probing)
+        if wait is not None:
+            from ..runtime import doors
+
+            doors.block(wait)
+
+    async def arelease(self, *, probing: bool = False) -> None:
+        """:meth:`release` without blocking the loop."""
+        wait = self.drop(probing=probing)
+        if wait is not None:
+            from ..runtime import doors
+
+            await doors.pause(wait)
+
+    def drop(self, *, probing: bool = False) -> Wait | None:
+        """End the call without waiting: a seat of its own goes back in the background. Idempotent."""
+        entry, self._entry = self._entry, None
+        return None if entry is None else self._engine.release(entry, probing=probing)
+
+    def hand_over(self, result: R) -> R:
+        """End the call, or let the seat go with a result that is still to be made or sent. Return the result.
+
+        Coroutines, futures, iterators, streamed responses and responses with background tasks carry the seat of
+        ``hold="call"`` to their end; what is returned then stands for the result, and must be used in its place.
+        """
+        carried = self._carried(result)
+        if carried is not None:
+            return carried
+        self.release()
+        return result
+
+    async def ahand_over(self, result: R) -> R:
+        """:meth:`hand_over` without blocking the loop."""
+        carried = self._carried(result)
+        if carried is not None:
+            return carried
+        await self.arelease()
+        return result
+
+    def _carried(self, result: R) -> R | None:
+        if self.hold == "shared":
+            return None
+        from .handover import outlasting
+
+        carried: R | None = outlasting(result, self)
+        return carried
+
+    def _admitted(self) -> Entry:
+        if self._entry is None:
+            raise RuntimeError("the call is over")
+        return self._entry
+
+    def __enter__(self) -> Lease:
+        return self.lease
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def __del__(self) -> None:
+        if self._entry is not None:
+            self.drop()
+
+
+def refusal(error: EntitlementDenied | EntitlementUnavailable) -> Decision:
+    """Return why a call was not let through."""
+    if isinstance(error, EntitlementUnavailable):
+        return Decision(False, Reason.UNAVAILABLE, None, True, str(error))
+    return Decision(False, error.reason, None, False, str(error))

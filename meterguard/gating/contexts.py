@@ -1,0 +1,46 @@
+"""Which ``with`` statement entered what: a gate is one object, and is entered many times at once."""
+
+from __future__ import annotations
+
+import contextvars
+from types import FrameType
+
+from .admission import Admission
+
+_entered: contextvars.ContextVar[tuple[Admission, ...]] = contextvars.ContextVar("meterguard_entered", default=())
+
+
+class Contexts:
+    """The admissions of one gate's ``with`` statements, by the frame that entered."""
+
+    __slots__ = ("_open",)
+
+    def __init__(self) -> None:
+        self._open: dict[FrameType, list[Admission]] = {}
+
+    def enter(self, admission: Admission, frame: FrameType) -> None:
+        """Note what this frame entered."""
+        self._open.setdefault(frame, []).append(admission)
+        _entered.set((*(one for one in _entered.get() if not one.is_over), admission))
+
+    def leave(self, frame: FrameType) -> Admission:
+        """Return what this ``with`` statement entered: both of its halves run in one frame, wherever they run."""
+        while not (admissions := self._open.pop(frame, [])):
+            frame = self._entered_elsewhere()
+        admission = admissions.pop()
+        if admissions:
+            self._open[frame] = admissions
+        return admission
+
+    def _entered_elsewhere(self) -> FrameType:
+        """Find where an ExitStack entered, for its halves are two frames: last in this task, else anywhere."""
+        frames = {admission: frame for frame, admissions in list(self._open.items()) for admission in admissions}
+        if not frames:
+            raise RuntimeError("this gate is left more often than it was entered")
+        mine = [admission for admission in _entered.get() if admission in frames]
+        return frames[mine[-1]] if mine else next(reversed(frames.values()))
+
+
+def entered_here() -> tuple[Admission, ...]:
+    """Return what this thread or task has entered by ``with`` statements, oldest first."""
+    return _entered.get()

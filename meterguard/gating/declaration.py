@@ -1,0 +1,150 @@
+"""Declaring gates: arguments checked where they are written."""
+
+from __future__ import annotations
+
+import contextvars
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from weakref import WeakValueDictionary
+
+from .. import arguments
+from ..core.requirements import entitlement
+from ..errors import ConfigurationError
+from ..model import shortened
+from ..units import Unit
+from .admission import Guard
+from .gate import Gate
+from .questions import Computed, Line, Seat, Terms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from decimal import Decimal
+
+Value: TypeAlias = "int | str | Decimal | Callable[..., int | str | Decimal] | None"
+Hold = Literal["shared", "call"]
+OnUnknownName = Literal["grace", "deny", "allow"]
+Wait = arguments.Duration
+
+
+class _NotGiven:
+    def __repr__(self) -> str:
+        return "..."
+
+
+NOT_GIVEN: Any = _NotGiven()
+"""Stands for an argument whose None counts."""
+
+_gates: WeakValueDictionary[Any, Gate] = WeakValueDictionary()
+
+
+def declare(
+    guard: Guard,
+    name: Any,
+    value: Any,
+    unit: Any,
+    hold: Any,
+    per: Any,
+    wait: Any,
+    fallback: Any,
+    default: Any,
+    on_unknown: Any,
+    pass_lease: Any,
+) -> Gate:
+    """Return a gate from checked arguments; equal plain declarations share one gate."""
+    plain = fallback is NOT_GIVEN and default is NOT_GIVEN and type(value) in (int, str, type(None))
+    key: Any = None
+    if plain and not callable(per):
+        key = (guard, name, value, unit, hold, per, wait, on_unknown, pass_lease)
+        try:
+            gate = _gates.get(key)
+        except TypeError:  # something unhashable, which the checks below will name
+            key, gate = None, None
+        if gate is not None and type(wait) is int:
+            return gate
+    gate = Gate(
+        checked_guard(guard),
+        Terms(
+            ((_line(name, value, unit),),),
+            _is_single(hold),
+            _checked_per(per),
+            arguments.seconds("wait", wait),
+            None if on_unknown is None else arguments.on_unknown("on_unknown", on_unknown),
+        ),
+        _checked_degrading(fallback, default),
+        _checked_keyword(pass_lease),
+    )
+    if key is not None:
+        _gates[key] = gate
+    return gate
+
+
+def _line(name: Any, value: Any, unit: Any) -> Line:
+    if callable(name):
+        raise ConfigurationError(
+            "name is missing: @requires_entitlement stands with the entitlement's name in parentheses, "
+            'as in @requires_entitlement("Seats", 1)'
+        )
+    if not callable(value):
+        return entitlement(name, value, unit)
+    unit = Unit.COUNT if unit is None else unit
+    entitlement(name, "computed" if unit in (Unit.NONE, "None") else 1, unit)
+    return Computed(name, value, unit)
+
+
+def checked_guard(guard: object) -> Guard:
+    """Return it, or raise a ConfigurationError that names the argument."""
+    if isinstance(guard, Guard):
+        return guard
+    raise ConfigurationError(f"guard must be a MeterGuard; got {shortened(guard)}")
+
+
+def _is_single(hold: Any) -> bool:
+    if hold not in ("shared", "call"):
+        raise ConfigurationError(f"hold must be 'shared' or 'call'; got {shortened(hold)}")
+    return bool(hold == "call")
+
+
+def _checked_per(per: Any) -> Seat:
+    if per is None or (isinstance(per, str) and per) or isinstance(per, contextvars.ContextVar) or callable(per):
+        seat: Seat = per
+        return seat
+    raise ConfigurationError(
+        f"per must be a non-empty string, a ContextVar or a callable on the call's arguments; got {shortened(per)}"
+    )
+
+
+def _checked_degrading(fallback: Any, default: Any) -> Callable[..., Any] | None:
+    """Return a callable with the call's arguments, None where nothing was given."""
+    if fallback is NOT_GIVEN:
+        return None if default is NOT_GIVEN else Constant(default)
+    if default is not NOT_GIVEN:
+        raise ConfigurationError("fallback= and default= were both given; one of them says what is returned instead")
+    if not callable(fallback):
+        raise ConfigurationError(
+            f"fallback must be a callable with the function's arguments; for a value use default={shortened(fallback)}"
+        )
+    stand_in: Callable[..., Any] = fallback
+    return stand_in
+
+
+class Constant:
+    """A fallback that returns one value."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Constant) and (self.value is other.value or self.value == other.value)
+
+    def __hash__(self) -> int:
+        return hash(Constant)  # the value may have none
+
+    def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
+        return self.value
+
+
+def _checked_keyword(pass_lease: Any) -> str | None:
+    if pass_lease is None or (isinstance(pass_lease, str) and pass_lease.isidentifier()):
+        return pass_lease
+    raise ConfigurationError(f"pass_lease must be the name of a keyword argument; got {shortened(pass_lease)}")

@@ -1,0 +1,20 @@
+"""Handing a seat over to a result that is made or sent after the call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import responses, streams
+from .streams import Held
+
+
+def outlasting(result: Any, held: Held) -> Any | None:
+    """Return ``result`` with its seat, when it is work still to be done or a body still to be sent; else None."""
+    if hasattr(type(result), "add_done_callback"):  # a task, or a future of either kind
+        result.add_done_callback(lambda _: held.drop())
+        return result
+    if type(result) is tuple and result:  # a view's (body, status, headers)
+        body = outlasting(result[0], held)
+        return None if body is None else (body, *result[1:])
+    carried = streams.carried(result, held)
+    return responses.carried(result, held) if carried is None else carried

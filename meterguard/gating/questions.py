@@ -1,0 +1,93 @@
+"""What a gate asks: its terms, and the question that they come to for one call."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..core.requirements import Ask, Requirement, entitlement, shown, together
+from ..errors import ConfigurationError
+from ..model import Entitlement
+from ..reasons import OnUnknown
+
+
+class Computed(NamedTuple):
+    """One entitlement whose value is a callable on the call's arguments."""
+
+    name: str
+    value: Callable[..., Any]
+    unit: Any
+
+
+Line = Entitlement | Computed
+Seat = str | contextvars.ContextVar[Any] | Callable[..., Any] | None
+"""What is one seat: the guard (None), a string, or what a variable or a callable says at the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a gate asks for, as declared and checked."""
+
+    alternatives: tuple[tuple[Line, ...], ...]
+    single: bool = False
+    """A seat of its own for each call, as ``hold="call"`` says."""
+    per: Seat = None
+    wait: float = 0.0
+    on_unknown: OnUnknown | None = None
+
+    def is_fixed(self) -> bool:
+        """Tell whether the question is the same for each call."""
+        lines = [line for alternative in self.alternatives for line in alternative]
+        return all(isinstance(line, Entitlement) for line in lines) and (self.per is None or isinstance(self.per, str))
+
+    def question(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Ask:
+        """Return the question of a call with these arguments."""
+        alternatives = tuple(_evaluated(alternative, args, kwargs) for alternative in self.alternatives)
+        per = _seat(self.per, args, kwargs)
+        return Ask(tuple(dict.fromkeys(alternatives)), per, self.single, self.wait, self.on_unknown)
+
+    def __str__(self) -> str:
+        return " or ".join(_shown(alternative) for alternative in self.alternatives)
+
+
+def _evaluated(alternative: tuple[Line, ...], args: tuple[object, ...], kwargs: dict[str, object]) -> Requirement:
+    return together(
+        line if isinstance(line, Entitlement) else entitlement(line.name, line.value(*args, **kwargs), line.unit)
+        for line in alternative
+    )
+
+
+def _shown(alternative: tuple[Line, ...]) -> str:
+    return " and ".join(
+        shown((line,)) if isinstance(line, Entitlement) else f"{line.name} (computed)" for line in alternative
+    )
+
+
+def _seat(per: Seat, args: tuple[object, ...], kwargs: dict[str, object]) -> Hashable:
+    if per is None:
+        return None
+    if isinstance(per, str):
+        seat: Any = per
+    elif isinstance(per, contextvars.ContextVar):
+        seat = _value_of(per)
+    else:
+        seat = per(*args, **kwargs)
+    try:
+        hash(seat)
+    except TypeError:
+        raise ConfigurationError(
+            f"per= gave a {type(seat).__name__}, which cannot be told apart from others: give an id"
+        ) from None
+    # distinct from the guard's own scope, whatever the value is
+    return ("per", seat)
+
+
+def _value_of(variable: contextvars.ContextVar[Any]) -> Any:
+    try:
+        return variable.get()
+    except LookupError:
+        raise ConfigurationError(
+            f"per={variable.name!r} is a ContextVar that is not set here: set it before the call"
+        ) from None

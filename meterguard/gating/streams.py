@@ -1,0 +1,237 @@
+"""Work that outlives the call: coroutines, generators and iterators that carry their seat to the end.
+
+An admission gives its seat back when it is thrown away, so each of these only has to refer to it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+)
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import wrapt
+
+if TYPE_CHECKING:
+    ObjectProxy = wrapt.ObjectProxy[Any]
+else:
+    ObjectProxy = wrapt.ObjectProxy  # older versions of wrapt have no types
+
+
+class Held(Protocol):
+    """What goes back when work is over, as an admission does."""
+
+    @property
+    def is_over(self) -> bool:
+        """True once it went back."""
+        ...
+
+    def release(self) -> None:
+        """Give it back."""
+        ...
+
+    async def arelease(self) -> None:
+        """Give it back without blocking the loop."""
+        ...
+
+    def drop(self) -> object:
+        """Give it back without waiting."""
+        ...
+
+
+Opened = tuple[AsyncGenerator[Any, Any], "Held | None"]
+
+
+def carried(result: Any, held: Held) -> Any | None:
+    """Return ``result`` with its seat, when it is work still to be done; else None."""
+    for kinds, carry in _KINDS:
+        if isinstance(result, kinds):
+            return carry(result, held)
+    return None
+
+
+async def source_of(work: Any, held: Held | None) -> Opened:
+    """Return an async iterable as :func:`relay` wants it."""
+    return work if hasattr(work, "asend") else iterated_async(work), held
+
+
+async def awaited(work: Coroutine[Any, Any, Any], held: Held) -> Any:
+    """Await ``work``; then its seat goes back."""
+    try:
+        return await work
+    except GeneratorExit:  # it is thrown away, and must not await
+        held.drop()
+        raise
+    finally:
+        await held.arelease()
+
+
+def drive(source: Iterable[Any], held: Held) -> Generator[Any, Any, Any]:
+    """Iterate ``source`` to its end, its close or its collection; then its seat goes back."""
+    try:
+        return (yield from source)
+    finally:
+        held.release()
+
+
+async def relay(opening: Callable[[], Awaitable[Opened]]) -> AsyncGenerator[Any, Any]:
+    """Do between async generators what ``yield from`` does between others; then the seat goes back."""
+    source, held = await opening()
+    sent = thrown = None
+    try:
+        while True:
+            try:
+                item = await (source.asend(sent) if thrown is None else source.athrow(thrown))
+            except StopAsyncIteration:
+                return
+            sent = thrown = None
+            try:
+                sent = yield item
+            except GeneratorExit:
+                raise
+            except BaseException as raised:  # noqa: BLE001 - it goes on into the source
+                thrown = raised
+    finally:
+        thrown = None  # or it would refer to itself, by its traceback
+        try:
+            await source.aclose()
+        finally:
+            if held is not None:
+                await held.arelease()
+
+
+def iterated(result: Any) -> Generator[Any, Any, Any]:
+    """Iterate what a fallback gave instead of a generator; None is nothing."""
+    return (yield from () if result is None else result)
+
+
+async def iterated_async(result: Any) -> AsyncGenerator[Any, Any]:
+    """Iterate what a fallback gave instead of an async generator: any kind of iterable, or an awaitable of one."""
+    if inspect.isawaitable(result):
+        result = await result
+    if hasattr(result, "__aiter__"):
+        async for item in result:
+            yield item
+    elif result is not None:
+        for item in result:
+            yield item
+
+
+# -- iterators of other kinds ------------------------------------------------------------------------
+
+
+class IteratorUnderLease(ObjectProxy):
+    """An iterator with a seat: to its last item, its close or its collection.
+
+    An error does not end it, for it may have more items. Once the seat is back there are none.
+    """
+
+    def __init__(self, iterator: Any, held: Held) -> None:
+        super().__init__(iterator)
+        self._self_held = held
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        if self._self_held.is_over:
+            raise StopIteration
+        try:
+            return next(self.__wrapped__)
+        except StopIteration:
+            self._self_held.release()
+            raise
+
+    def close(self) -> Any:
+        """Close the iterator, where it can be closed."""
+        try:
+            close = getattr(self.__wrapped__, "close", None)
+            return None if close is None else close()
+        finally:
+            self._self_held.release()
+
+    def __enter__(self) -> Any:
+        entered = self.__wrapped__.__enter__()
+        return self if entered is self.__wrapped__ else entered
+
+    def __exit__(self, *raised: object) -> Any:
+        try:
+            return self.__wrapped__.__exit__(*raised)
+        finally:
+            self._self_held.release()
+
+
+class GeneratorUnderLease(IteratorUnderLease):
+    """A generator that Python did not make, such as a compiled one. An error ends it."""
+
+    def __next__(self) -> Any:
+        return self._step(self.__wrapped__.__next__)
+
+    def send(self, value: Any) -> Any:
+        """Resume with a value."""
+        return self._step(self.__wrapped__.send, value)
+
+    def throw(self, *raised: Any) -> Any:
+        """Resume with an error."""
+        return self._step(self.__wrapped__.throw, *raised)
+
+    def _step(self, step: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return step(*args)
+        except BaseException:
+            self._self_held.release()
+            raise
+
+
+class AsyncIteratorUnderLease(ObjectProxy):
+    """An async iterator with a seat: to its last item, its close or its collection."""
+
+    def __init__(self, iterator: Any, held: Held) -> None:
+        super().__init__(iterator)
+        self._self_held = held
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._self_held.is_over:
+            raise StopAsyncIteration
+        try:
+            return await anext(self.__wrapped__)
+        except StopAsyncIteration:
+            await self._self_held.arelease()
+            raise
+
+    async def aclose(self) -> Any:
+        """Close the iterator, where it can be closed."""
+        try:
+            close = getattr(self.__wrapped__, "aclose", None)
+            return None if close is None else await close()
+        finally:
+            await self._self_held.arelease()
+
+
+def _relayed(work: Any, held: Held) -> Any:
+    return relay(lambda: source_of(work, held))
+
+
+# Python's own kinds first: what stands in for a generator is one.
+_KINDS: tuple[tuple[Any, Callable[[Any, Held], Any]], ...] = (
+    (types.CoroutineType, awaited),
+    (types.GeneratorType, drive),
+    (types.AsyncGeneratorType, _relayed),
+    (Coroutine, awaited),
+    (Generator, GeneratorUnderLease),
+    (AsyncGenerator, _relayed),
+    (Iterator, IteratorUnderLease),
+    (AsyncIterator, AsyncIteratorUnderLease),
+)

@@ -1,0 +1,177 @@
+"""Decorating: the wrapper that each kind of callable needs."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import EntitlementDenied, EntitlementUnavailable
+from . import kinds
+from .kinds import Kind
+from .proxies import GuardedCallable, GuardedFunction
+from .registration import MARK, refuse
+from .streams import Opened, drive, iterated, iterated_async, relay
+
+if TYPE_CHECKING:
+    from .admission import Admission
+
+_ANSWERS = (EntitlementDenied, EntitlementUnavailable)
+
+Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
+
+
+class Entrance(Protocol):
+    """What a wrapper asks of the gate in front of a callable."""
+
+    pass_lease: str | None
+    """The keyword under which the callable gets its lease."""
+    outside: Callable[[], bool] | None
+    """Says whether the next call has to be looked at; None: each call."""
+    wrappers: dict[Any, Any]
+    """Those made for this gate, by kind of callable."""
+
+    def enter(self, /, *args: object, **kwargs: object) -> Admission:
+        """Let a call with these arguments through."""
+        ...
+
+    async def aenter(self, /, *args: object, **kwargs: object) -> Admission:
+        """:meth:`enter` without blocking the loop."""
+        ...
+
+    @property
+    def degrades(self) -> bool:
+        """True where something stands in for the result of a call that was not let through."""
+        ...
+
+    def degraded(self, /, *args: object, **kwargs: object) -> Any:
+        """Return what stands in."""
+        ...
+
+
+def guarded(gate: Entrance, fn: Any) -> Any:
+    """Return ``fn`` behind ``gate``."""
+    cls: type[GuardedCallable] = GuardedFunction
+    if type(fn) is types.FunctionType:
+        kind = kinds.of_function(fn)
+        setattr(fn, MARK, id(fn))
+    elif isinstance(fn, classmethod | staticmethod):
+        return type(fn)(guarded(gate, fn.__func__))
+    else:
+        refuse(fn)
+        kind = kinds.of(fn)
+        if not isinstance(fn, GuardedFunction):
+            cls = GuardedCallable
+    wrapper = gate.wrappers.get(kind) or _wrapper(gate, kind)
+    if gate.outside is not None and kind in _BY_WINDOW:
+        return cls(fn, wrapper, gate.outside)
+    return cls(fn, wrapper)
+
+
+def _wrapper(gate: Entrance, kind: Kind) -> Wrapper:
+    wrapper = gate.wrappers.get(kind)
+    if wrapper is None:
+        wrapper = gate.wrappers[kind] = _MAKERS[kind](gate)
+    made: Wrapper = wrapper
+    return made
+
+
+# A denial is answered outside the except block, so that what a fallback raises is not chained to it.
+
+
+def _plain(gate: Entrance) -> Wrapper:
+    def cold(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            admission: Admission | None = gate.enter(*args, **kwargs)
+        except _ANSWERS:
+            if not gate.degrades:
+                raise
+            admission = None
+        if admission is None:
+            return gate.degraded(*args, **kwargs)
+        try:
+            return admission.hand_over(wrapped(*args, **_given(gate, kwargs, admission)))
+        except BaseException:
+            admission.release()
+            raise
+
+    return cold
+
+
+def _coroutine(gate: Entrance) -> Wrapper:
+    async def cold(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            admission: Admission | None = await gate.aenter(*args, **kwargs)
+        except _ANSWERS:
+            if not gate.degrades:
+                raise
+            admission = None
+        if admission is None:
+            result = gate.degraded(*args, **kwargs)
+            return await result if inspect.isawaitable(result) else result
+        try:
+            return await admission.ahand_over(await wrapped(*args, **_given(gate, kwargs, admission)))
+        except GeneratorExit:  # the coroutine is thrown away, and must not await
+            admission.drop()
+            raise
+        except BaseException:
+            await admission.arelease()
+            raise
+
+    return cold
+
+
+def _generator(gate: Entrance) -> Wrapper:
+    def cold(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            admission: Admission | None = gate.enter(*args, **kwargs)
+        except _ANSWERS:
+            if not gate.degrades:
+                raise
+            admission = None
+        if admission is None:
+            return (yield from iterated(gate.degraded(*args, **kwargs)))
+        return (yield from drive(wrapped(*args, **_given(gate, kwargs, admission)), admission))
+
+    return cold
+
+
+def _async_generator(gate: Entrance) -> Wrapper:
+    def cold(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
+        async def opening() -> Opened:
+            try:
+                admission: Admission | None = await gate.aenter(*args, **kwargs)
+            except _ANSWERS:
+                if not gate.degrades:
+                    raise
+                admission = None
+            if admission is None:
+                return iterated_async(gate.degraded(*args, **kwargs)), None
+            return wrapped(*args, **_given(gate, kwargs, admission)), admission
+
+        return relay(opening)
+
+    return cold
+
+
+def _dispatching(gate: Entrance) -> Wrapper:
+    def cold(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        kind = kinds.of(kinds.implementation(wrapped, args))
+        return _wrapper(gate, kind)(wrapped, instance, args, kwargs)
+
+    return cold
+
+
+def _given(gate: Entrance, kwargs: dict[str, Any], admission: Admission) -> dict[str, Any]:
+    return kwargs if gate.pass_lease is None else {**kwargs, gate.pass_lease: admission.lease}
+
+
+_MAKERS: dict[Kind, Callable[[Entrance], Wrapper]] = {
+    "plain": _plain,
+    "coroutine": _coroutine,
+    "generator": _generator,
+    "async generator": _async_generator,
+    "dispatching": _dispatching,
+}
+_BY_WINDOW = ("plain", "coroutine", "dispatching")  # a call of another kind is work that may outlast the lease

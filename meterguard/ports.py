@@ -48,7 +48,7 @@ class ServiceFault(Exception):
     """A request to the service failed.
 
     ``may_have_acted`` is False only when the service surely did nothing: it answered with an error,
-    or was never reached. ``detail`` is for people and holds no secret.
+    or was never reached. ``detail`` is for people and holds no secret. ``action`` is the IAM action that was refused.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class ServiceFault(Exception):
         request_id: str | None = None,
         retry_after: float | None = None,
         may_have_acted: bool = False,
+        action: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.kind = kind
@@ -68,6 +69,7 @@ class ServiceFault(Exception):
         self.request_id = request_id
         self.retry_after = retry_after
         self.may_have_acted = may_have_acted
+        self.action = action
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,15 @@ class Usage:
     """None where the licence has none."""
 
 
+@dataclass(frozen=True, slots=True)
+class LicenseCount:
+    """How many licences this account has of a product."""
+
+    of_product: int
+    usable: int
+    """Those of the issuer that was named, which are available."""
+
+
 class LicenseService(Protocol):
     """The service, one attempt a call: no retries, no memory. Every failure is a ServiceFault.
 
@@ -142,7 +153,11 @@ class LicenseService(Protocol):
         ...
 
     def usage(self, license_arn: str | None) -> tuple[Usage, ...]:
-        """What is in use of this licence, or of the one that a checkout would be from."""
+        """Return what is in use of this licence, or of the one that a checkout would be from."""
+        ...
+
+    def licenses(self) -> LicenseCount:
+        """Count the licences of the product that this account has."""
         ...
 
 

@@ -166,6 +166,7 @@ def _answered(answer: Mapping[Any, Any], operation: str) -> ServiceFault:
         retry_after=metadata.retry_after(answer),
         # only the service's own word, and not in trouble of its own, says that nothing was done
         may_have_acted=code is None or code in _INTERNAL or status >= 500,
+        action=f"license-manager:{operation}" if code in _PERMISSION else None,
     )
 
 

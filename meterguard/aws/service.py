@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from ..errors import ConfigurationError
 from ..model import Entitlement
-from ..ports import CheckoutAnswer, ExtendAnswer, FaultKind, ServiceFault, Usage
+from ..ports import CheckoutAnswer, ExtendAnswer, FaultKind, LicenseCount, ServiceFault, Usage
 from ..secret import Secret
 from . import regions, usage, wire
 from .botocore_errors import NEVER_CONNECTED, ancestors
@@ -92,6 +92,10 @@ class LicenseManager:
         """Return what is in use of this licence, or of the one that a checkout would be from."""
         license_arn = hidden(license_arn)
         return usage.usage(self._ask, self._identity, license_arn)
+
+    def licenses(self) -> LicenseCount:
+        """Count the licences of the product that this account has."""
+        return usage.licenses(self._ask, self._identity)
 
     def reset(self) -> None:
         """In a forked child: forget the parent's clients. Does no I/O and waits for nothing."""

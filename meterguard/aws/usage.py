@@ -1,11 +1,11 @@
-"""How much of a licence is in use: three operations that no gate needs, and that IAM may well refuse."""
+"""Which licences there are, and how much of one is in use: operations that no gate needs, and IAM may well refuse."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..ports import FaultKind, ServiceFault, Usage
+from ..ports import FaultKind, LicenseCount, ServiceFault, Usage
 from ..secret import Secret
 from ..units import Unit
 from .metadata import mapping
@@ -24,23 +24,31 @@ def usage(ask: Ask, identity: Identity, license_arn: str | None) -> tuple[Usage,
     return tuple(_lines(lines if isinstance(lines, list) else ()))
 
 
-def _only_license(ask: Ask, identity: Identity) -> str:
-    # who names a beneficiary asks for a licence of its own, which is in no list of received ones
-    found = set(_arns(ask, "ListLicenses" if identity.beneficiary else "ListReceivedLicenses", identity))
+def licenses(ask: Ask, identity: Identity) -> LicenseCount:
+    """Count the licences of the product, and those that a checkout could be from."""
+    found = dict(_licenses(ask, identity))
+    return LicenseCount(len(found), sum(found.values()))
+
+
+def _only_license(ask: Ask, identity: Identity) -> Secret:
+    found = [arn for arn, is_usable in dict(_licenses(ask, identity)).items() if is_usable]
     if len(found) != 1:
         raise ServiceFault(FaultKind.NOT_FOUND, f"not one, but {len(found)} licences are of this product and issuer")
-    return found.pop()
+    return found[0]
 
 
-def _arns(ask: Ask, operation: str, identity: Identity) -> Iterable[str]:
+def _licenses(ask: Ask, identity: Identity) -> Iterable[tuple[Secret, bool]]:
+    """Yield the ARN of each licence of the product, and True for those of the issuer that are available."""
+    # who names a beneficiary asks for a licence of its own, which is in no list of received ones
+    operation = "ListLicenses" if identity.beneficiary else "ListReceivedLicenses"
     request: dict[str, Any] = {"Filters": [{"Name": "ProductSKU", "Values": [identity.product_sku]}]}
     for _ in range(_MOST_PAGES):
         page = mapping(ask(operation, request))
-        licenses = page.get("Licenses")
-        for one in map(mapping, licenses if isinstance(licenses, list) else ()):
+        found = page.get("Licenses")
+        for one in map(mapping, found if isinstance(found, list) else ()):
             fingerprint = mapping(one.get("Issuer")).get("KeyFingerprint")
-            if fingerprint == identity.key_fingerprint and one.get("Status") == "AVAILABLE":
-                yield Secret(one.get("LicenseArn"))
+            is_usable = fingerprint == identity.key_fingerprint and one.get("Status") == "AVAILABLE"
+            yield Secret(one.get("LicenseArn")), is_usable
         if not page.get("NextToken"):
             return
         request = {**request, "NextToken": page["NextToken"]}

@@ -2,10 +2,10 @@
 
 What belongs here:
 
-1. Commands: parse, call, print. What a command finds out or does is elsewhere; no other room prints.
+1. Commands, one file each in `commands`: parse, call, print. The rest of the package does the work; no other room
+   prints.
 2. Data goes to stdout, all else to stderr. ``--json`` makes the data one document. Exit codes are in `exits`.
-3. `--help` is quick: boto3, Starlette and rich are imported by the command that needs them. click is imported
-   by `commands` alone, rich by `demo.live` alone.
+3. `--help` is quick: boto3, Starlette and rich are imported by the command that needs them, rich by `demo.live` alone.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from meterguard import (
     UntrustedLease,
     __version__,
 )
-from meterguard.cli.commands import Commands
+from meterguard.cli.group import Commands
 
 COMMANDS = ["demo", "doctor", "emulator"]
 
@@ -50,13 +50,17 @@ def test_the_version_is_the_packages(run):
         (["emulator", "--port", "http"], "Invalid value for '--port'"),
         (["emulator", "--port", "-1"], "Invalid value for '--port'"),
         (["emulator", "--port", "65536"], "Invalid value for '--port'"),
+        (["doctor", "--offline", "--live"], "--offline and --live exclude each other"),
+        (["--bogus"], "No such option '--bogus'"),
     ],
 )
 def test_wrong_usage_is_told_on_stderr(run, arguments, complaint):
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert complaint in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.endswith(" --help'.\n")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_without_a_command_there_is_help(run):

@@ -52,7 +52,7 @@ def licence(lm):
 
 @pytest.fixture
 def doctor(run, lm, licence):
-    """``doctor(*options, **variables)``: its exit code, and each finding's status and detail by name."""
+    """``doctor(*options, **variables)``: its exit code, and each finding by the name of its check."""
     settings = {
         "METERGUARD_PRODUCT_SKU": licence.product_sku,
         "METERGUARD_KEY_FINGERPRINT": licence.key_fingerprint,
@@ -61,45 +61,84 @@ def doctor(run, lm, licence):
 
     def examine(*options, **variables):
         done = run("doctor", "--json", *options, **settings | variables)
-        assert licence.key_fingerprint not in done.stdout + done.stderr
-        findings = json.loads(done.stdout)
-        return done.returncode, {one["name"]: (one["status"], one["detail"]) for one in findings}
+        assert [
+            secret for secret in (licence.key_fingerprint, licence.arn) if secret in done.stdout + done.stderr
+        ] == []
+        document = json.loads(done.stdout)
+        assert list(document) == ["findings"]
+        assert {tuple(one) for one in document["findings"]} == {("check", "result", "detail", "fix")}
+        return done.returncode, {one["check"]: one for one in document["findings"]}
 
     return examine
 
 
+def results(found):
+    return {name: one["result"] for name, one in found.items()}
+
+
 def test_a_set_up_that_is_right(doctor, lm):
     code, found = doctor()
-    assert (code, {name: status for name, (status, _) in found.items()}) == (
-        0,
-        {"settings": "ok", "connection": "ok", "licence": "skipped"},
-    )
+    assert (code, results(found)) == (0, {"settings": "ok", "connection": "ok", "licence": "ok"})
+    assert [one["fix"] for one in found.values()] == [None, None, None]
+    assert [one.operation for one in lm.requests] == ["ListReceivedLicenses"]
+
+
+def test_offline_it_asks_nothing(doctor, lm):
+    code, found = doctor("--offline")
+    assert (code, results(found)) == (0, {"settings": "ok", "connection": "ok", "licence": "skipped"})
     assert lm.requests == []
 
 
 def test_live_it_tells_what_is_in_use_and_takes_nothing(doctor, lm):
     code, found = doctor("--live")
-    assert (code, found["licence"]) == (0, ("ok", "Seats: 0 of 3 Count in use"))
+    assert (code, found["usage"]["detail"]) == (0, "Seats: 0 of 3 Count in use")
     assert lm.calls("CheckoutLicense") == 0
 
 
 def test_what_is_missing_is_named(doctor):
     code, found = doctor(METERGUARD_PRODUCT_SKU="")
     assert (code, list(found)) == (1, ["settings"])
-    assert "set METERGUARD_PRODUCT_SKU" in found["settings"][1]
+    assert "set METERGUARD_PRODUCT_SKU" in found["settings"]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fix"),
+    [
+        ("METERGUARD_PRODUCT_SKU", "ACME-9", "check product_sku"),
+        ("METERGUARD_KEY_FINGERPRINT", "aws:444455556666:Other:issuer-fingerprint", "check key_fingerprint"),
+    ],
+)
+def test_a_wrong_product_or_issuer_is_found(doctor, variable, value, fix):
+    code, found = doctor(**{variable: value})
+    assert (code, found["licence"]["result"]) == (1, "failed")
+    assert found["licence"]["fix"].startswith(fix)
+    assert value not in found["licence"]["detail"]
 
 
 def test_without_a_region(doctor):
     code, found = doctor(AWS_REGION="", AWS_DEFAULT_REGION="")
-    assert (code, found["connection"][0]) == (1, "failed")
-    assert "no AWS Region is set" in found["connection"][1]
+    assert (code, found["connection"]["result"]) == (1, "failed")
+    assert "no AWS Region is set" in found["connection"]["detail"]
 
 
-def test_what_iam_refuses(doctor, lm):
+@pytest.mark.parametrize("option", [None, "--live"])
+def test_what_iam_refuses_is_unknown(doctor, lm, option):
     with lm.faults.active("ListReceivedLicenses", error="AccessDeniedException"):
-        code, found = doctor("--live")
-    assert (code, found["licence"][0]) == (1, "failed")
-    assert "license-manager:GetLicenseUsage" in found["licence"][1]
+        code, found = doctor(*filter(None, [option]))
+    assert (code, found["licence"]["result"]) == (0, "unknown")
+    assert "license-manager:ListReceivedLicenses" in found["licence"]["fix"]
+
+
+def test_credentials_that_nobody_knows_are_wrong(doctor, lm):
+    with lm.faults.active("ListReceivedLicenses", error="UnrecognizedClientException"):
+        code, found = doctor()
+    assert (code, found["licence"]["result"]) == (1, "failed")
+
+
+def test_no_answer_is_told(doctor, lm):
+    lm.down()
+    code, found = doctor()
+    assert (code, found["licence"]["result"]) == (1, "failed")
 
 
 @pytest.mark.parametrize("attribute", ["app", "create_app()"])
@@ -107,8 +146,8 @@ def test_what_iam_refuses(doctor, lm):
 def test_it_searches_an_application(doctor, tmp_path, attribute, wrong):
     (tmp_path / "site_of_mine.py").write_text(APP.format(wrong=wrong))
     code, found = doctor("--app", f"site_of_mine:{attribute}")
-    assert (code, found["guards"][0]) == ((1, "failed") if wrong else (0, "ok"))
-    assert ("bypassed" in found["guards"][1]) is wrong
+    assert (code, found["guards"]["result"]) == ((1, "failed") if wrong else (0, "ok"))
+    assert ("bypassed" in found["guards"]["detail"]) is wrong
 
 
 @pytest.mark.parametrize("attribute", ["application", "asynchronous"])
@@ -116,8 +155,8 @@ def test_it_searches_an_application(doctor, tmp_path, attribute, wrong):
 def test_it_searches_a_django_project(doctor, tmp_path, attribute, wrong):
     (tmp_path / "project_of_mine.py").write_text(DJANGO.format(wrong=wrong))
     code, found = doctor("--app", f"project_of_mine:{attribute}")
-    assert (code, found["guards"][0]) == ((1, "failed") if wrong else (0, "ok"))
-    assert (": report;" in found["guards"][1]) is wrong
+    assert (code, found["guards"]["result"]) == ((1, "failed") if wrong else (0, "ok"))
+    assert found["guards"]["detail"].endswith(": report") is wrong
 
 
 @pytest.mark.parametrize(
@@ -126,12 +165,17 @@ def test_it_searches_a_django_project(doctor, tmp_path, attribute, wrong):
         ("site", "is not of the form module:attribute"),
         ("no_such:app", "ModuleNotFoundError: No module named 'no_such'"),
         ("json:dumps", "cannot be searched for guards; what can be is"),
+        ("ends:app", "SystemExit: 3"),
+        ("breaks:app", "ZeroDivisionError: two lines"),
     ],
 )
-def test_what_is_no_application(run, app, told):
+def test_what_is_no_application(run, tmp_path, app, told):
+    (tmp_path / "ends.py").write_text("raise SystemExit(3)")
+    (tmp_path / "breaks.py").write_text("raise ZeroDivisionError('two\\nlines')")
     done = run("doctor", "--app", app)
     assert (done.returncode, done.stdout) == (2, "")
-    assert told in " ".join(done.stderr.replace("│", " ").split())
+    assert told in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_people_get_lines(run):

@@ -9,7 +9,7 @@ from collections import defaultdict
 from tests.house.source import MODULES, room
 
 VOCABULARY = {"units", "model", "reasons", "lease", "decision", "errors", "events", "ports", "secret"}
-FACADE = {"guard", "default", "open_guard", "checkup", "gating"}
+FACADE = {"guard", "default", "open_guard", "diagnostics", "gating"}
 PUBLIC = VOCABULARY | FACADE | {"meterguard", "config", "extras"}
 
 MAY_IMPORT = {
@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "guard": VOCABULARY | {"core", "runtime", "arguments", "config", "assembly", "gating"},
     "open_guard": VOCABULARY | {"core", "runtime", "gating", "guard"},
     "default": VOCABULARY | {"core", "runtime", "gating", "guard"},
-    "checkup": VOCABULARY | {"gating", "guard"},
+    "diagnostics": VOCABULARY | {"gating", "guard"},
     "meterguard": VOCABULARY | FACADE,
     "telemetry": PUBLIC,
     "integrations": PUBLIC | {"testing"},  # which only a module for tests may import, see below

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from .....checkup import Finding, check, guards
+from .....diagnostics import Finding, examine, guards
 from .....gating.registration import is_bypassed
 from ...._django import installed
 from ... import registered
@@ -25,21 +25,25 @@ class Command(BaseCommand):  # type: ignore[misc,unused-ignore] # Django has no 
         """One sub-command for each thing to do."""
         commands = parser.add_subparsers(dest="command", required=True, metavar="{doctor,audit}")
         doctor = commands.add_parser("doctor", help="settings, connection, and guards that never run")
-        doctor.add_argument("--live", action="store_true", help="ask AWS what is in use of the licence; takes no unit")
+        asking = doctor.add_mutually_exclusive_group()
+        asking.add_argument("--offline", action="store_true", help="ask AWS nothing")
+        asking.add_argument("--live", action="store_true", help="ask AWS also how many units are in use")
         audit = commands.add_parser("audit", help="list the routes whose guard never runs")
         for one in (doctor, audit):
             one.add_argument("--json", action="store_true", dest="as_json", help="one JSON document instead of text")
 
-    def handle(self, *_: Any, command: str, as_json: bool, live: bool = False, **__: Any) -> None:
+    def handle(
+        self, *_: Any, command: str, as_json: bool, offline: bool = False, live: bool = False, **__: Any
+    ) -> None:
         """Run the one that was asked for."""
-        is_well = self._audit(as_json) if command == "audit" else self._doctor(as_json, live=live)
+        is_well = self._audit(as_json) if command == "audit" else self._doctor(as_json, offline=offline, usage=live)
         if not is_well:
             raise SystemExit(1)
 
-    def _doctor(self, as_json: bool, *, live: bool) -> bool:
-        findings: list[Finding] = [*check(installed().guard, live=live), guards(registered())]
-        self._print([asdict(one) for one in findings], as_json, (_line(one) for one in findings))
-        return all(one.status != "failed" for one in findings)
+    def _doctor(self, as_json: bool, *, offline: bool, usage: bool) -> bool:
+        findings = [*examine(installed().guard, offline=offline, usage=usage), guards(registered())]
+        self._print({"findings": [asdict(one) for one in findings]}, as_json, map(_line, findings))
+        return all(one.result != "failed" for one in findings)
 
     def _audit(self, as_json: bool) -> bool:
         bypassed = [route for route, view in registered() if is_bypassed(view)]
@@ -54,4 +58,4 @@ class Command(BaseCommand):  # type: ignore[misc,unused-ignore] # Django has no 
 
 
 def _line(finding: Finding) -> str:
-    return f"{finding.status:8}{finding.name:12}{finding.detail}"
+    return f"{finding.result:8}{finding.check:12}{finding.detail}{'' if finding.fix is None else f'; {finding.fix}'}"

@@ -1,19 +1,16 @@
-"""``meterguard doctor``: the set-up looked at, and an application searched for guards that never run."""
+"""Applications that are searched for guards that never run."""
 
 from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
-from ..checkup import Finding, check, guards
-from ..default import get_guard
-
 
 class BadApp(Exception):
-    """What was named is no application that can be searched."""
+    """The name leads to no application that can be searched."""
 
 
 # Where an application's class is found once its framework is imported, and the integration that knows its routes.
@@ -27,18 +24,11 @@ _FRAMEWORKS = {
 }
 
 
-def examine(app: str | None, *, live: bool) -> Iterator[Finding]:
-    """Everything that was looked at.
+def load(app: str) -> Any:
+    """Return the application behind ``module:attribute`` or ``module:function()``.
 
-    :raises BadApp: ``app`` cannot be loaded, or is of no framework that is known.
+    :raises BadApp: it cannot be loaded.
     """
-    routes = None if app is None else list(_registered(_load(app)))
-    yield from check(get_guard(), live=live)
-    if routes is not None:
-        yield guards(routes)
-
-
-def _load(app: str) -> Any:
     module, _, attribute = app.partition(":")
     if not module or not attribute:
         raise BadApp(f"{app!r} is not of the form module:attribute, such as site:app or site:create_app()")
@@ -49,11 +39,15 @@ def _load(app: str) -> Any:
         for name in attribute.removesuffix("()").split("."):
             loaded = getattr(loaded, name)
         return loaded() if attribute.endswith("()") else loaded
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:  # a module may be a program that ends
         raise BadApp(f"{app!r} cannot be loaded: {type(problem).__name__}: {problem}") from problem
 
 
-def _registered(app: Any) -> Iterable[tuple[str, Any]]:
+def registered(app: Any) -> Iterable[tuple[str, Any]]:
+    """Return what is registered in an application, with the name of each.
+
+    :raises BadApp: it is of no framework that is known.
+    """
     app = inspect.unwrap(app)  # with_lifespan(...) and its kind
     for (module, name), integration in _FRAMEWORKS.items():
         kind = getattr(sys.modules.get(module), name, None)

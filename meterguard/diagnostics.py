@@ -1,0 +1,115 @@
+"""Findings about a set-up, as frozen records. Nothing here takes a unit or shows a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .errors import ConfigurationError
+from .gating.registration import is_bypassed
+from .guard import MeterGuard
+from .ports import LicenseCount, LicenseService, ServiceFault, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check."""
+
+    check: str
+    result: Literal["ok", "failed", "unknown", "skipped"]
+    """``"unknown"``: this process is not allowed to find out. Gates need fewer IAM actions than checks."""
+    detail: str
+    fix: str | None = None
+    """What to do; None where nothing has to be done, or the detail says it."""
+
+
+def examine(guard: MeterGuard, *, offline: bool = False, usage: bool = False) -> Iterator[Finding]:
+    """Check settings, client and licence.
+
+    :param offline: ask AWS nothing; the licence is then not checked.
+    :param usage: also ask how many units are in use.
+    """
+    try:
+        service = guard.engine.fleet.requester.service
+    except ConfigurationError as problem:
+        yield Finding("settings", "failed", str(problem))
+        return
+    yield Finding("settings", "ok", "the product and its issuer are named")
+    try:
+        service.connect()
+    except (ConfigurationError, ServiceFault) as problem:
+        yield Finding("connection", "failed", str(problem))
+        return
+    yield Finding("connection", "ok", f"a client was made: {service!r}")
+    if offline:
+        yield Finding("licence", "skipped", "nothing was asked of AWS")
+    else:
+        yield _licence(service)
+    if usage:
+        yield _usage(service)
+
+
+def guards(registered: Iterable[tuple[str, Any]]) -> Finding:
+    """Check that what an application has registered is run with the guards that stand around it."""
+    routes = list(registered)
+    bypassed = [name for name, function in routes if is_bypassed(function)]
+    if not bypassed:
+        return Finding("guards", "ok", f"{len(routes)} registered, and no guard stands above its registration")
+    return Finding(
+        "guards",
+        "failed",
+        f"registered without the guard that stands above the registration: {', '.join(bypassed)}",
+        "put @requires_entitlement(...) below the decorator that registers",
+    )
+
+
+def _licence(service: LicenseService) -> Finding:
+    try:
+        count = service.licenses()
+    except (ConfigurationError, ServiceFault) as problem:
+        return _not_found_out("licence", problem)
+    return _judged(count)
+
+
+def _judged(count: LicenseCount) -> Finding:
+    if count.usable:
+        return Finding("licence", "ok", f"this account has {_licences(count.usable)} of the product and its issuer")
+    if count.of_product:
+        return Finding(
+            "licence",
+            "failed",
+            f"this account has {_licences(count.of_product)} of the product, none of it available from this issuer",
+            "check key_fingerprint (METERGUARD_KEY_FINGERPRINT), and that the licence is active",
+        )
+    return Finding(
+        "licence",
+        "failed",
+        "this account has no licence of the product in this Region",
+        "check product_sku (METERGUARD_PRODUCT_SKU), the AWS account and the Region; a new grant has to be accepted "
+        "and activated first",
+    )
+
+
+def _licences(number: int) -> str:
+    return "a licence" if number == 1 else f"{number} licences"
+
+
+def _usage(service: LicenseService) -> Finding:
+    try:
+        usages = service.usage(None)
+    except (ConfigurationError, ServiceFault) as problem:
+        return _not_found_out("usage", problem)
+    return Finding("usage", "ok", "; ".join(map(_shown, usages)) or "nothing in the licence is counted")
+
+
+def _not_found_out(check: str, problem: ConfigurationError | ServiceFault) -> Finding:
+    action = getattr(problem, "action", None)
+    if action is None:
+        return Finding(check, "failed", str(problem))
+    return Finding(check, "unknown", f"{problem}; gates do not need it", f"allow {action}, or pass --offline")
+
+
+def _shown(usage: Usage) -> str:
+    most = "" if usage.maximum is None else f" of {usage.maximum}"
+    return f"{usage.name}: {usage.consumed}{most} {usage.unit.value} in use"

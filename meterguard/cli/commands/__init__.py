@@ -1,4 +1,8 @@
-"""The commands, one file each: parse, call, print."""
+"""The commands, one file each.
+
+* A command parses, calls and prints. It imports what it calls when it runs, so that ``--help`` is quick.
+* A command is named like its file, and is added to the group below.
+"""
 
 from __future__ import annotations
 

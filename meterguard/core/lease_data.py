@@ -1,0 +1,74 @@
+"""A lease state as plain data, and back: what a store of any kind can write down as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from ..lease import LeaseFacts
+from ..model import Entitlement
+from .keys import line_of
+from .lease_state import LeaseState, Owed, Pending, Refusal
+from .lifecycle import State
+
+Data = dict[str, Any]
+
+
+def to_data(state: LeaseState) -> Data:
+    """Return strings, numbers, lists and dicts. The tokens are among them: whoever keeps them keeps secrets."""
+    return {
+        "standing": state.standing.name,
+        "version": state.version,
+        "fence": state.fence,
+        "facts": None if state.facts is None else _facts(state.facts),
+        "ttl": state.ttl,
+        "good_at": state.good_at,
+        "is_unsure": state.is_unsure,
+        "pending": [[one.client_token, one.born, one.acted_since] for one in state.pending],
+        "owed": [[one.token, one.ttl] for one in state.owed],
+        "refusal": state.refusal and [state.refusal.message, state.refusal.code, state.refusal.request_id],
+    }
+
+
+def from_data(data: Data) -> LeaseState:
+    """Return the state that was written down."""
+    return LeaseState(
+        State[data["standing"]],
+        data["version"],
+        data["fence"],
+        None if data["facts"] is None else _read_facts(data["facts"]),
+        data["ttl"],
+        data["good_at"],
+        data["is_unsure"],
+        tuple(Pending(*one) for one in data["pending"]),
+        tuple(Owed(*one) for one in data["owed"]),
+        None if data["refusal"] is None else Refusal(*data["refusal"]),
+    )
+
+
+def _facts(facts: LeaseFacts) -> Data:
+    return {
+        "entitlements": [line_of(one) for one in facts.entitlements],
+        "license_arn": facts.license_arn,
+        "issued_at": _written(facts.issued_at),
+        "expires_at": _written(facts.expires_at),
+        "node_id": facts.node_id,
+        "checkout_type": facts.checkout_type,
+        "token": facts.token,
+        "signed_token": facts.signed_token,
+        "texts": dict(facts.texts),
+    }
+
+
+def _read_facts(data: Data) -> LeaseFacts:
+    entitlements = tuple(Entitlement(*line) for line in data["entitlements"])
+    times = {name: _read(data[name]) for name in ("issued_at", "expires_at")}
+    return LeaseFacts(**{**data, **times, "entitlements": entitlements})
+
+
+def _written(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
+
+
+def _read(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

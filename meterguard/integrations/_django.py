@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from ..default import current_guard, install_guard
 from ..errors import ConfigurationError, MeterGuardError
 from ..extras import needed
 from ..guard import MeterGuard
-from ..model import shortened
 from ..open_guard import OpenGuard
 from ._django_guard import Misconfigured, ProjectGuard
-from ._gates import Installed, LateGate, settings_in_upper_case, sorted_out
+from ._gates import Installed, LateGate, declared, settings_in_upper_case, sorted_out
 from ._http import Answer, HttpOptions
 
 with needed("django", "django", by="meterguard.integrations.django"):
@@ -27,8 +25,6 @@ with needed("django", "django", by="meterguard.integrations.django"):
 _log = logging.getLogger("meterguard.integrations")
 
 SETTING = "METERGUARD"
-GATE_OPTIONS = frozenset({"hold", "per", "wait", "on_unknown", "guard"})
-"""What can be said of a gate that stands before many views, or is no decorator."""
 
 
 class Project(Installed):
@@ -108,25 +104,6 @@ def _site_gate(entitlement: Any, options: Any) -> LateGate | None:
             raise ConfigurationError(f"settings.{SETTING} has ENTITLEMENT_OPTIONS, and no ENTITLEMENT to go with them")
         return None
     return declared(entitlement, options, f"ENTITLEMENT in settings.{SETTING}")
-
-
-def declared(entitlement: Any, options: Any, where: str) -> LateGate:
-    """What is needed, as an attribute or a setting says it: a name, or name, value and unit; and the options beside it.
-
-    :raises ConfigurationError: it is wrong.
-    """
-    needs = (entitlement,) if isinstance(entitlement, str) else entitlement
-    if not isinstance(needs, tuple | list) or not 1 <= len(needs) <= 3:
-        raise ConfigurationError(
-            f"{where} must be a name, or a name, a value and a unit, such as ('Seats', 1, 'Count'); "
-            f"got {shortened(entitlement)}"
-        )
-    if not isinstance(options, Mapping) or not options.keys() <= GATE_OPTIONS:
-        raise ConfigurationError(
-            f"the options of {where} must be a dict with any of {', '.join(sorted(GATE_OPTIONS))}; "
-            f"got {shortened(options)}"
-        )
-    return LateGate(*needs, **options)
 
 
 def check_order(cls: type, mixin: type, view: type) -> None:

@@ -12,16 +12,21 @@ from ..errors import ConfigurationError, EntitlementDenied, MeterGuardError
 from ..gating.gate import Gate
 from ..gating.registration import is_bypassed
 from ..guard import MeterGuard
+from ..model import shortened
 from ..open_guard import OpenGuard
 from ._http import HttpOptions, Refusal, split
 
 _log = logging.getLogger("meterguard.integrations")
+
+_OPTIONS = frozenset(inspect.signature(requires_entitlement).parameters) - {"name", "value", "unit"}
 
 
 class LateGate:
     """A declaration that is checked at once, and becomes a gate of whichever guard is in charge when it is asked."""
 
     def __init__(self, name: str, value: Any = None, unit: Any = None, **options: Any) -> None:
+        _refuse_unknown(options.keys() - _OPTIONS, _OPTIONS, "a gate", "option")
+        check_guard(options.get("guard"))
         self.key = (name, value, unit, *sorted(options.items(), key=lambda item: item[0]))
         self._gate: Gate = requires_entitlement(name, value, unit, **options)
         self._options = {"name": name, "value": value, "unit": unit, **options}
@@ -37,6 +42,29 @@ class LateGate:
 
     def __repr__(self) -> str:
         return repr(self._gate)
+
+
+GATE_OPTIONS = frozenset({"hold", "per", "wait", "on_unknown", "guard"})
+"""The options of a gate that stands before many views, or is no decorator."""
+
+
+def declared(entitlement: Any, options: Any, where: str) -> LateGate:
+    """Return the gate that an attribute or a setting declares: a name, or name, value and unit; with its options.
+
+    :raises ConfigurationError: it is wrong.
+    """
+    needs = (entitlement,) if isinstance(entitlement, str) else entitlement
+    if not isinstance(needs, tuple | list) or not 1 <= len(needs) <= 3:
+        raise ConfigurationError(
+            f"{where} must be a name, or a name, a value and a unit, such as ('Seats', 1, 'Count'); "
+            f"got {shortened(entitlement)}"
+        )
+    if not isinstance(options, Mapping) or not options.keys() <= GATE_OPTIONS:
+        raise ConfigurationError(
+            f"the options of {where} must be a dict with any of {', '.join(sorted(GATE_OPTIONS))}; "
+            f"got {shortened(options)}"
+        )
+    return LateGate(*needs, **options)
 
 
 class Installed:
@@ -91,8 +119,10 @@ def settings_in_upper_case(
 def arguments(given: Mapping[str, Any], where: str, guard: MeterGuard | None) -> dict[str, Any]:
     """Settings that stand in the code.
 
-    :raises ConfigurationError: one is unknown, or says how to make a guard where a guard is given.
+    :raises ConfigurationError: the guard is none, a setting is unknown, or one says how to make a guard where a guard
+        is given.
     """
+    check_guard(guard)
     _refuse_unknown(given.keys() - _known(), _known(), where)
     unused = sorted(given.keys() & _guards_own()) if guard is not None else []
     if unused:
@@ -100,11 +130,25 @@ def arguments(given: Mapping[str, Any], where: str, guard: MeterGuard | None) ->
     return dict(given)
 
 
-def _refuse_unknown(unknown: Collection[str], known: Collection[str], where: str) -> None:
+def _refuse_unknown(unknown: Collection[str], known: Collection[str], where: str, what: str = "setting") -> None:
     if unknown:
         raise ConfigurationError(
-            f"{where} has no setting {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
+            f"{where} has no {what} {', '.join(sorted(map(str, unknown)))}; there are {', '.join(sorted(known))}"
         )
+
+
+def check(name: str, value: object, is_right: bool, wanted: str) -> None:
+    """Refuse an argument of an integration.
+
+    :raises ConfigurationError: ``is_right`` is False.
+    """
+    if not is_right:
+        raise ConfigurationError(f"{name} must be {wanted}; got {shortened(value)}")
+
+
+def check_guard(guard: object) -> None:
+    """Refuse what is neither a guard nor None."""
+    check("guard", guard, guard is None or isinstance(guard, MeterGuard), "a MeterGuard or None")
 
 
 def _guards_own() -> frozenset[str]:

@@ -110,6 +110,7 @@ class HttpOptions:
         _check("retry_after", self.retry_after, _is_duration, "a positive number of seconds")
         _check("exempt", self.exempt, _are_patterns, "a list of patterns of paths, such as ['/health*']")
         _check("problem_type", self.problem_type, lambda text: isinstance(text, str), "text")
+        _check("prove_exhaustion", self.prove_exhaustion, lambda flag: isinstance(flag, bool), "True or False")
         for name in ("customize", "html"):
             _check(name, getattr(self, name), lambda it: it is None or callable(it), "a callable that takes a Refusal")
 

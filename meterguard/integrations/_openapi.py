@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import ConfigurationError
+from ..model import shortened
 from ._http import PROBLEM_JSON, HttpOptions
 
 _PROBLEM = {
@@ -28,7 +30,10 @@ def entitlement_responses(options: HttpOptions | None = None) -> dict[int | str,
     """What a guarded route may answer besides, for ``responses=``.
 
     :param options: those of the application, where statuses were changed.
+    :raises ConfigurationError: ``options`` is something else.
     """
+    if not isinstance(options, HttpOptions | None):
+        raise ConfigurationError(f"options must be HttpOptions or None; got {shortened(options)}")
     options = options or HttpOptions()
     described = {
         options.denied_status: "The licence does not include it.",

@@ -9,7 +9,7 @@ from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailab
 from ..extras import needed
 from ..guard import MeterGuard
 from ._asgi import INSTALLED, Lifespan, answer_to, around, close_code, installed_for
-from ._gates import Installed, arguments, audit, set_up
+from ._gates import Installed, arguments, audit, check, check_guard, set_up
 
 with needed("starlette", "starlette", by="meterguard.integrations.starlette"):
     from starlette.applications import Starlette
@@ -36,6 +36,7 @@ def install(app: Starlette, guard: MeterGuard | None = None, **settings: Any) ->
     :raises ConfigurationError: an argument is wrong, a setting is unknown or wrong, or the application has answered
         requests already.
     """
+    _check_application(app)
     if app.middleware_stack is not None:
         raise ConfigurationError("the application has answered requests already: call install() before the first one")
     installed = set_up(guard, arguments(settings, "install()", guard))
@@ -48,6 +49,10 @@ def install(app: Starlette, guard: MeterGuard | None = None, **settings: Any) ->
         _add_handler(app, kind, answer)
     app.add_middleware(_Mounted, application=app, installed=installed)
     app.router.lifespan_context = around(_audited(app, app.router.lifespan_context), installed._guard)
+
+
+def _check_application(app: object) -> None:
+    check("app", app, isinstance(app, Starlette), "a Starlette or FastAPI application")
 
 
 class _Mounted:
@@ -116,6 +121,7 @@ def _audited(app: Starlette, inner: Lifespan) -> Lifespan:
 
 def registered(app: Starlette) -> Iterable[tuple[str, Any]]:
     """Yield the paths of an application, also those of mounted applications, and what is run for each."""
+    check("app", app, callable(app), "an application")
     for path, part in _parts(app):
         if hasattr(part, "endpoint"):
             yield path, part.endpoint
@@ -153,7 +159,10 @@ def meterguard_lifespan(inner: Any = None, *, guard: MeterGuard | None = None) -
 
     :param inner: the lifespan that the application needs besides; it ends first.
     :param guard: closed at shutdown; None: the default guard.
+    :raises ConfigurationError: an argument is wrong.
     """
+    check("inner", inner, inner is None or callable(inner), "a lifespan or None")
+    check_guard(guard)
     if isinstance(inner, Starlette):  # it is called as a lifespan
         return around(None, guard)(inner)
     return around(inner, guard)
@@ -166,6 +175,7 @@ def logged_in_user(connection: HTTPConnection) -> str:
 
     :raises ConfigurationError: nobody is logged in. Put the check of the login before the gate.
     """
+    check("the argument of logged_in_user()", connection, isinstance(connection, HTTPConnection), "a request")
     user = connection.scope.get("user")
     if user is None or not user.is_authenticated:
         raise ConfigurationError("nobody is logged in, so there is no user to hold a seat: check the login first")

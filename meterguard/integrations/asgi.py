@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import EntitlementDenied, EntitlementUnavailable
 from ..guard import MeterGuard
 from ._asgi import App, Receive, Scope, Send, guard_of, respond, start, stop
-from ._gates import LateGate, arguments, set_up
+from ._gates import GATE_OPTIONS, LateGate, arguments, check, check_guard, set_up
 from ._http import HttpOptions
 
 __all__ = ("EntitlementMiddleware", "with_lifespan")
@@ -25,7 +25,10 @@ def with_lifespan(app: App, guard: MeterGuard | None = None) -> App:
     keeps it; its leases go back after that has ended.
 
     :param guard: None: the default guard.
+    :raises ConfigurationError: an argument is wrong.
     """
+    _check_application(app)
+    check_guard(guard)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -45,6 +48,10 @@ def with_lifespan(app: App, guard: MeterGuard | None = None) -> App:
 
     application.__wrapped__ = app  # type: ignore[attr-defined] # for who looks at the application's routes
     return application
+
+
+def _check_application(app: object) -> None:
+    check("app", app, callable(app) and not isinstance(app, type), "an ASGI application")
 
 
 async def _own_lifespan(app: App, scope: Scope, receive: Receive, send: Send) -> list[Any] | None:
@@ -96,7 +103,8 @@ class EntitlementMiddleware:
     """
 
     def __init__(self, app: App, name: str, value: Any = None, unit: Any = None, **options: Any) -> None:
-        gate_options = {key: options.pop(key) for key in _GATE_OPTIONS & options.keys()}
+        _check_application(app)
+        gate_options = {key: options.pop(key) for key in GATE_OPTIONS & options.keys()}
         self.app = app
         self._gate = LateGate(name, value, unit, **gate_options)
         guard = gate_options.get("guard")
@@ -123,6 +131,3 @@ class EntitlementMiddleware:
 
     def _is_exempt(self, scope: Scope) -> bool:
         return scope.get("method") == "OPTIONS" or self._installed.options.is_exempt(scope["path"])
-
-
-_GATE_OPTIONS = {"hold", "per", "wait", "on_unknown", "guard"}

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ..extras import needed
 from ..guard import MeterGuard
-from ._gates import Installed, LateGate, arguments, audit, set_up
+from ._gates import Installed, LateGate, arguments, audit, check, declared, set_up
 from ._http import HttpOptions
 
 with needed("celery", "celery", by="meterguard.integrations.celery"):
@@ -50,6 +50,7 @@ def setup_celery(app: Celery, guard: MeterGuard | None = None, **settings: Any) 
         let everything through.
     :raises ConfigurationError: a setting is unknown or wrong, or the application was set up already.
     """
+    _check_application(app)
     if hasattr(app, _INSTALLED):
         raise ConfigurationError("setup_celery() was called with this application already")
     unknown = sorted(settings.keys() & HttpOptions.names())
@@ -76,9 +77,14 @@ def setup_celery(app: Celery, guard: MeterGuard | None = None, **settings: Any) 
 
 def registered(app: Celery) -> Iterator[tuple[str, Any]]:
     """The names of the application's tasks, and what is run for them."""
+    _check_application(app)
     for name, task in sorted(app.tasks.items()):
         if not name.startswith("celery."):
             yield name, type(task).run
+
+
+def _check_application(app: object) -> None:
+    check("app", app, isinstance(app, Celery), "a Celery application")
 
 
 class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no types
@@ -116,10 +122,10 @@ class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no ty
     def __init__(self) -> None:
         if self.entitlement is None:
             raise ConfigurationError(f"{type(self).__name__} is an EntitledTask, and has no entitlement=")
-        if self.on_denied not in _MODES:
-            raise ConfigurationError(f"on_denied must be one of {', '.join(_MODES)}; got {self.on_denied!r}")
-        needs = (self.entitlement,) if isinstance(self.entitlement, str) else tuple(self.entitlement)
-        self.run: Callable[..., Any] = self._licensed(LateGate(*needs, **self.entitlement_options), self.run)
+        is_mode = isinstance(self.on_denied, str) and self.on_denied in _MODES
+        check("on_denied", self.on_denied, is_mode, f"one of {', '.join(_MODES)}")
+        late = declared(self.entitlement, self.entitlement_options, "entitlement")
+        self.run: Callable[..., Any] = self._licensed(late, self.run)
 
     @classmethod
     def on_bound(cls, app: Celery) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import EntitlementDenied, EntitlementUnavailable, MeterGuardError
+from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable, MeterGuardError
+from ..model import shortened
 
 __all__ = ("exit_codes", "registered")
 
@@ -51,7 +52,12 @@ def registered(app: Any) -> Iterator[tuple[str, Any]]:
     """The commands of a Click command or group, or of a Typer application, and what is run for them.
 
     Groups that load their commands late load them now.
+
+    :raises ConfigurationError: ``app`` is none of these.
     """
+    is_command = hasattr(app, "callback") or hasattr(app, "registered_commands")
+    if not is_command:
+        raise ConfigurationError(f"app must be a Click command or group, or a Typer application; got {shortened(app)}")
     typer: Any = sys.modules.get("typer")
     if typer is not None and isinstance(app, typer.Typer):
         if not (app.registered_commands or app.registered_groups or app.registered_callback):

@@ -11,7 +11,7 @@ from ..events import EntitlementRefused, Event, LeaseCheckedIn, LeaseCheckedOut,
 from ..extras import needed
 from ..gating.admission import Admission as Held
 from ..guard import MeterGuard
-from ._gates import Installed, LateGate, arguments, audit, set_up, settings_in_upper_case
+from ._gates import Installed, LateGate, arguments, audit, check, set_up, settings_in_upper_case
 from ._http import prefers_html
 
 with needed("flask", "flask", by="meterguard.integrations.flask"):
@@ -79,8 +79,8 @@ class FlaskMeterGuard:
     """
 
     def __init__(self, app: Flask | None = None, guard: MeterGuard | None = None, **defaults: Any) -> None:
-        self._given = guard
         self._defaults = arguments(defaults, "FlaskMeterGuard", guard)
+        self._given = guard
         if app is not None:
             self.init_app(app)
 
@@ -89,6 +89,7 @@ class FlaskMeterGuard:
 
         :raises ConfigurationError: a setting is unknown or wrong, or the application was set up already.
         """
+        _check_application(app)
         if "meterguard" in app.extensions:
             raise ConfigurationError("this application has a FlaskMeterGuard already")
         found = {name.removeprefix(_PREFIX): value for name, value in app.config.items() if name.startswith(_PREFIX)}
@@ -111,6 +112,7 @@ class FlaskMeterGuard:
 
         :raises ConfigurationError: the declaration is wrong, or the blueprint is registered already.
         """
+        check("scope", scope, isinstance(scope, Blueprint | Flask), "a blueprint or an application")
         if isinstance(scope, Blueprint) and scope._got_registered_once:
             raise ConfigurationError(
                 f"blueprint {scope.name!r} is registered already, and would stay unguarded: call protect() before "
@@ -124,6 +126,7 @@ class FlaskMeterGuard:
 
     def exempt(self, view: V) -> V:
         """Mark a view (function or class) that guards of whole blueprints leave alone."""
+        check("view", view, callable(view), "a view: a function or a class")
         setattr(view, _EXEMPT, True)
         return view
 
@@ -145,11 +148,19 @@ class FlaskMeterGuard:
         :param exempt_when: called in the request; True lets it through.
         :param on_denied: makes the response from the error, on denied and unavailable.
         :param redirect_to: where people are sent who prefer pages; programs get their answer all the same.
+        :raises ConfigurationError: an argument is wrong.
         """
+        is_list = isinstance(methods, Collection) and not isinstance(methods, str)
+        are_methods = methods is None or (is_list and all(isinstance(one, str) for one in methods))
+        check("methods", methods, are_methods, "a list of HTTP methods, such as ['POST']")
+        for option, function in {"exempt_when": exempt_when, "on_denied": on_denied}.items():
+            check(option, function, function is None or callable(function), "a function")
+        check("redirect_to", redirect_to, redirect_to is None or isinstance(redirect_to, str), "an address")
         gate = LateGate(name, value, unit, **options)
         guarded_methods = None if methods is None else {method.upper() for method in methods}
 
         def decorate(view: V) -> V:
+            check("view", view, callable(view), "a view: a function")
             # the guard in charge hardly ever changes
             guarded_by = functools.lru_cache(maxsize=1)(lambda asked: asked(view))
 
@@ -181,6 +192,10 @@ class FlaskMeterGuard:
     def audit(self, app: Flask | None = None) -> list[str]:
         """The endpoints that are registered without the guard that stands above their route."""
         return audit(registered(app or current_app._get_current_object()), strict=False)  # type: ignore[attr-defined]
+
+
+def _check_application(app: object) -> None:
+    check("app", app, isinstance(app, Flask), "a Flask application")
 
 
 def _installed() -> Installed:
@@ -316,6 +331,7 @@ def _first_request(app: Flask) -> None:
 
 def registered(app: Flask) -> Iterator[tuple[str, Any]]:
     """Endpoints, and what is run for them."""
+    _check_application(app)
     for endpoint, view in app.view_functions.items():
         view_class = getattr(view, "view_class", None)
         if view_class is None:

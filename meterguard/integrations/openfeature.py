@@ -27,6 +27,7 @@ from ..guard import MeterGuard
 from ..model import Entitlement
 from ..reasons import Reason
 from ._features import Features
+from ._gates import check
 
 with needed("openfeature", "openfeature", by="meterguard.integrations.openfeature"):
     from openfeature.evaluation_context import EvaluationContext
@@ -97,9 +98,13 @@ class EntitlementProvider(AbstractProvider):
         if guard is not None and not isinstance(guard, MeterGuard):
             raise ConfigurationError(f"guard must be a MeterGuard; got a {type(guard).__name__}. Flags go to flags=")
         self._given = guard
+        check("flags", flags, flags is None or isinstance(flags, Mapping), "a mapping of keys to entitlements")
         self._flags = None if flags is None else {key: _entitlement(key, said) for key, said in flags.items()}
         self._recheck = _seconds(recheck)
-        self._hooks = list(hooks)
+        is_list = isinstance(hooks, Iterable)
+        self._hooks = list(hooks) if is_list else []
+        check("hooks", hooks, is_list and all(isinstance(one, Hook) for one in self._hooks), "hooks of OpenFeature")
+        check("on_track", on_track, on_track is None or callable(on_track), "a function")
         self._on_track = on_track
         self._lock = threading.Lock()
         self._status = ProviderStatus.NOT_READY
@@ -339,6 +344,7 @@ class EntitlementProvider(AbstractProvider):
 
 
 def _entitlement(key: str, said: Any) -> Entitlement:
+    check("a key of flags", key, isinstance(key, str), "text")
     if isinstance(said, Entitlement):
         return said
     if not isinstance(said, tuple) or not 1 <= len(said) <= 3:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ..errors import ConfigurationError
 from ..events import (
     CheckInFailed,
     EntitlementRefused,
@@ -20,7 +21,7 @@ from ..events import (
     ServiceUnavailable,
 )
 from ..guard import MeterGuard
-from ..model import Entitlement
+from ..model import Entitlement, shortened
 
 CHECKOUTS, RENEWALS, CHECK_INS, LAPSES, GRACE = "checkouts", "renewals", "check_ins", "lapses", "grace.changes"
 
@@ -65,6 +66,15 @@ _COUNTS = {
     GraceEntered: (GRACE, "entered"),
     GraceEnded: (GRACE, "ran_out"),
 }
+
+
+def check_guard(guard: object) -> None:
+    """Refuse what is neither a guard nor None.
+
+    :raises ConfigurationError: it is something else.
+    """
+    if guard is not None and not isinstance(guard, MeterGuard):
+        raise ConfigurationError(f"guard must be a MeterGuard or None; got {shortened(guard)}")
 
 
 def reading(event: Event) -> Reading | None:

@@ -7,9 +7,11 @@ from weakref import WeakKeyDictionary
 
 from .. import __version__
 from ..default import Follower
+from ..errors import ConfigurationError
 from ..events import Event
 from ..extras import needed
 from ..guard import MeterGuard
+from ..model import shortened
 from ._readings import (
     ACTIVE,
     BUCKETS,
@@ -23,6 +25,7 @@ from ._readings import (
     Reading,
     active,
     begun,
+    check_guard,
     named,
     reading,
 )
@@ -57,7 +60,11 @@ def instrument(guard: MeterGuard | None = None, *, meter_provider: MeterProvider
         in its place, before or after.
     :param meter_provider: None: the global one, which may be set later.
     :returns: a function that ends it.
+    :raises ConfigurationError: an argument is wrong.
     """
+    check_guard(guard)
+    if not isinstance(meter_provider, MeterProvider | None):
+        raise ConfigurationError(f"meter_provider must be a MeterProvider or None; got {shortened(meter_provider)}")
     provider = meter_provider or get_meter_provider()
     if provider not in _made:
         _made[provider] = _Instruments(provider.get_meter("meterguard", __version__))

@@ -7,10 +7,12 @@ import os
 from collections.abc import Callable, Iterable
 
 from ..default import Follower
+from ..errors import ConfigurationError
 from ..events import Event
 from ..extras import needed
 from ..guard import MeterGuard
-from ._readings import ACTIVE, BUCKETS, COUNTERS, DURATION, active, begun, named, reading
+from ..model import shortened
+from ._readings import ACTIVE, BUCKETS, COUNTERS, DURATION, active, begun, check_guard, named, reading
 
 with needed("prometheus_client", "prometheus", by="meterguard.telemetry.prometheus"):
     from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
@@ -39,8 +41,12 @@ def instrument(guard: MeterGuard | None = None, *, registry: CollectorRegistry) 
         in its place, before or after.
     :param registry: where the metrics are registered. Once in each registry: a second guard needs one of its own.
     :returns: a function that ends it, and takes the metrics off the registry.
+    :raises ConfigurationError: an argument is wrong.
     :raises ValueError: the registry has them already.
     """
+    check_guard(guard)
+    if not isinstance(registry, CollectorRegistry):
+        raise ConfigurationError(f"registry must be a CollectorRegistry; got {shortened(registry)}")
     metrics = _Metrics()
     collectors = metrics.collectors()
     for one in collectors:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .._gates import check
+
 V = TypeVar("V", bound=Callable[..., Any])
 
 _EXEMPT = "__meterguard_exempt__"
@@ -12,6 +14,7 @@ _EXEMPT = "__meterguard_exempt__"
 
 def entitlement_not_required(view: V) -> V:
     """Mark a view (function or class) that the entitlement of the whole site leaves alone."""
+    check("view", view, callable(view), "a view: a function or a class")
     setattr(view, _EXEMPT, True)
     return view
 

@@ -9,6 +9,7 @@ from django.test.utils import TestContextDecorator
 
 from ...testing import Control, override
 from .._django_guard import PermissionGuard
+from .._gates import check
 from .signals import forward
 
 __all__ = ("override_entitlements",)
@@ -44,6 +45,7 @@ class override_entitlements(TestContextDecorator):  # type: ignore[misc,unused-i
     :param entitlements: what the licence has, for names that are no Python names, such as
         ``{"AWS::Marketplace::Usage": True}``.
     :param options: arguments for the guard.
+    :raises ConfigurationError: an argument is no mapping.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class override_entitlements(TestContextDecorator):  # type: ignore[misc,unused-i
         options: Mapping[str, Any] | None = None,
         **named: Any,
     ) -> None:
+        for argument, value in {"entitlements": entitlements, "options": options}.items():
+            check(argument, value, value is None or isinstance(value, Mapping), "a mapping")
         super().__init__(attr_name="control")
         self._override = _Override(entitlements, options=options, **named)
 

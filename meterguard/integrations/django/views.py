@@ -12,9 +12,9 @@ from django.views import View
 from ...errors import EntitlementDenied, EntitlementUnavailable
 from ...gating.admission import Admission as Held
 from ...gating.gate import Gate
-from .._django import check_order, declared, installed
+from .._django import check_order, installed
 from .._django_guard import permission_denied
-from .._gates import LateGate
+from .._gates import LateGate, declared
 
 __all__ = ("EntitlementRequiredMixin",)
 

@@ -10,8 +10,8 @@ from rest_framework.views import APIView
 
 from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ...gating.admission import Admission as Held
-from .._django import check_order, declared, installed
-from .._gates import LateGate
+from .._django import check_order, installed
+from .._gates import LateGate, declared
 from .answers import as_api_exception
 
 

@@ -122,8 +122,7 @@ class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no ty
     def __init__(self) -> None:
         if self.entitlement is None:
             raise ConfigurationError(f"{type(self).__name__} is an EntitledTask, and has no entitlement=")
-        is_mode = isinstance(self.on_denied, str) and self.on_denied in _MODES
-        check("on_denied", self.on_denied, is_mode, f"one of {', '.join(_MODES)}")
+        check("on_denied", self.on_denied, self.on_denied in _MODES, f"one of {', '.join(_MODES)}")
         late = declared(self.entitlement, self.entitlement_options, "entitlement")
         self.run: Callable[..., Any] = self._licensed(late, self.run)
 

@@ -19,7 +19,7 @@ help:
 	@echo 'make test-bare      what of it needs no extra, with none installed; ON=3.13 does so on another Python of this machine'
 	@echo 'make lint           ruff, check and format'
 	@echo 'make types          mypy and pyright'
-	@echo 'make bench          measure it beside its peers and floors'
+	@echo 'make bench          measure it beside its peers and floors; a full run writes docs/reference/benchmarks.md'
 	@echo 'make docs           build the documentation into docs/_build/html'
 	@echo 'make release-check  build the wheel, install it in a fresh environment and run the program of the README there'
 	@echo 'make clean          remove .venv and everything built'
@@ -42,7 +42,7 @@ types: $(STAMP)-test
 	$(PY) -m pyright --pythonpath $(PY)
 
 bench: $(STAMP)-bench
-	$(PY) -m benchmarks $(ARGS)
+	$(PY) -m benchmarks --page $(ARGS)
 
 docs: $(STAMP)-docs
 	$(PY) -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html

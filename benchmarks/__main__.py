@@ -1,20 +1,20 @@
-"""``python -m benchmarks [hot async cold stampede expiry memory web emulator] [--quick] [--processes N]``."""
+"""``python -m benchmarks [hot async threads ...] [--quick] [--processes N] [--page]``."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 import os
-import platform
 import sys
 import time
 
-from . import fresh, table
-from .plan import Scale, Study
+from . import fresh, page, table
+from .plan import Found, Scale, Study
 
 STUDIES = {
     "hot": "hot",
     "async": "awaiting",
+    "threads": "threads",
     "cold": "cold",
     "stampede": "stampede",
     "expiry": "expiry",
@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("studies", nargs="*", metavar="|".join(STUDIES), help="which of them; default: all")
     parser.add_argument("--quick", action="store_true", help="a short run, whose numbers say little")
     parser.add_argument("--processes", type=int, help="fresh processes for each study")
+    parser.add_argument("--page", action="store_true", help="a full run writes what it found into the documentation")
     parser.add_argument("--child", choices=STUDIES, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     unknown = set(options.studies) - STUDIES.keys()
@@ -46,14 +47,20 @@ def main(arguments: list[str] | None = None) -> int:
     if options.child:
         fresh.report(study(options.child).measure(scale))
         return 0
-    return run(options.studies or list(STUDIES), scale, options.processes)
+    names = options.studies or list(STUDIES)
+    done = run(names, scale, options.processes)
+    if options.page and (options.quick or len(done) < len(STUDIES)):
+        print(f"{page.PAGE.name} is left as it was: only a full run writes it")
+    elif options.page:
+        page.write(done)
+    return len(names) - len(done)
 
 
-def run(names: list[str], scale: Scale, processes: int | None) -> int:
-    """Measure and print each study, then say how many goals are met. How many studies broke off."""
+def run(names: list[str], scale: Scale, processes: int | None) -> list[tuple[Study, Found, str]]:
+    """Measure and print each study, then say how many goals are met. Return the studies that did not break off."""
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
-    print(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, load {load}\n")
-    verdicts: list[bool] = []
+    print(f"{page.machine()}, load {load}\n")
+    done: list[tuple[Study, Found, str]] = []
     broken: list[str] = []
     for name in names:
         one = study(name)
@@ -67,9 +74,10 @@ def run(names: list[str], scale: Scale, processes: int | None) -> int:
             continue
         took = f"{count} fresh process{'es' * (count > 1)}, {time.monotonic() - began:.0f} s"
         table.show(one, found, took)
-        verdicts += table.met(one, found)
+        done.append((one, found, took))
+    verdicts = [met for one, found, _ in done for met in table.met(one, found)]
     print(f"{sum(verdicts)} of {len(verdicts)} goals met" + "".join(f", {name} broke off" for name in broken))
-    return len(broken)
+    return done
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 import wrapt
 
-from . import peers, rounds, stand_in
+from . import hot, peers, rounds, stand_in
 from .plan import Found, Goal, Row, Scale, Study
 
 NUMBER = 1500  # turns of a sample: about half a millisecond
@@ -63,6 +63,7 @@ def functions(gate: Callable[[Any], Any]) -> dict[str, AsyncFunction]:
     made: dict[str, AsyncFunction] = {
         "bare": work,
         "guard": gate(work),
+        "floor": hot.windowed(work),
         "closure": closed_over(work),
         "wrapt": empty(work),
     }
@@ -110,12 +111,12 @@ STUDY = Study(
             "guard",
             "guarded await",
             goals=(
-                Goal("A1", "x empty async @wrapt.decorator", "guard/wrapt", 0.34),
+                Goal("A1", "x the floor", "guard/floor", 1.06),
                 Goal("A1", "x empty async closure", "guard/closure", 1.15),
                 Goal("A1", "x cachebox hit", "guard/cachebox", 0.45),
-                Goal("A1", "x cashews hit", "guard/cashews", 0.005),
             ),
         ),
+        Row("floor", "floor: FunctionWrapper, enabled= a wall-clock window"),
         Row("closure", "async closure, empty"),
         Row("cachebox", "cachebox cached(TTLCache) hit"),
         Row("wrapt", "async @wrapt.decorator, empty"),

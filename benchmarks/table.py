@@ -28,11 +28,9 @@ def lines(study: Study, found: Found) -> Iterator[Line]:
     """A line for each row that was measured, and one more for each further goal of it."""
     for row in study.rows:
         value = found.figures.get(row.figure)
-        first = Line(row.says, "" if value is None else shown(value, row.unit), _ratio(study, row, found))
-        if value is None and not any(goal.figure in found.figures for goal in row.goals):
-            if row.goals:
-                yield first._replace(goal=row.goals[0].name, verdict="not measured")
+        if value is None and not row.goals:
             continue
+        first = Line(row.says, "" if value is None else shown(value, row.unit), _ratio(study, row, found))
         blank = Line("", "", "")
         judged = [_judged(goal, row, found) for goal in row.goals]
         yield first._replace(**judged[0]) if judged else first

@@ -6,7 +6,8 @@ import builtins
 
 import pytest
 
-from benchmarks import fresh, table
+from benchmarks import __main__ as main
+from benchmarks import fresh, page, table
 from benchmarks.__main__ import STUDIES, study
 from benchmarks.plan import Found, Goal, Row, Scale, Study
 
@@ -63,3 +64,31 @@ def test_without_rich_the_table_is_plain(monkeypatch, capsys):
     assert "MISSED by 50.0%" in printed
     assert "an absent peer" not in printed
     assert "not installed, so not measured: gone-peer" in printed
+
+
+def test_the_page_of_the_documentation_has_every_goal_of_today():
+    shown = page.PAGE.read_text("utf-8")
+    for name in STUDIES:
+        one = study(name)
+        now = [line for line in table.lines(one, Found()) if line.goal]
+        assert len(now) == len(one.goals)
+        assert [line for line in now if f"| {line.goal} | {line.limit.strip()} |" not in shown] == []
+
+
+def test_a_page_shows_what_was_found():
+    found = Found({"thing": 3.0, "floor": 1.0, "thing/floor": 1.5, "floor/floor": 1.0}, remarks=["Noisy."])
+    told = "\n".join(page.text([(EXAMPLE, found, "5 fresh processes, 9 s")]))
+    assert "| a thing | 3 ns | 1.5 | X1 | <= 2 x floor | 1.50 | met by 25.0% |" in told
+    assert "1 of 1 goals met" in told
+    assert "`example`: 5 fresh processes, 9 s." in told
+    assert "Noisy." in told
+
+
+def test_only_a_full_run_writes_the_page(monkeypatch, capsys):
+    written = []
+    monkeypatch.setattr(main, "run", lambda names, scale, processes: [(study("hot"), Found(), "")])
+    monkeypatch.setattr(page, "write", written.append)
+    assert main.main(["hot", "--page"]) == 0
+    assert main.main(["--quick", "--page"]) == len(STUDIES) - 1
+    assert written == []
+    assert "left as it was" in capsys.readouterr().out

@@ -7,21 +7,21 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from . import arguments
-from .core.exhaustion import is_exhausted, may_be_exhaustion
 from .core.requirements import Ask, entitlement, together
-from .decision import Decision
 from .errors import EntitlementDenied, EntitlementUnavailable
 from .gating.admission import Admission, Guard, refusal
 from .gating.declaration import NOT_GIVEN, Hold, OnUnknownName, Value, Wait, declare
 from .gating.gate import DegradingGate, Gate
+from .gating.loops import require_asyncio
 from .gating.questions import Seat
-from .lease import Lease
 from .runtime import forking
 from .runtime.window import Window
 from .units import Unit
 
 if TYPE_CHECKING:
+    from .decision import Decision
     from .events import Event
+    from .lease import Lease
     from .runtime.announcing import Announcer
     from .runtime.engine import Engine
 
@@ -205,6 +205,7 @@ class MeterGuard(Guard):
 
     async def aadmit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
         """:meth:`admit` without blocking the loop."""
+        require_asyncio()
         engine = self.engine
         entry = await _doors().awaiting(engine.seek(question, window, probing=probing))
         return Admission(engine, entry, single=question.single)
@@ -215,12 +216,17 @@ class MeterGuard(Guard):
         Asks ``GetLicenseUsage``, at most once in ``denial_ttl`` seconds; without a lease to know the licence by
         also ``ListReceivedLicenses`` or, with a beneficiary, ``ListLicenses``. False where IAM does not allow that.
         """
+        from .core.exhaustion import is_exhausted, may_be_exhaustion
+
         if not may_be_exhaustion(denied):
             return False
         return is_exhausted(denied, _doors().block(self.engine.survey_wait()))
 
     async def ais_exhausted(self, denied: EntitlementDenied) -> bool:
         """:meth:`is_exhausted` without blocking the loop."""
+        from .core.exhaustion import is_exhausted, may_be_exhaustion
+
+        require_asyncio()
         if not may_be_exhaustion(denied):
             return False
         return is_exhausted(denied, await _doors().pause(self.engine.survey_wait()))
@@ -270,6 +276,7 @@ class MeterGuard(Guard):
 
     async def aclose(self) -> None:
         """:meth:`close` without blocking the loop."""
+        require_asyncio()
         import asyncio
 
         await asyncio.to_thread(self.close)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
-from ..decision import Decision
 from ..errors import EntitlementDenied, EntitlementUnavailable
 from ..reasons import Reason
 
 if TYPE_CHECKING:
     from ..core.requirements import Ask
+    from ..decision import Decision
     from ..lease import Lease
     from ..runtime.engine import Admission as Entry
     from ..runtime.fleet import Wait
@@ -70,6 +70,8 @@ class Admission:
 
     def decision(self) -> Decision:
         """Return why the call was let through."""
+        from ..decision import Decision
+
         entry = self._admitted()
         fault = entry.fault
         detail = f"allowed: {entry.reason.value}" if fault is None else f"allowed without an answer: {fault}"
@@ -142,6 +144,8 @@ class Admission:
 
 def refusal(error: EntitlementDenied | EntitlementUnavailable) -> Decision:
     """Return why a call was not let through."""
+    from ..decision import Decision
+
     if isinstance(error, EntitlementUnavailable):
         return Decision(False, Reason.UNAVAILABLE, None, True, str(error))
     return Decision(False, error.reason, None, False, str(error))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
+from .decoy import decoy
+
 if TYPE_CHECKING:
     FunctionWrapper = wrapt.FunctionWrapper[..., Any]
 else:
@@ -41,7 +43,25 @@ class GuardedCallable(FunctionWrapper):
 
 
 class GuardedFunction(GuardedCallable):
-    """A guarded function. It binds as functions do, which is several times cheaper than wrapt's own binding."""
+    """A guarded function. It binds as functions do, which is several times cheaper than wrapt's own binding.
+
+    It says that it is a function, so there are tools that send it elsewhere as one, by its code: they get a decoy.
+    """
+
+    _self_code: types.CodeType | None
+
+    @property
+    def __code__(self) -> types.CodeType:
+        # frameworks look at its flags for each request
+        made: types.CodeType | None = getattr(self, "_self_code", None)
+        if made is None:
+            self._self_code = made = decoy(self.__wrapped__.__code__, self.__wrapped__.__qualname__)
+        return made
+
+    @__code__.setter
+    def __code__(self, code: types.CodeType) -> None:
+        self.__wrapped__.__code__ = code
+        self._self_code = None
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)

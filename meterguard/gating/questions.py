@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..core.requirements import Ask, Requirement, entitlement, shown, together
@@ -26,8 +25,7 @@ Seat = str | contextvars.ContextVar[Any] | Callable[..., Any] | None
 """What is one seat: the guard (None), a string, or what a variable or a callable says at the call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What a gate asks for, as declared and checked."""
 
     alternatives: tuple[tuple[Line, ...], ...]

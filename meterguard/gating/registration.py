@@ -74,4 +74,6 @@ def _instead(fn: Any) -> str:
         return "decorate the function that makes the coroutine, and call that"
     if isinstance(fn, property):
         return "put @property above the guard"
+    if isinstance(fn, functools.singledispatchmethod):
+        return "put the guard below @singledispatchmethod and each @method.register"
     return "decorate the function"

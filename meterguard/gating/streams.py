@@ -174,10 +174,12 @@ class GeneratorUnderLease(IteratorUnderLease):
     """A generator that Python did not make, such as a compiled one. An error ends it."""
 
     def __next__(self) -> Any:
-        return self._step(self.__wrapped__.__next__)
+        return self.send(None)
 
     def send(self, value: Any) -> Any:
         """Resume with a value."""
+        if self._self_held.is_over:
+            raise StopIteration
         return self._step(self.__wrapped__.send, value)
 
     def throw(self, *raised: Any) -> Any:

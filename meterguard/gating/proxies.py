@@ -48,14 +48,13 @@ class GuardedFunction(GuardedCallable):
     It says that it is a function, so there are tools that send it elsewhere as one, by its code: they get a decoy.
     """
 
-    _self_code: types.CodeType | None
-
     @property
     def __code__(self) -> types.CodeType:
         # frameworks look at its flags for each request
         made: types.CodeType | None = getattr(self, "_self_code", None)
         if made is None:
-            self._self_code = made = decoy(self.__wrapped__.__code__, self.__wrapped__.__qualname__)
+            made = decoy(self.__wrapped__.__code__, self.__wrapped__.__qualname__)
+            self._self_code: types.CodeType | None = made
         return made
 
     @__code__.setter

@@ -82,7 +82,7 @@ def guarded(request, fn):
 
 NAMES = [
     *("__name__", "__qualname__", "__module__", "__doc__", "__annotations__", "__defaults__", "__kwdefaults__"),
-    *("__code__", "__globals__", "__closure__", "__dict__", "__class__"),
+    *("__globals__", "__closure__", "__dict__", "__class__"),  # and __code__, but for what it runs: test_sent_elsewhere
 ]
 QUESTIONS = [
     *(inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction, inspect.isfunction),

@@ -1,4 +1,4 @@
-"""An answer, and the reason for it."""
+"""The answer to an entitlement check, with its reason."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a call would be let through, and why."""
+    """The answer to an entitlement check, with its reason. It is true when the call is allowed."""
 
     allowed: bool
-    """The answer."""
+    """True when a call would be let through."""
     reason: Reason
-    """Why."""
+    """The reason for it."""
     lease: Lease | None = None
     """The lease behind a yes; None for a no. After a probe of counted units it has been returned."""
     is_fallback: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from .errors import ConfigurationError
 from .gating.registration import is_bypassed
@@ -50,7 +50,7 @@ def examine(guard: MeterGuard, *, offline: bool = False, usage: bool = False) ->
         yield _usage(service)
 
 
-def guards(registered: Iterable[tuple[str, Any]]) -> Finding:
+def guards(registered: Iterable[tuple[str, object]]) -> Finding:
     """Check that what an application has registered is run with the guards that stand around it."""
     routes = list(registered)
     bypassed = [name for name, function in routes if is_bypassed(function)]

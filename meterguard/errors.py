@@ -1,4 +1,4 @@
-"""What meterguard raises.
+"""Exceptions that meterguard raises.
 
 ::
 
@@ -10,8 +10,8 @@
         UntrustedLease                an answer that cannot be believed
       EntitlementUnavailable          unknown: the service could not be asked
 
-Denied and unavailable are siblings on purpose: who catches a no must not catch an outage with it.
-Every argument goes to ``args`` by position, which is what lets these survive pickle, ``copy`` and
+Denied and unavailable are siblings on purpose: code that catches a no must not catch an outage with it.
+Every argument goes to ``args`` by position, so that these exceptions survive pickle, ``copy`` and
 task queues that rebuild exceptions from ``args``.
 """
 
@@ -24,7 +24,7 @@ from .reasons import Reason
 
 
 class MeterGuardError(Exception):
-    """The root of everything meterguard raises."""
+    """The root of all exceptions of meterguard."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
@@ -48,8 +48,8 @@ class MissingExtra(ConfigurationError, ImportError):
 class EntitlementDenied(MeterGuardError):
     """The service said no.
 
-    ``reason`` says which no; ``missing`` are the entitlements that were not covered, as far as the
-    service lets one know; ``code`` and ``request_id`` are the service's; ``retry_after`` is in
+    ``reason`` is the kind of denial; ``missing`` are the entitlements that were not covered, as far as the
+    service tells; ``code`` and ``request_id`` come from the service; ``retry_after`` is in
     seconds, None when asking again soon would not help.
     """
 
@@ -91,7 +91,7 @@ class UntrustedLease(EntitlementDenied):
 class EntitlementUnavailable(MeterGuardError):
     """The service could not be asked: neither a yes nor a no.
 
-    ``retry_after`` is in seconds: the service's own wish, else a guess.
+    ``retry_after`` is in seconds: as the service wishes, else an estimate.
     """
 
     def __init__(

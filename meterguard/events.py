@@ -1,4 +1,4 @@
-"""What happened, as frozen records for subscribers. None of them carries a token, ARN or fingerprint."""
+"""Events for subscribers, as frozen records. None of them carries a token, ARN or fingerprint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Event:
     """Something that happened to a requirement."""
 
     entitlements: tuple[Entitlement, ...]
-    """The requirement it happened to."""
+    """The requirement that it concerns."""
 
     def __str__(self) -> str:
         what = " and ".join(str(one) for one in self.entitlements)
@@ -47,12 +47,12 @@ class LeaseRenewed(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeaseCheckedIn(Event):
-    """A lease was given back."""
+    """A lease was checked in."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckInFailed(Event):
-    """A lease could not be given back; it lapses by its own expiry."""
+    """A lease could not be checked in; it lapses by its own expiry."""
 
     code: str | None
 
@@ -77,7 +77,7 @@ class EntitlementRefused(Event):
     code: str | None
     request_id: str | None
     duration: float
-    """Seconds it took, retries included."""
+    """Seconds that it took, retries included."""
     renewing: bool
     """True when it was a renewal, False when it was a checkout."""
 
@@ -89,7 +89,7 @@ class ServiceUnavailable(Event):
     code: str | None
     request_id: str | None
     duration: float
-    """Seconds it took, retries included."""
+    """Seconds that it took, retries included."""
     renewing: bool
     """True when it was a renewal, False when it was a checkout."""
 

@@ -10,7 +10,7 @@ from .errors import MissingExtra
 
 @contextmanager
 def needed(package: str, extra: str, *, by: str) -> Iterator[None]:
-    """Say which extra brings a package that is missing. What is missing inside that package is not ours to explain."""
+    """Raise MissingExtra, which names the extra, for a missing package. A module missing inside it raises as it is."""
     try:
         yield
     except ModuleNotFoundError as missing:

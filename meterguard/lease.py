@@ -1,4 +1,4 @@
-"""What is held. Apart from what is asked for, since nothing here is needed before the first call."""
+"""Leases. Apart from entitlements, because nothing here is needed before the first call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .model import Entitlement
 
 @dataclass(frozen=True, slots=True)
 class LeaseFacts:
-    """What the service said of one checkout. The secrets are kept out of the repr."""
+    """The service's statements about one checkout. The repr shows no secret."""
 
     entitlements: tuple[Entitlement, ...]
     license_arn: str | None = field(default=None, repr=False)
@@ -39,12 +39,12 @@ class Lease:
 
     @property
     def entitlements(self) -> tuple[Entitlement, ...]:
-        """What it covers, as asked for."""
+        """The entitlements that it covers, as they were asked for."""
         return self._facts.entitlements
 
     @property
     def is_live(self) -> bool:
-        """Whether it covers its entitlements now, and was not ended by either clock, returned or lost."""
+        """True while it covers its entitlements: no clock has ended it, and it was neither returned nor lost."""
         return self._remaining() > 0
 
     @property
@@ -54,17 +54,17 @@ class Lease:
 
     @property
     def issued_at(self) -> datetime | None:
-        """When the service issued it (aware, UTC); None for a lease that was never checked out."""
+        """The time at which the service issued it (aware, UTC); None for a lease that was never checked out."""
         return self._facts.issued_at
 
     @property
     def expires_at(self) -> datetime | None:
-        """When it ends by the service's clock (aware, UTC). Not the end of the contract."""
+        """The time at which it ends by the service's clock (aware, UTC). Not the end of the contract."""
         return self._facts.expires_at
 
     @property
     def expires_in(self) -> float:
-        """Seconds it still lives by the local clocks; 0.0 once it has ended."""
+        """Seconds for which it still lives by the local clocks; 0.0 once it has ended."""
         return max(0.0, self._remaining())
 
     @property

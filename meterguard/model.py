@@ -1,10 +1,13 @@
-"""What is asked for."""
+"""Entitlements."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .units import Unit
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 MAX_VALUE = 2**63 - 1  # the service's Long
 
@@ -25,7 +28,7 @@ class Entitlement:
     unit: Unit
     _hash: int
 
-    def __init__(self, name: str, value: Any = None, unit: Unit | str | None = None) -> None:
+    def __init__(self, name: str, value: int | str | Decimal | None = None, unit: Unit | str | None = None) -> None:
         """Check and normalise; ``ValueError`` names the argument that is wrong."""
         put = object.__setattr__
         put(self, "name", _checked_name(name))
@@ -65,7 +68,7 @@ class Entitlement:
 
 
 def shortened(value: object) -> str:
-    """What was given, for an error text."""
+    """Return the repr of a value, short enough for an error text."""
     if isinstance(value, int) and value.bit_length() > 256:  # Python refuses to write out very long ones
         return f"a number of {value.bit_length()} bits"
     text = repr(value)

@@ -1,4 +1,4 @@
-"""What the runtime needs from outside: a licence service and clocks."""
+"""Ports of the runtime: licence service, clock and stores, and the records that pass through them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Clock(Protocol):
 
 
 class FaultKind(Enum):
-    """What a failed request amounts to, whatever its code."""
+    """The meaning of a failed request, whatever its code."""
 
     DENIED = "denied"
     """The service said no."""
@@ -110,7 +110,7 @@ class ExtendAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How much of one entitlement is in use, by all of its users."""
+    """The units of one entitlement that are in use, by all of its users."""
 
     name: str
     unit: Unit
@@ -121,7 +121,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class LicenseCount:
-    """How many licences this account has of a product."""
+    """The number of licences that this account has of a product."""
 
     of_product: int
     usable: int
@@ -129,13 +129,13 @@ class LicenseCount:
 
 
 class LicenseService(Protocol):
-    """The service, one attempt a call: no retries, no memory. Every failure is a ServiceFault.
+    """The licence service, with one attempt a call and no memory. Every failure is a ServiceFault.
 
     ``parting`` asks for time-outs short enough for a process that is leaving: a second in all.
     """
 
     def connect(self) -> None:
-        """Make what the first request needs (imports, client). Idempotent."""
+        """Import and make the client, which the first request needs. Idempotent."""
         ...
 
     def check_out(
@@ -149,7 +149,7 @@ class LicenseService(Protocol):
         ...
 
     def check_in(self, token: str, *, parting: bool = False) -> None:
-        """Give the lease back."""
+        """Return the lease."""
         ...
 
     def usage(self, license_arn: str | None) -> tuple[Usage, ...]:

@@ -1,4 +1,4 @@
-"""Why an answer is what it is, and what counts when there is none."""
+"""Reasons for an answer, and policies for when there is none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a call was allowed or not."""
+    """The reason why a call was allowed or not."""
 
     CHECKED_OUT = "checked_out"
     CACHED = "cached"
@@ -22,7 +22,7 @@ class Reason(StrEnum):
 
     @property
     def openfeature(self) -> str:
-        """The OpenFeature reason that it amounts to, for flag systems."""
+        """The reason of OpenFeature that stands for it, for flag systems."""
         return _OPENFEATURE.get(self, "STATIC")
 
 
@@ -38,7 +38,7 @@ _OPENFEATURE = {
 
 
 class OnUnknown(StrEnum):
-    """What an unknown counts as."""
+    """The policy for an unknown: the service could not be asked."""
 
     GRACE = "grace"
     DENY = "deny"

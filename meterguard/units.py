@@ -1,10 +1,10 @@
-"""The units License Manager counts in."""
+"""The units in which License Manager counts."""
 
 from enum import StrEnum
 
 
 class Unit(StrEnum):
-    """What an entitlement is counted in.
+    """The unit in which an entitlement is counted.
 
     The 27 values are the service's own (botocore model ``license-manager/2018-08-01``, shape
     ``EntitlementDataUnit``). ``Unit.NONE`` is a feature: held or not held, never counted. Wherever

@@ -1,4 +1,4 @@
-"""What boto3 raises when there is no answer to speak of: by class name, so that no boto3 is imported here."""
+"""The meaning of boto3's exceptions without an answer, by class name, so that no boto3 is imported here."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]{0,60}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """What an exception without an answer amounts to."""
+    """The meaning of an exception without an answer."""
 
     kind: FaultKind
     detail: str
     may_have_acted: bool = False
     is_text_safe: bool = False
-    """Whether botocore made the text from settings alone, so that it may be shown."""
+    """True when botocore made the text from settings alone, so that it may be shown."""
 
 
 _UNKNOWN = Breakdown(FaultKind.UNKNOWN, "boto3 failed in a way that meterguard does not know", may_have_acted=True)
@@ -111,13 +111,13 @@ OF_CREDENTIALS = frozenset(name for name, row in BREAKDOWNS.items() if row.kind 
 
 
 def ancestors(exc: BaseException) -> list[str]:
-    """The names of an exception's classes that boto3 defines, the nearest first."""
+    """Return the names of an exception's classes that boto3 defines, the nearest first."""
     kinds = type(exc).__mro__
     return [kind.__name__ for kind in kinds if kind.__module__.startswith(("botocore.", "boto3."))]
 
 
 def of_botocore(exc: BaseException) -> ServiceFault | None:
-    """The fault that an exception of boto3 amounts to; None for what is not boto3's."""
+    """Return the fault for an exception of boto3; None when it is not boto3's."""
     names = ancestors(exc)
     row = next((BREAKDOWNS[name] for name in names if name in BREAKDOWNS), None)
     if row is None:
@@ -127,7 +127,7 @@ def of_botocore(exc: BaseException) -> ServiceFault | None:
 
 
 def _more(exc: BaseException, row: Breakdown) -> str:
-    """What can be added to a row's words without giving anything away."""
+    """Return what can be added to a row's text without giving a secret away."""
     if row.is_text_safe:
         return f" ({_without_secrets(str(exc))})"
     if _is_untrusted_certificate(exc):
@@ -145,7 +145,7 @@ def _without_secrets(text: str) -> str:
 
 
 def _is_untrusted_certificate(exc: BaseException) -> bool:
-    """Whether the handshake failed on the certificate, after which nothing is sent."""
+    """Return True when the handshake failed on the certificate, after which nothing is sent."""
     given = getattr(exc, "kwargs", None)
     seen: object = given.get("error") if isinstance(given, dict) else None
     for _ in range(5):

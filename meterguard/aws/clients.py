@@ -6,12 +6,14 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..ports import FaultKind, ServiceFault
 from . import regions
+from .boto_types import Client, Session
 from .botocore_errors import ancestors
 from .error_codes import is_about_credentials, translate
 from .outcome import Failure, attempt
@@ -27,15 +29,15 @@ class ImportLock:
         self.renew()
 
     def renew(self) -> None:
-        """In a forked child, before it starts a thread: be free, whoever held it in the parent."""
+        """Free the lock, in a forked child that has no thread yet, whoever held it in the parent."""
         self._lock = threading.RLock()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take it; False when that took too long."""
+        """Take the lock; return False when that took too long."""
         return self._lock.acquire(blocking, timeout)
 
     def release(self) -> None:
-        """Let go of it."""
+        """Release the lock."""
         self._lock.release()
 
     def __enter__(self) -> bool:
@@ -74,30 +76,23 @@ class Clients:
         self._drop()
 
     def _drop(self) -> None:
-        self._session: Any = None
-        self._client: Any = None
-        self._parting: Any = None
+        self._session: Session | None = None
+        self._client: Client | None = None
+        self._parting: Client | None = None
 
     @property
     def is_own(self) -> bool:
         """True when the client is made here, and not handed in by the user."""
         return self._settings.client is None
 
-    def client(self, *, parting: bool = False) -> Any:
+    def client(self, *, parting: bool = False) -> Client:
         """Return the client to use now."""
-        if not self.is_own:
-            return self._handed_in()
+        if self._settings.client is not None:
+            return _usable(self._settings.client)
         made = self._parting if parting else self._client
         return self._make(parting) if made is None else made
 
-    def _handed_in(self) -> Any:
-        client = self._settings.client
-        if _inherited and _is_botos(client) and client in _inherited:
-            _inherited.discard(client)
-            client.close()  # closes what is idle; used again, it connects anew
-        return client
-
-    def _make(self, parting: bool) -> Any:
+    def _make(self, parting: bool) -> Client:
         with self._making():
             made = self._parting if parting else self._client
             if made is not None:
@@ -140,29 +135,29 @@ class Clients:
             )
         return str(region)
 
-    def _any_session(self) -> Any:
+    def _any_session(self) -> Session:
         if self._session is None:
             self._session = self._settings.session or _boto().new_session()
         return self._session
 
-    def _in(self, region: str, parting: bool) -> Any:
+    def _in(self, region: str, parting: bool) -> Client:
         boto, url = _boto(), self._settings.endpoint_url
         waits = PARTING if parting else time_outs(self._settings.timeout)
-        client = _configured(lambda: boto.new_client(self._any_session(), region, url, *waits))
+        client: Client = _configured(lambda: boto.new_client(self._any_session(), region, url, waits))
         if self._settings.loopback_only:
             _check_address(urlsplit(client.meta.endpoint_url).hostname or "")
         return client
 
     # -- other Regions ---------------------------------------------------------------------------
 
-    def elsewhere(self, client: Any, named: str | None) -> str | None:
+    def elsewhere(self, client: Client, named: str | None) -> str | None:
         """Return the Region to follow a redirect to; None when this one must not be followed."""
         if named is None or not self._is_at_home(client):
             return None
         with self._making():
             return named if _boto().is_sibling(self._any_session(), client.meta.region_name, named) else None
 
-    def client_in(self, region: str) -> Any:
+    def client_in(self, region: str) -> Client:
         """Make a client for another Region. It is not kept."""
         with self._making():
             return self._in(region, parting=False)
@@ -174,15 +169,15 @@ class Clients:
                 self._moved_to = self._region = region
                 self._client = self._parting = None
 
-    def is_lost(self, client: Any) -> bool:
-        """True for a client of a Region that boto3 does not know, whose host may well not exist."""
+    def is_lost(self, client: Client) -> bool:
+        """Return True for a client of a Region that boto3 does not know, whose host may well not exist."""
         if not self._is_at_home(client):
             return False
         with self._making():
             return not _boto().is_known(self._any_session(), client.meta.region_name)
 
-    def _is_at_home(self, client: Any) -> bool:
-        """True for a client of ours that talks to AWS's own host, and not to an endpoint that somebody set."""
+    def _is_at_home(self, client: Client) -> bool:
+        """Return True for a client of ours that talks to AWS's own host, and not to an endpoint that somebody set."""
         if not self.is_own or self._settings.endpoint_url is not None:
             return False
         with self._making():
@@ -202,7 +197,7 @@ class Clients:
                 self._drop()
 
     def reset(self) -> None:
-        """In a forked child: forget what was the parent's. Does no I/O and waits for nothing."""
+        """Forget the parent's clients, in a forked child. Does no I/O and waits for nothing."""
         boto_import_lock.renew()
         _session_locks.clear()
         if _is_botos(self._settings.client):
@@ -210,10 +205,18 @@ class Clients:
         self._start_over()
 
 
-def _boto() -> Any:
+def _boto() -> ModuleType:
     with boto_import_lock:
         from . import boto
     return boto
+
+
+def _usable(client: Client) -> Client:
+    """Return a client that was handed in, without the connections that it had before a fork."""
+    if _inherited and _is_botos(client) and client in _inherited:
+        _inherited.discard(client)
+        client.close()  # closes what is idle; used again, it connects anew
+    return client
 
 
 def _lock_of(session: Any) -> threading.RLock:
@@ -247,7 +250,7 @@ def _told(trouble: Exception) -> ConfigurationError | ServiceFault:
     return ConfigurationError(fault.detail) if fault.kind is FaultKind.INVALID else fault
 
 
-def _is_botos(client: Any) -> bool:
-    """True for a real client of boto3, which nobody has to import to find out."""
+def _is_botos(client: object) -> bool:
+    """Return True for a real client of boto3, without importing it."""
     botocore = sys.modules.get("botocore.client")
     return botocore is not None and isinstance(client, botocore.BaseClient)

@@ -1,10 +1,9 @@
-"""The error table: what the service answers, and what it means."""
+"""The table of error codes that AWS answers with, and their meaning."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
 
 from ..ports import FaultKind, ServiceFault
 from . import metadata, regions
@@ -92,11 +91,11 @@ KINDS: Mapping[str, FaultKind] = {
     regions.REDIRECT: FaultKind.UNREACHABLE,
     **dict.fromkeys(_INVALID, FaultKind.INVALID),
 }
-"""What each error code means."""
+"""The meaning of each error code."""
 
 _OF_CREDENTIALS = frozenset({*_EXPIRED, *_UNRECOGNISED})
 _READERS = frozenset({"botocore.client", "botocore.endpoint", "botocore.errorfactory", "botocore.model"})
-"""Where boto3 stumbles over an answer that is JSON, but not of the shape that it expects there."""
+"""Modules of boto3 that fail on an answer that is JSON, but not of the expected shape."""
 
 _CREDENTIAL_MODULES = frozenset({"botocore.credentials", "botocore.tokens"})
 _OF_TIME = ("signature expired", "signature not yet current")
@@ -111,13 +110,13 @@ _CREDENTIAL_CALLS = frozenset(
         "GetSessionToken",
     }
 )
-"""What boto3 may have to ask, of other services, before it can sign a request of ours."""
+"""Operations of other services that boto3 may have to call before it can sign a request of ours."""
 
 
 def translate(exc: Exception, operation: str) -> ServiceFault:
-    """The fault that an exception of a request amounts to.
+    """Return the fault for an exception of a request.
 
-    What comes of a mistake in somebody's code is raised again as it is.
+    An exception that comes of a mistake in somebody's code is raised again as it is.
     """
     answer = answer_of(exc)
     if answer is not None:
@@ -139,14 +138,14 @@ def translate(exc: Exception, operation: str) -> ServiceFault:
     raise exc
 
 
-def answer_of(exc: BaseException) -> Mapping[Any, Any] | None:
-    """The error answer that an exception carries, None when it carries none."""
+def answer_of(exc: BaseException) -> Mapping[object, object] | None:
+    """Return the error answer that an exception carries; None when it carries none."""
     answer = getattr(exc, "response", None)
     return answer if isinstance(answer, Mapping) else None
 
 
 def is_about_credentials(exc: BaseException) -> bool:
-    """Whether other credentials might do better: they rotate, and boto3 reads most of them only once."""
+    """Return True when other credentials might do better: they rotate, and boto3 reads most of them only once."""
     return (
         getattr(exc, "operation_name", None) in _CREDENTIAL_CALLS
         or metadata.error_code(answer_of(exc)) in _OF_CREDENTIALS
@@ -155,7 +154,7 @@ def is_about_credentials(exc: BaseException) -> bool:
     )
 
 
-def _answered(answer: Mapping[Any, Any], operation: str) -> ServiceFault:
+def _answered(answer: Mapping[object, object], operation: str) -> ServiceFault:
     kind, code = _kind(answer), metadata.error_code(answer)
     status = metadata.status(answer)
     return ServiceFault(
@@ -170,12 +169,12 @@ def _answered(answer: Mapping[Any, Any], operation: str) -> ServiceFault:
     )
 
 
-def _kind(answer: Mapping[Any, Any]) -> FaultKind:
+def _kind(answer: Mapping[object, object]) -> FaultKind:
     code, status = metadata.error_code(answer), metadata.status(answer)
     if code is not None and code in KINDS:
         return KINDS[code]
     if code is None:
-        # A page that a proxy or a portal made is no answer of the service's, whatever its status.
+        # A page that a proxy or a portal made is no answer of the service, whatever its status.
         refused = status in (401, 403) and metadata.request_id(answer) is not None
         return FaultKind.REFUSED if refused else FaultKind.UNKNOWN
     if not 400 <= status < 500 or status in (408, 429) or any(word in code for word in _BUSY_WORDS):
@@ -184,7 +183,7 @@ def _kind(answer: Mapping[Any, Any]) -> FaultKind:
     return FaultKind.REFUSED if status in (401, 403) else FaultKind.INVALID
 
 
-def _words(kind: FaultKind, answer: Mapping[Any, Any], operation: str) -> str:
+def _words(kind: FaultKind, answer: Mapping[object, object], operation: str) -> str:
     code, status = metadata.error_code(answer), metadata.status(answer)
     said = f"{code or 'no error code'}, HTTP {status}" if status else f"{code or 'no error code'}"
     if kind is FaultKind.REFUSED:
@@ -200,7 +199,7 @@ def _words(kind: FaultKind, answer: Mapping[Any, Any], operation: str) -> str:
     return f"{operation} was answered with {said}"
 
 
-def _refusal(code: str | None, answer: Mapping[Any, Any], operation: str) -> str:
+def _refusal(code: str | None, answer: Mapping[object, object], operation: str) -> str:
     if code in _EXPIRED:
         return "the AWS credentials have expired; renew them where they come from"
     if code in _UNRECOGNISED:
@@ -217,8 +216,8 @@ def _refusal(code: str | None, answer: Mapping[Any, Any], operation: str) -> str
     )
 
 
-def _is_skewed(answer: Mapping[Any, Any]) -> bool:
-    """Whether the text, which is looked at and never shown, speaks of time rather than of the key."""
+def _is_skewed(answer: Mapping[object, object]) -> bool:
+    """Return True when the text of the answer, which is never shown, speaks of time rather than of the key."""
     message = metadata.mapping(answer.get("Error")).get("Message")
     return isinstance(message, str) and message.lower().startswith(_OF_TIME)
 
@@ -229,8 +228,8 @@ def _mistake(code: str | None) -> str:
     return "check product_sku, key_fingerprint and beneficiary, and the entitlements' names, values and units"
 
 
-def _not_signed(answer: Mapping[Any, Any], asked: object) -> ServiceFault:
-    """The fault of a request that was never sent, because another service gave no credentials for it."""
+def _not_signed(answer: Mapping[object, object], asked: object) -> ServiceFault:
+    """Return the fault of a request that was never sent, because another service gave no credentials for it."""
     code = metadata.error_code(answer)
     busy = _kind(answer) is FaultKind.UNKNOWN
     return ServiceFault(
@@ -243,7 +242,7 @@ def _not_signed(answer: Mapping[Any, Any], asked: object) -> ServiceFault:
 
 
 def _modules(trace: TracebackType | None) -> list[str]:
-    """The modules that an exception came through, the one that raised it last."""
+    """Return the modules that an exception came through; the last one raised it."""
     names = []
     while trace is not None:
         names.append(str(trace.tb_frame.f_globals.get("__name__")))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from .times import parse_http_date
 
@@ -14,7 +13,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_=+/-]{1,128}", re.ASCII)
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
 
-def mapping(value: object) -> Mapping[Any, Any]:
+def mapping(value: object) -> Mapping[object, object]:
     """Return the value if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
@@ -65,5 +64,5 @@ def retry_after(answer: object) -> float | None:
     return None if until is None or now is None else max(0.0, (until - now).total_seconds())
 
 
-def _metadata(answer: object) -> Mapping[Any, Any]:
+def _metadata(answer: object) -> Mapping[object, object]:
     return mapping(mapping(answer).get("ResponseMetadata"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from ..secret import Secret
 
@@ -35,7 +35,7 @@ def attempt(call: Callable[[], Made]) -> Answer[Made] | Failure:
         return Failure(exc)
 
 
-def hidden(value: Any, depth: int = 0) -> Any:
+def hidden(value: object, depth: int = 0) -> object:
     """Return a copy of an answer in which every text is a :class:`Secret`."""
     if depth > _DEEPEST:
         return None

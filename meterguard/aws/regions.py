@@ -1,4 +1,4 @@
-"""Region names: what was configured, and what a redirect names."""
+"""Region names, from the environment and from redirects."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ REDIRECT = "RedirectException"
 
 
 def from_environment() -> str | None:
-    """``AWS_REGION``, which Lambda, ECS and the other SDKs set, and which boto3 alone does not read."""
+    """Return ``AWS_REGION``, which Lambda, ECS and the other SDKs set, and which boto3 alone does not read."""
     return os.environ.get("AWS_REGION", "").strip() or None
 
 
 def is_redirect(answer: object) -> bool:
-    """Whether an error answer sends us to another Region."""
+    """Return True when an error answer sends us to another Region."""
     return error_code(answer) == REDIRECT
 
 
 def named_by(answer: object) -> str | None:
-    """The Region that a redirect names, in the body or in the header."""
+    """Return the Region that a redirect names, in the body or in the header."""
     return region_in(mapping(answer).get("Location")) or region_in(header(answer, "location"))
 
 
 def region_in(location: object) -> str | None:
-    """The one Region in a Region's name, host name or URL. The rest of it is of no interest."""
+    """Return the Region in a Region's name, host name or URL; None where there is not exactly one."""
     if not isinstance(location, str) or len(location) > _LONGEST:
         return None
     try:
@@ -43,7 +43,7 @@ def region_in(location: object) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine itself, without asking anybody."""
+    """Return True when a host name stands for this machine itself; nothing is looked up."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

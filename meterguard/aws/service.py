@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ..errors import ConfigurationError
 from ..model import Entitlement
 from ..ports import CheckoutAnswer, ExtendAnswer, FaultKind, LicenseCount, ServiceFault, Usage
 from ..secret import Secret
 from . import regions, usage, wire
+from .boto_types import Client, Session
 from .botocore_errors import NEVER_CONNECTED, ancestors
 from .clients import Clients, boto_import_lock
 from .error_codes import answer_of, is_about_credentials, translate
@@ -33,7 +34,7 @@ USAGE_OPERATIONS: Mapping[str, str] = {
 """The operations that tell what is in use, which IAM may well refuse."""
 
 _METHODS = {**GATE_OPERATIONS, **USAGE_OPERATIONS}
-_Outcome: TypeAlias = Answer[Any] | Failure
+_Outcome: TypeAlias = Answer[object] | Failure
 
 
 class LicenseManager:
@@ -54,13 +55,13 @@ class LicenseManager:
         node_id: str | None = None,
         region_name: str | None = None,
         endpoint_url: str | None = None,
-        session: Any = None,
-        client: Any = None,
+        session: Session | None = None,
+        client: Client | None = None,
         timeout: float = 10.0,
         loopback_only: bool = False,
     ) -> None:
-        self._identity = wire.Identity(product_sku, hidden(key_fingerprint), hidden(beneficiary), node_id)
-        self._clients = Clients(Settings(region_name, hidden(endpoint_url), session, client, timeout, loopback_only))
+        self._identity = wire.Identity(product_sku, Secret(key_fingerprint), _secret(beneficiary), node_id)
+        self._clients = Clients(Settings(region_name, _secret(endpoint_url), session, client, timeout, loopback_only))
 
     def __repr__(self) -> str:
         region = self._clients.region or "not known yet"
@@ -84,13 +85,13 @@ class LicenseManager:
         return wire.parse_extend(self._ask("ExtendLicenseConsumption", wire.extend_request(token)))
 
     def check_in(self, token: str, *, parting: bool = False) -> None:
-        """Give the lease back; ``parting`` asks for time-outs short enough for a process that is leaving."""
+        """Return the lease; ``parting`` asks for time-outs short enough for a process that is leaving."""
         token = Secret(token)
         self._ask("CheckInLicense", wire.check_in_request(self._identity, token), parting=parting)
 
     def usage(self, license_arn: str | None) -> tuple[Usage, ...]:
         """Return what is in use of this licence, or of the one that a checkout would be from."""
-        license_arn = hidden(license_arn)
+        license_arn = _secret(license_arn)
         return usage.usage(self._ask, self._identity, license_arn)
 
     def licenses(self) -> LicenseCount:
@@ -98,12 +99,12 @@ class LicenseManager:
         return usage.licenses(self._ask, self._identity)
 
     def reset(self) -> None:
-        """In a forked child: forget the parent's clients. Does no I/O and waits for nothing."""
+        """Forget the parent's clients, in a forked child. Does no I/O and waits for nothing."""
         self._clients.reset()
 
     forget = reset  # as the runtime's fork hook calls it
 
-    def _ask(self, operation: str, request: Mapping[str, Any], *, parting: bool = False) -> Any:
+    def _ask(self, operation: str, request: wire.Parameters, *, parting: bool = False) -> object:
         """Return the answer to one request; to a second one only where the first was sent to another Region."""
         client = self._clients.client(parting=parting)
         outcome = _send(client, operation, request)
@@ -115,7 +116,7 @@ class LicenseManager:
             raise self._fault(client, outcome, operation)
         return outcome.made
 
-    def _follow(self, client: Any, redirect: Failure, operation: str, request: Mapping[str, Any]) -> _Outcome:
+    def _follow(self, client: Client, redirect: Failure, operation: str, request: wire.Parameters) -> _Outcome:
         """Send the request once more, and never to a host that an answer names: only to a Region that boto3 knows."""
         region = self._clients.elsewhere(client, regions.named_by(answer_of(redirect.trouble)))
         if region is None:
@@ -125,7 +126,7 @@ class LicenseManager:
             self._clients.move_to(region)
         return outcome
 
-    def _fault(self, client: Any, failed: Failure, operation: str) -> ServiceFault:
+    def _fault(self, client: Client, failed: Failure, operation: str) -> ServiceFault:
         if _never_connected(failed.trouble) and self._clients.is_lost(client):
             return ServiceFault(
                 FaultKind.UNREACHABLE,
@@ -138,7 +139,7 @@ class LicenseManager:
         return translate(failed.trouble, operation)
 
 
-def _send(client: Any, operation: str, request: Mapping[str, Any]) -> _Outcome:
+def _send(client: Client, operation: str, request: wire.Parameters) -> _Outcome:
     name = _METHODS[operation]
     method = getattr(client, name, None)
     if not callable(method):
@@ -146,6 +147,10 @@ def _send(client: Any, operation: str, request: Mapping[str, Any]) -> _Outcome:
             f"client must be a License Manager client, such as boto3.client('license-manager'): it has no {name}"
         )
     return attempt(lambda: hidden(method(**request)))
+
+
+def _secret(text: str | None) -> str | None:
+    return Secret(text) if isinstance(text, str) else text
 
 
 def _never_connected(trouble: Exception) -> bool:

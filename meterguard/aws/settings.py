@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
+from .boto_types import Client, Session
 
 
 class TimeOuts(NamedTuple):
@@ -35,8 +36,8 @@ class Settings:
 
     region_name: str | None = None
     endpoint_url: str | None = field(default=None, repr=False)
-    session: Any = field(default=None, repr=False)
-    client: Any = field(default=None, repr=False)
+    session: Session | None = field(default=None, repr=False)
+    client: Client | None = field(default=None, repr=False)
     timeout: float = 10.0
     loopback_only: bool = False
 
@@ -52,7 +53,7 @@ def check(settings: Settings) -> None:
         raise ConfigurationError("endpoint_url must be a URL such as https://host:port")
 
 
-def _is_session(session: Any) -> bool:
+def _is_session(session: object) -> bool:
     # the boto3 module has a client() too, and none of the rest
     return all(callable(getattr(session, name, None)) for name in ("client", "get_credentials"))
 

@@ -1,4 +1,4 @@
-"""The service's times. It writes them in several ways, and a reader has to expect all of them."""
+"""Times of the service, which writes them in several ways."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def parse_time(value: object) -> datetime | None:
-    """An aware UTC datetime, None when it cannot be read.
+    """Return an aware UTC datetime; None when the value cannot be read.
 
     ISO 8601 with or without zone, fraction and stray blanks, or seconds since the epoch. A missing zone
     means UTC.
@@ -42,7 +42,7 @@ def _utc(moment: datetime) -> datetime:
 
 
 def parse_http_date(value: object) -> datetime | None:
-    """The time of a ``Date`` or ``Retry-After`` header."""
+    """Return the time of a ``Date`` or ``Retry-After`` header."""
     found = _HTTP_DATE.fullmatch(value) if isinstance(value, str) else None
     if found is None or found[2] not in _MONTHS:
         return None

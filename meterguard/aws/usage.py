@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from ..ports import FaultKind, LicenseCount, ServiceFault, Usage
 from ..secret import Secret
 from ..units import Unit
 from .metadata import mapping
-from .wire import Identity
+from .wire import Identity, Parameters
 
-Ask = Callable[[str, Mapping[str, Any]], Any]
+Ask: TypeAlias = Callable[[str, Parameters], object]
 
 _MOST_PAGES = 20
 
@@ -41,14 +41,14 @@ def _licenses(ask: Ask, identity: Identity) -> Iterable[tuple[Secret, bool]]:
     """Yield the ARN of each licence of the product, and True for those of the issuer that are available."""
     # who names a beneficiary asks for a licence of its own, which is in no list of received ones
     operation = "ListLicenses" if identity.beneficiary else "ListReceivedLicenses"
-    request: dict[str, Any] = {"Filters": [{"Name": "ProductSKU", "Values": [identity.product_sku]}]}
+    request: Parameters = {"Filters": [{"Name": "ProductSKU", "Values": [identity.product_sku]}]}
     for _ in range(_MOST_PAGES):
         page = mapping(ask(operation, request))
         found = page.get("Licenses")
         for one in map(mapping, found if isinstance(found, list) else ()):
             fingerprint = mapping(one.get("Issuer")).get("KeyFingerprint")
             is_usable = fingerprint == identity.key_fingerprint and one.get("Status") == "AVAILABLE"
-            yield Secret(one.get("LicenseArn")), is_usable
+            yield Secret(str(one.get("LicenseArn"))), is_usable
         if not page.get("NextToken"):
             return
         request = {**request, "NextToken": page["NextToken"]}

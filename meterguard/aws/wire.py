@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeAlias
 
 from ..model import MAX_VALUE, Entitlement
 from ..ports import Allowed, CheckoutAnswer, ExtendAnswer, FaultKind, ServiceFault
@@ -14,6 +14,9 @@ from .metadata import mapping, request_id, served_at
 from .times import parse_time
 
 _UNITS = {unit.value: unit for unit in Unit}
+Parameters: TypeAlias = Mapping[str, object]
+"""The parameters of a request, by their AWS names."""
+
 _LONGEST = 65_536  # characters; a signed token has about a thousand
 
 
@@ -27,9 +30,9 @@ class Identity:
     node_id: str | None = None
 
 
-def checkout_request(identity: Identity, entitlements: Iterable[Entitlement], client_token: str) -> dict[str, Any]:
+def checkout_request(identity: Identity, entitlements: Iterable[Entitlement], client_token: str) -> Parameters:
     """Return the parameters of ``CheckoutLicense``."""
-    request: dict[str, Any] = {
+    request: dict[str, object] = {
         "ProductSKU": identity.product_sku,
         "CheckoutType": "PROVISIONAL",
         "KeyFingerprint": identity.key_fingerprint,
@@ -48,12 +51,12 @@ def _entitlement(asked: Entitlement) -> dict[str, str]:
     return named if asked.value is None else {**named, "Value": str(asked.value)}
 
 
-def extend_request(token: str) -> dict[str, Any]:
+def extend_request(token: str) -> Parameters:
     """Return the parameters of ``ExtendLicenseConsumption``."""
     return {"LicenseConsumptionToken": token}
 
 
-def check_in_request(identity: Identity, token: str) -> dict[str, Any]:
+def check_in_request(identity: Identity, token: str) -> Parameters:
     """Return the parameters of ``CheckInLicense``."""
     request = {"LicenseConsumptionToken": token}
     if identity.beneficiary:

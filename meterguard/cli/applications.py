@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Iterable
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 
 class BadApp(Exception):
@@ -24,7 +24,7 @@ _FRAMEWORKS = {
 }
 
 
-def load(app: str) -> Any:
+def load(app: str) -> object:
     """Return the application behind ``module:attribute`` or ``module:function()``.
 
     :raises BadApp: it cannot be loaded.
@@ -43,16 +43,16 @@ def load(app: str) -> Any:
         raise BadApp(f"{app!r} cannot be loaded: {type(problem).__name__}: {problem}") from problem
 
 
-def registered(app: Any) -> Iterable[tuple[str, Any]]:
+def registered(app: object) -> Iterable[tuple[str, object]]:
     """Return what is registered in an application, with the name of each.
 
     :raises BadApp: it is of no framework that is known.
     """
-    app = inspect.unwrap(app)  # with_lifespan(...) and its kind
+    searched = inspect.unwrap(cast(Any, app))  # with_lifespan(...) and its kind
     for (module, name), integration in _FRAMEWORKS.items():
         kind = getattr(sys.modules.get(module), name, None)
-        if kind is not None and isinstance(app, kind):
-            found: Iterable[tuple[str, Any]] = import_module(f"meterguard.integrations.{integration}").registered(app)
-            return found
+        if kind is not None and isinstance(searched, kind):
+            knows_its_routes = import_module(f"meterguard.integrations.{integration}")
+            return cast(Iterable[tuple[str, object]], knows_its_routes.registered(searched))
     known = ", ".join(dict.fromkeys(_FRAMEWORKS.values()))
-    raise BadApp(f"a {type(app).__name__} cannot be searched for guards; what can be is an application of {known}")
+    raise BadApp(f"a {type(searched).__name__} cannot be searched for guards; what can be is an application of {known}")

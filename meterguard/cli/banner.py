@@ -51,12 +51,12 @@ def document(emulator: Emulator) -> str:
 
 
 def _licences(emulator: Emulator) -> list[License]:
-    """The newest licence of each product."""
+    """Return the newest licence of each product."""
     return list({one.product_sku: one for one in emulator.licenses() if one.status != "DELETED"}.values())
 
 
 def _environment(emulator: Emulator, licences: list[License]) -> tuple[dict[str, str], dict[str, str]]:
-    """The variables that point AWS's clients at the emulator, and those that tell meterguard what to ask for."""
+    """Return the variables that point AWS's clients at the emulator, and those that tell meterguard what to ask for."""
     aws = {
         "AWS_ENDPOINT_URL_LICENSE_MANAGER": emulator.url,
         "AWS_REGION": emulator.region,

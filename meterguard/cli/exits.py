@@ -8,7 +8,7 @@ from ..errors import EntitlementDenied, EntitlementUnavailable, MeterGuardError
 
 
 class Exit(IntEnum):
-    """How a command ended."""
+    """The way in which a command ended."""
 
     OK = 0
     FAILED = 1
@@ -16,11 +16,11 @@ class Exit(IntEnum):
     DENIED = 3
     UNAVAILABLE = 4
     INTERRUPTED = 130
-    """What shells expect after Ctrl-C."""
+    """The code that shells expect after Ctrl-C."""
 
 
 def exit_of(error: MeterGuardError) -> Exit:
-    """How a command ends that this error ended."""
+    """Return the exit code of a command that this error ended."""
     if isinstance(error, EntitlementDenied):
         return Exit.DENIED
     return Exit.UNAVAILABLE if isinstance(error, EntitlementUnavailable) else Exit.FAILED

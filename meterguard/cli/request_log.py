@@ -16,7 +16,7 @@ class RequestLog:
     """A line on stderr for each request, once it is answered."""
 
     def __init__(self) -> None:
-        # Whoever reads stderr slowly must not slow the answers down, hence a thread.
+        # A slow reader of stderr must not slow the answers down, hence a thread.
         self._answered: SimpleQueue[Request | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="meterguard-request-log", daemon=True)
         self._thread.start()
@@ -26,7 +26,7 @@ class RequestLog:
         self._answered.put(request)
 
     def finish(self) -> None:
-        """Write what is left, and end."""
+        """Write the lines that are left, and end."""
         self._answered.put(None)
         self._thread.join()
 
@@ -36,7 +36,7 @@ class RequestLog:
 
 
 def line_of(request: Request) -> str:
-    """One request. Never a token: logs get pasted."""
+    """Format one request. No token is shown: logs get pasted."""
     at = time.strftime("%H:%M:%S", time.localtime(request.at))
     outcome = "dropped" if request.dropped else str(request.status)
     parts = [

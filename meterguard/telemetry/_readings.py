@@ -1,4 +1,4 @@
-"""What an event counts as, for every system of metrics alike."""
+"""Readings: how each event is counted, alike for every system of metrics."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ ACTIVE = "Leases that this process holds"
 # Up to the ten seconds of a guard's default timeout.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 
-_NO_CODE = "_OTHER"  # OpenTelemetry's word for it
+_NO_CODE = "_OTHER"  # the value that OpenTelemetry has for it
 
 
 class Reading(NamedTuple):
-    """One more of something."""
+    """One more on a counter."""
 
     counter: str
     name: str
     outcome: str
-    """Empty where there is only one."""
+    """Empty where there is only one outcome."""
     error: str = ""
     """The reason of a denial, the code of a failure."""
     duration: float | None = None
@@ -78,7 +78,7 @@ def check_guard(guard: object) -> None:
 
 
 def reading(event: Event) -> Reading | None:
-    """What is counted when this happens; None for an event of a kind that is not."""
+    """Return the reading for an event; None for a kind that is not counted."""
     if type(event) not in _COUNTS:
         return None
     counter, outcome = _COUNTS[type(event)]
@@ -94,7 +94,7 @@ def reading(event: Event) -> Reading | None:
 
 
 def begun(name: str) -> list[Reading]:
-    """What begins at 0 when a name is first heard of: the first time of an alarm must be seen as an increase."""
+    """Return the readings that begin at 0 with a new name: the first alarm must be seen as an increase."""
     return [Reading(GRACE, name, outcome) for outcome in ("entered", "recovered", "ran_out")]
 
 
@@ -108,10 +108,10 @@ def _error(event: Event) -> str:
 
 
 def named(entitlements: Iterable[Entitlement]) -> str:
-    """The label of a requirement, the same on everything that is counted of it."""
+    """Return the label of a requirement, the same on everything that is counted of it."""
     return " & ".join(one.name for one in entitlements)
 
 
 def active(guards: Iterable[MeterGuard]) -> Counter[str]:
-    """How many leases are held, by label. Looked up, since no event tells of a fork, or of a lease left to lapse."""
+    """Count the leases held, by label. No event tells of a fork, or of a lease left to lapse, so they are looked up."""
     return Counter(named(lease.entitlements) for guard in guards for lease in guard.leases())

@@ -1,4 +1,4 @@
-"""OpenTelemetry: metrics of what happens to leases. Needs the API alone; the application brings its SDK."""
+"""OpenTelemetry: metrics of leases. Needs the API alone; the application brings its SDK."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def instrument(guard: MeterGuard | None = None, *, meter_provider: MeterProvider
 
         instrument()
 
-    Asks nobody and starts nothing; a call that rides on a lease is not slowed down. To be called once for a guard.
+    It sends no request and starts no thread; a call that rides on a lease is not slowed down. Call it once for a guard.
 
     :param guard: None: the default guard, also when :func:`~meterguard.configure` or an integration puts another one
         in its place, before or after.
@@ -79,7 +79,7 @@ def instrument(guard: MeterGuard | None = None, *, meter_provider: MeterProvider
 
 
 class _Instruments:
-    """Made once for a provider: it would count those made again as others of the same name, and ask them nothing."""
+    """The instruments of a provider, made once: it would take those made again for others of the same name."""
 
     def __init__(self, meter: Meter) -> None:
         self.followers: set[Follower] = set()
@@ -93,7 +93,7 @@ class _Instruments:
         meter.create_observable_up_down_counter("meterguard.lease.active", [self._observe], "{lease}", ACTIVE)
 
     def begin(self, guard: MeterGuard | None) -> Follower:
-        """Listen, and take up what is held already."""
+        """Listen, and count the leases that are held already."""
         follower = Follower(self._tell)
         self.followers.add(follower)
         follower.begin(guard)
@@ -116,7 +116,7 @@ class _Instruments:
                 self._counters[one.counter].add(0, _attributes(one))
 
     def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
-        """Look up what is held; what was held once goes back to 0."""
+        """Count the leases held; a name without a lease goes back to 0."""
         held = active({guard for follower in self.followers.copy() for guard in follower.guards})
         return [Observation(held[name], {_ENTITLEMENT: name}) for name in sorted(self._seen.copy())]
 

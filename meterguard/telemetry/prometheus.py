@@ -1,4 +1,4 @@
-"""Prometheus: metrics of what happens to leases, in a registry of the application's."""
+"""Prometheus: metrics of leases, in a registry of the application."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def instrument(guard: MeterGuard | None = None, *, registry: CollectorRegistry) 
 
         instrument(registry=REGISTRY)
 
-    Asks nobody and starts nothing; a call that rides on a lease is not slowed down.
+    It sends no request and starts no thread; a call that rides on a lease is not slowed down.
 
     :param guard: None: the default guard, also when :func:`~meterguard.configure` or an integration puts another one
         in its place, before or after.
@@ -62,7 +62,7 @@ def instrument(guard: MeterGuard | None = None, *, registry: CollectorRegistry) 
 
 
 class _Metrics(Collector):
-    """Counters, and itself the collector of what is held."""
+    """Counters of events, and a collector that counts the leases held."""
 
     def __init__(self) -> None:
         self._follower = Follower(self._tell)
@@ -79,24 +79,24 @@ class _Metrics(Collector):
             self._set = Gauge(_HELD, ACTIVE, ["entitlement"], registry=None, multiprocess_mode="livesum")
 
     def collectors(self) -> list[Collector]:
-        """What there is to register."""
+        """Return the collectors to register."""
         return [*self._counters.values(), self._durations, self._set or self]
 
     def begin(self, guard: MeterGuard | None) -> None:
-        """Listen, and take up what is held already."""
+        """Listen, and count the leases that are held already."""
         self._follower.begin(guard)
         for name in self._held():
             self._see(name)
             self._settle(name)
 
     def end(self) -> None:
-        """Hear no more, and hold nothing."""
+        """Stop listening, and set the leases held to 0."""
         self._follower.end()
         for name in self._seen.copy():
             self._settle(name)
 
     def collect(self) -> Iterable[Metric]:
-        """Look up what is held, when somebody asks."""
+        """Count the leases held, at each scrape."""
         held = self._held()
         family = GaugeMetricFamily(_HELD, ACTIVE, labels=["entitlement"])
         for name in sorted(self._seen.copy()):
@@ -121,10 +121,10 @@ class _Metrics(Collector):
                 self._counters[one.counter].labels(one.name, one.outcome, one.error)
 
     def _settle(self, name: str) -> None:
-        """Write down what is held.
+        """Write down how many leases are held.
 
-        Until it is what was written, since another thread may have looked before this one and written after it. A
-        lock would not survive a fork.
+        It is repeated until the number is the one that was written, because another thread may have counted before
+        this one and written after it. A lock would not survive a fork.
         """
         if self._set is None:
             return

@@ -1,4 +1,4 @@
-"""What botocore writes to the log at level DEBUG, without the tokens, ARNs and credentials in it."""
+"""Redaction: keeps tokens, ARNs and credentials out of the log that botocore writes at level DEBUG."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LOGGERS = (
     *("botocore.credentials", "botocore.handlers", "botocore.httpsession", "botocore.retryhandler"),
     *("botocore.tokens", "botocore.utils"),
 )
-"""Loggers of botocore that write what is secret."""
+"""Loggers of botocore that write secrets."""
 
 
 class _Shown(str):
-    """What a filter has decided on, so that another one leaves it."""
+    """Text that a filter has decided on, so that another filter leaves it."""
 
     __slots__ = ()
 
@@ -27,15 +27,15 @@ _HIDDEN = _Shown("<hidden>")
 
 
 class RedactingFilter(logging.Filter):
-    """Hides the arguments of records of :data:`LOGGERS`, and what their exceptions say.
+    """Hides the arguments of records of :data:`LOGGERS`, and the texts of their exceptions.
 
-    Numbers, the names of operations and the types of exceptions stay. Nothing is searched for patterns, so there is
-    nothing that a pattern could miss. It lets every record through, and leaves those of other loggers as they are, so
+    Numbers, the names of operations and the types of exceptions stay. No pattern is searched for, so no pattern can
+    miss a secret. It lets every record through, and leaves those of other loggers as they are, so
     it may stand at a logger or at a handler.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Hide what may be secret; always True."""
+        """Hide what may be secret. Returns True."""
         if record.name not in LOGGERS:
             return True
         given = record.args if isinstance(record.args, tuple) else (record.args,)

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from meterguard import MeterGuard
 from meterguard.cli import demo
 from meterguard.cli.commands import meterguard
-from meterguard.cli.demo import playing, stage
+from meterguard.cli.demo import player, stage
 from meterguard.cli.demo.records import Claim, Finale, Outcome, Step
 from meterguard.cli.demo.scenes import SCENES, Scene
 from tests.cli.conftest import COMMAND
@@ -29,7 +29,7 @@ def play(monkeypatch):
     """``play(*scenes)``: the demonstration of these scenes, through the command; its result."""
 
     def invoke(*scenes, options=("--plain",)):
-        monkeypatch.setattr(playing, "play", functools.partial(playing.play, scenes))
+        monkeypatch.setattr(player, "play", functools.partial(player.play, scenes))
         return CliRunner().invoke(meterguard, ["demo", *options])
 
     return invoke

@@ -7,10 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
+from meterguard.cli.demo.formats import duration, expected, shown, verdict
 from meterguard.cli.demo.live import Live
 from meterguard.cli.demo.plain import Plain
 from meterguard.cli.demo.records import Claim, Curtain, Finale, Glimpse, Opening, Outcome, Step
-from meterguard.cli.demo.wording import duration, expected, shown, verdict
 
 
 @pytest.mark.parametrize(

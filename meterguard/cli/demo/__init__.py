@@ -2,9 +2,9 @@
 
 What belongs here:
 
-1. `scenes` do something and say what has to come of it; they print nothing. `stage` is what they play on.
-2. `playing` turns scenes into `records`; a failed claim, or a scene that breaks off, is a record too.
-3. `plain`, `live` and `document` show records and know nothing of scenes. rich is imported by `live` alone.
+1. A scene does something and claims what has to come of it; it prints nothing. Scenes play on a `stage`.
+2. `player` turns scenes into `records`; a failed claim, or a scene that breaks off, is a record too.
+3. `plain`, `live` and `document` show records and know no scene. rich is imported by `live` alone.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = ("run",)
 
 
 def run(style: Literal["auto", "plain", "json"]) -> bool:
-    """Play the demonstration to stdout; whether every claim held."""
-    from .playing import play
+    """Play the demonstration to stdout; return True when every claim held."""
+    from .player import play
     from .records import Finale
 
     show = _show(style)

@@ -1,4 +1,4 @@
-"""The demonstration in a terminal: finished steps above, the one that is played below. Needs rich."""
+"""The demonstration in a terminal: finished steps above, the step that is played below. Needs rich."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from .formats import expected, per_call, shown, verdict
 from .records import Claim, Curtain, Finale, Glimpse, Opening, Record, Step
-from .wording import expected, per_call, shown, verdict
 
 
 class Live:
-    """Shows what goes on while it goes on."""
+    """Shows each scene while it is played."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
-from typing import Any
 
 THREADS, TASKS = 2, 5
 """For each user."""
@@ -19,26 +18,26 @@ THREAD_PAUSE, TASK_PAUSE = 0.002, 0.01
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the calls of one stretch of load."""
+    """The calls of one stretch of load."""
 
     seconds: list[float] = field(default_factory=list)
-    """How long each took."""
+    """The time that each took."""
     unserved: list[str] = field(default_factory=list)
-    """What came instead of the work, for each call that did not get through."""
+    """The answer or error of each call that did not get through."""
 
     @property
     def calls(self) -> int:
-        """How many calls ended."""
+        """The number of calls that have ended."""
         return len(self.seconds)
 
     @property
     def slowest(self) -> float:
-        """Seconds."""
+        """The time of the slowest call, in seconds."""
         return max(self.seconds, default=0.0)
 
     @property
     def typical(self) -> float | None:
-        """Seconds."""
+        """The median time of a call, in seconds."""
         return median(self.seconds) if self.seconds else None
 
 
@@ -49,7 +48,7 @@ class Load:
         self,
         users: tuple[str, ...],
         work: Callable[[str], str],
-        work_async: Callable[[str], Coroutine[Any, Any, str]],
+        work_async: Callable[[str], Awaitable[str]],
         is_served: Callable[[str], bool],
     ) -> None:
         self._users = users
@@ -61,7 +60,7 @@ class Load:
         self.tally = Tally()
 
     def start(self) -> None:
-        """Begin."""
+        """Begin to call."""
         targets: list[Callable[[], None]] = [partial(self._call, user) for user in self._users for _ in range(THREADS)]
         targets.append(self._run_loop)
         self._threads = [threading.Thread(target=target, name="demo-load", daemon=True) for target in targets]
@@ -69,7 +68,7 @@ class Load:
             thread.start()
 
     def stop(self) -> Tally:
-        """End, and wait for the last calls. Idempotent."""
+        """Stop, and wait for the last calls. Idempotent."""
         self._stopped.set()
         for thread in self._threads:
             thread.join()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 
+from .formats import expected, per_call, shown, verdict
 from .records import Claim, Curtain, Finale, Opening, Record, Step
-from .wording import expected, per_call, shown, verdict
 
 _ROW = "  {:<40}{:>9}  {:>8}  {:>9}"
 

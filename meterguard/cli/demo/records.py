@@ -1,4 +1,4 @@
-"""What a demonstration tells: plain values, for whoever shows them."""
+"""Records of a demonstration: plain values, which a `Show` shows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Relation = Literal["is", "at most", "at least"]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Something that has to be so, and how it turned out."""
+    """A value that a scene expects, and the value that it saw."""
 
     text: str
     actual: Any
@@ -22,7 +22,7 @@ class Claim:
 
     @property
     def holds(self) -> bool:
-        """Whether it is so."""
+        """True when the actual value is as expected."""
         if self.relation == "is":
             return bool(self.actual == self.expected)
         if self.relation == "at most":
@@ -49,7 +49,7 @@ class Curtain:
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """How things stand in the middle of a scene."""
+    """The state of things in the middle of a scene."""
 
     calls: int
     seats: int
@@ -60,7 +60,7 @@ class Glimpse:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a scene has to say for itself."""
+    """The story, the claims and the figures of a scene."""
 
     story: str
     claims: tuple[Claim, ...]
@@ -81,7 +81,7 @@ class Step:
 
     @property
     def holds(self) -> bool:
-        """Whether all it claimed is so."""
+        """True when all of its claims hold."""
         return all(claim.holds for claim in self.outcome.claims)
 
 
@@ -95,27 +95,27 @@ class Finale:
 
     @property
     def claims(self) -> list[Claim]:
-        """All that was claimed."""
+        """The claims of all steps."""
         return [claim for step in self.steps for claim in step.outcome.claims]
 
     @property
     def broken(self) -> list[Claim]:
-        """What is not so."""
+        """The claims that do not hold."""
         return [claim for claim in self.claims if not claim.holds]
 
     @property
     def holds(self) -> bool:
-        """Whether every scene was played and all that was claimed is so."""
+        """True when every scene was played and every claim holds."""
         return len(self.steps) == self.scenes and not self.broken
 
     @property
     def calls(self) -> int:
-        """Guarded calls made."""
+        """The number of guarded calls."""
         return sum(step.outcome.calls for step in self.steps)
 
     @property
     def requests(self) -> int:
-        """Requests that reached License Manager."""
+        """The number of requests that reached License Manager."""
         return sum(sum(step.requests.values()) for step in self.steps)
 
 

@@ -1,4 +1,4 @@
-"""The scenes, in order. Each does something, then says what has to have come of it."""
+"""The scenes, in order. Each does something, then claims what has come of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SLOW = 0.2
 
 
 class Scene(NamedTuple):
-    """A title, and what happens under it."""
+    """A title, and the function that plays the scene."""
 
     title: str
     play: Callable[[Stage], Playing]
@@ -68,7 +68,7 @@ def ride_along(stage: Stage) -> Playing:
 
 
 def two_users(stage: Stage) -> Playing:
-    """However many ask at once, one of them asks AWS."""
+    """Of many who ask at once, one sends a request to AWS."""
     yield stage.glimpse()
     ana, ben = USERS
     answers = [*_at_once(stage.product.edit, ana), *asyncio.run(_gathered(stage.product.edit_async, ben))]

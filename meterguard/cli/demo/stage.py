@@ -1,4 +1,4 @@
-"""What the scenes play on: an emulated AWS, a licence, and a program that is guarded by it."""
+"""The stage that scenes play on: an emulated AWS, a licence, and a program that the licence guards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ USERS = ("ana", "ben")
 LONG, SHORT = 3600, 2
 """Seconds a lease lives: in real life, and once the demonstration shows how it is renewed."""
 LONGEST = 12.0
-"""Seconds after which no scene waits any longer, so that a broken promise does not hang the demonstration."""
+"""Seconds after which no scene waits any longer, so that a claim that never holds does not hang the demonstration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Product:
 
 
 def product(guard: MeterGuard) -> Product:
-    """What its author wrote: a feature, and a seat for each user."""
+    """Build the program: a feature, and a seat for each user."""
 
     @guard.requires_entitlement("Export")
     def export(document: str) -> str:
@@ -59,7 +59,7 @@ def product(guard: MeterGuard) -> Product:
 
 
 def is_served(answer: str) -> bool:
-    """Whether a user got a seat."""
+    """Return True when a user got a seat."""
     return answer.endswith("edits")
 
 
@@ -101,17 +101,15 @@ class Stage:
 
     # -- setting up ------------------------------------------------------------------------------
 
-    def open_guard(self, **options: Any) -> None:
-        """A guard for the licence, and the product behind it."""
-        self.guard = MeterGuard(
-            SKU, self.licence.key_fingerprint, endpoint_url=self.lm.url, region_name=self.lm.region, **options
-        )
+    def open_guard(self) -> None:
+        """Open a guard for the licence, and build the product behind it."""
+        self.guard = MeterGuard(SKU, self.licence.key_fingerprint, endpoint_url=self.lm.url, region_name=self.lm.region)
         self._rooms.callback(self.guard.close)
         self.guard.subscribe(self.events.append)
         self.product = product(self.guard)
 
     def open_load(self) -> Load:
-        """Load on the two seats."""
+        """Start to load the two seats."""
         load = self.load = self._new_load()
         self._rooms.callback(load.stop)
         load.start()
@@ -121,12 +119,12 @@ class Stage:
         return Load(USERS, self.product.edit, self.product.edit_async, is_served)
 
     def take_down(self) -> None:
-        """AWS answers 503 to everything."""
+        """Let AWS answer 503 to everything."""
         self.is_up = False
         self.lm.down()
 
     def bring_up(self) -> None:
-        """AWS answers again."""
+        """Let AWS answer again."""
         self.is_up = True
         self.lm.up()
 
@@ -134,34 +132,34 @@ class Stage:
 
     @property
     def seats(self) -> int:
-        """Seats that AWS counts as taken."""
+        """The number of seats that AWS counts as taken."""
         return self.lm.usage(self.licence)["Seats"]
 
     @property
     def leases(self) -> int:
-        """Checkouts that AWS counts as live."""
+        """The number of checkouts that AWS counts as live."""
         return len(self.lm.checkouts())
 
     def _arrived(self, operation: str | None = None) -> list[Request]:
-        """Requests of this scene."""
+        """Return the requests of this scene."""
         return [one for one in self.lm.requests[self._first :] if operation in (None, one.operation)]
 
     def requests(self) -> Mapping[str, int]:
-        """How many requests of this scene there are of each operation."""
+        """Count the requests of this scene by operation."""
         return dict(Counter(one.operation for one in self._arrived()))
 
     def answered(self, operation: str) -> int:
-        """How many requests of this scene got what they asked for."""
+        """Count the requests of this scene that were answered with 200."""
         return sum(one.status == 200 for one in self._arrived(operation))
 
     def renewals(self) -> int:
-        """How often each lease has been renewed in this scene, at least."""
+        """Return how often each lease has been renewed in this scene, at least."""
         done = [one for one in self._arrived(RENEWAL) if one.status == 200]
         counts = Counter(one.parameters["LicenseConsumptionToken"] for one in done)
         return min(counts.values()) if len(counts) >= SEATS else 0
 
     def most_renewals_at_once(self, seconds: float) -> int:
-        """How many renewals of one lease overlapped at most, when each takes so many seconds."""
+        """Return how many renewals of one lease overlapped at most, when each takes this many seconds."""
         begun = defaultdict(list)
         for one in self._arrived(RENEWAL):
             begun[one.parameters["LicenseConsumptionToken"]].append(one.at)
@@ -169,19 +167,19 @@ class Stage:
         return 2 if overlap else min(1, len(begun))
 
     def count(self, kind: type[Event]) -> int:
-        """Events of a kind so far."""
+        """Count the events of a kind so far."""
         return sum(isinstance(event, kind) for event in tuple(self.events))
 
     def mark(self) -> None:
-        """The next scene begins."""
+        """Begin the next scene: count requests from here on."""
         self._first = len(self.lm.requests)
 
     def glimpse(self) -> Glimpse:
-        """How things stand."""
+        """Return the state of things now."""
         return Glimpse(self.load.tally.calls, self.seats, SEATS, self.leases, self.is_up)
 
     def until(self, done: Callable[[], bool], seconds: float) -> Generator[Glimpse, None, float]:
-        """Wait until something is so, or long enough; how many seconds that took."""
+        """Wait until ``done()`` or for these seconds; return how many seconds that took."""
         began = time.monotonic()
         deadline = min(began + seconds, self._began + LONGEST)
         while not done() and time.monotonic() < deadline:

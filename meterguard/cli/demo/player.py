@@ -1,4 +1,4 @@
-"""Plays scenes, and tells what happens as records."""
+"""Scenes played, as a stream of records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .stage import LONG, SEATS, Stage
 
 
 def play(scenes: Sequence[Scene] = SCENES) -> Iterator[Record]:
-    """Each record as it happens; the last one is the `Finale`. A scene that breaks off is the last to be played."""
+    """Yield each record as it happens, the `Finale` last. After a scene that breaks off no other is played."""
     began = time.monotonic()
     steps: list[Step] = []
     with Stage() as stage:

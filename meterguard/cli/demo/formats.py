@@ -1,15 +1,14 @@
-"""Values as people read them."""
+"""Values in the form in which people read them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from .records import Claim, Finale, Outcome
 
 
 def duration(seconds: float) -> str:
-    """Seconds, in the unit that suits them."""
+    """Format seconds in the unit that suits them."""
     if seconds < 10e-6:
         return f"{seconds * 1e6:.2f} µs"
     if seconds < 1e-3:
@@ -19,9 +18,9 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def shown(value: Any, unit: str = "") -> str:
-    """Any value of a claim."""
-    if unit == "s":
+def shown(value: object, unit: str = "") -> str:
+    """Format any value of a claim."""
+    if unit == "s" and isinstance(value, int | float):
         return duration(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{count} {name}" for name, count in value.items()) or "none"
@@ -31,7 +30,7 @@ def shown(value: Any, unit: str = "") -> str:
 
 
 def expected(claim: Claim) -> str:
-    """What a claim expects, where its value does not say so already."""
+    """Format the expected value of a claim; empty where the actual value says it."""
     wanted = shown(claim.expected, claim.unit)
     if claim.relation != "is":
         return f"{claim.relation} {wanted}"
@@ -39,12 +38,12 @@ def expected(claim: Claim) -> str:
 
 
 def per_call(outcome: Outcome) -> str:
-    """What a guarded call took."""
+    """Format the time that a guarded call took."""
     return "" if outcome.per_call is None else duration(outcome.per_call)
 
 
 def verdict(finale: Finale) -> str:
-    """How it all came out."""
+    """Sum up the demonstration in a sentence."""
     cost = f"{finale.calls:,} guarded calls, {finale.requests} requests to AWS, {finale.seconds:.1f} s"
     if finale.holds:
         return f"All {len(finale.claims)} claims hold: {cost}."

@@ -11,14 +11,14 @@ from tests.house import figures
 
 # At most so many of each. They may only fall; the limits that they are to reach are beside them.
 CEILINGS = {
-    "circles": 4,  # 0
-    "touches": 65,  # 0
+    "circles": 3,  # 0
+    "touches": 5,  # 0
     "modules": 6,  # 0
     "undocumented": 10,  # 0
-    "obscure": 211,  # 0
-    "vague": 34,  # 0
+    "obscure": 200,  # 0
+    "vague": 29,  # 0
 }
-MAX_ANY_PERCENT = 27  # 10
+MAX_ANY_PERCENT = 26  # 10
 MAX_FUNCTION_LINES = 20
 
 

@@ -96,6 +96,17 @@ def timed_out(
     )
 
 
+def no_more_on_grace(unknown: EntitlementUnavailable) -> EntitlementUnavailable:
+    """What a call with a seat of its own raises in an outage, while as many run on grace as had seats before it."""
+    return EntitlementUnavailable(
+        f"{unknown} As many calls run on grace as had seats at once before; wait until one of them is over.",
+        unknown.entitlements,
+        unknown.code,
+        unknown.request_id,
+        unknown.retry_after,
+    )
+
+
 def exiting() -> ConfigurationError:
     """What a call raises that comes when the process ends."""
     return ConfigurationError(

@@ -6,15 +6,15 @@ when nothing came in time. The two doors differ only in how they wait.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
-import random
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from ..core import messages
-from ..core.backoff import pause
 from ..core.policy import Policy
 from ..core.requirements import Ask, Requirement
 from ..core.unknown import Unknown, answer_unknown
@@ -26,7 +26,9 @@ from .announcing import Announcer
 from .clock import stopwatch
 from .fleet import Fleet, TableMaker, Wait
 from .flights import Landing
+from .queue import Place
 from .requests import Requester
+from .seats import Seats
 from .slots import Slot
 from .surveys import Survey
 from .window import Window
@@ -36,6 +38,7 @@ OUTAGE_REMEMBERED = 30.0  # seconds
 SHORT_WAIT = 1.0  # seconds, in which a service that is well answers several times over
 
 Seek = Generator[Wait, "Landing | None", "Admission"]
+Attempt = Generator[Wait, "Landing | None", "Admission | Exception"]
 
 
 @dataclass(slots=True)
@@ -49,6 +52,18 @@ class Admission:
     """None when nothing is held: in grace and under ``"allow"``."""
     fault: EntitlementUnavailable | None = None
     """What kept the service from answering, when it did not."""
+    seats: Seats | None = None
+    """Where a call with a seat of its own is counted while it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call that wants in."""
+
+    ask: Ask
+    hot: Window | None
+    probing: bool
+    declared: OnUnknown
 
 
 class Engine:
@@ -93,95 +108,128 @@ class Engine:
 
     def seek(self, ask: Ask, hot: Window | None = None, *, probing: bool = False) -> Seek:
         """An admission, or the error that says why not."""
-        give_up = stopwatch() + ask.wait
-        attempt = 0
+        self.fleet.check_open()
+        call = _Call(ask, hot, probing, ask.on_unknown or self.policy.on_unknown)
+        outcome = yield from (self._queue_up(call) if ask.wait else self._pass(call))
+        if isinstance(outcome, Admission):
+            return outcome
+        # each caller its own, for they share it; a hook's exception may not know how to be copied
+        raise copy.copy(outcome) if isinstance(outcome, MeterGuardError) else outcome
+
+    def _queue_up(self, call: _Call) -> Attempt:
+        """Ask, and while the answer is a no wait in order for a better one."""
+        give_up = stopwatch() + call.ask.wait
+        queues = self.fleet.queues
+        ticket = queues.ticket(call.ask.alternatives)
+        is_alone = queues.denial(ticket.wanted) is None
+        outcome = (yield from self._pass(call)) if is_alone else self._ride_any(call)
+        while outcome is None or _is_worth_waiting(outcome):
+            place = queues.join(ticket, outcome)
+            try:
+                outcome = yield from self._wait_in(place, call, give_up)
+            finally:
+                place.leave()
+            if stopwatch() >= give_up:
+                break
+        return outcome
+
+    def _wait_in(self, place: Place, call: _Call, give_up: float) -> Attempt:
+        queue = place.queue
         while True:
             self.fleet.check_open()
-            vacancy = self.fleet.vacancy() if ask.wait else None
-            outcome = yield from self._pass(ask, hot, probing)
-            if isinstance(outcome, Admission):
-                return outcome
+            delay, news = place.look()
             left = give_up - stopwatch()
-            if vacancy is None or left <= 0 or not _is_worth_waiting(outcome):
-                # each caller its own, for they share it; a hook's exception may not know how to be copied
-                raise copy.copy(outcome) if isinstance(outcome, MeterGuardError) else outcome
-            yield Wait(vacancy, min(left, 0.1 + pause(attempt, random.random())))
-            attempt += 1
+            if delay > 0 and left > 0:
+                yield Wait(news, min(delay, left))
+                continue
+            if delay > 0 and queue.denial is not None:
+                return queue.denial
+            outcome = yield from self._pass(call)
+            if not _is_worth_waiting(outcome):
+                if not isinstance(outcome, Admission) or outcome.fault is not None:
+                    queue.dissolve()
+                return outcome
+            if queue.is_dissolved:
+                return outcome
+            place.denied(outcome)
 
-    def _pass(
-        self, ask: Ask, hot: Window | None, probing: bool
-    ) -> Generator[Wait, Landing | None, Admission | Exception]:
-        """Try the alternatives once."""
+    def _ride_any(self, call: _Call) -> Admission | None:
+        """What is held already, which nobody has to wait for."""
+        with self._slots(call.ask) as slots:
+            return self._riding(slots, call)
+
+    def _pass(self, call: _Call) -> Attempt:
+        """Try the alternatives once: those held first, then each in order."""
+        with self._slots(call.ask) as slots:
+            admission = self._riding(slots, call)
+            if admission is not None:
+                return admission
+            errors: list[Exception] = []
+            for slot in slots:
+                outcome = yield from self._try(slot, call)
+                if isinstance(outcome, Admission):
+                    return outcome
+                errors.append(outcome)
+            return self._settle(slots, errors, call.declared)
+
+    @contextlib.contextmanager
+    def _slots(self, ask: Ask) -> Iterator[list[Slot]]:
         slots = [self.fleet.seek(requirement, ask) for requirement in ask.alternatives]
         try:
-            return (yield from self._among(slots, ask, hot, probing))
+            yield slots
         finally:
             for slot in slots:
                 self.fleet.found(slot)
 
-    def _among(
-        self, slots: list[Slot], ask: Ask, hot: Window | None, probing: bool
-    ) -> Generator[Wait, Landing | None, Admission | Exception]:
-        """Those held first, then each in order."""
-        if not ask.single:
-            for slot in slots:
-                admission = self._ride(slot, hot, probing)
-                if admission is not None:
-                    return admission
-        declared = ask.on_unknown or self.policy.on_unknown
-        errors: list[Exception] = []
-        for slot in slots:
-            outcome = yield from self._try(slot, ask, hot, probing, declared)
-            if isinstance(outcome, Admission):
-                return outcome
-            errors.append(outcome)
-        return self._settle(slots, errors, declared)
+    def _riding(self, slots: list[Slot], call: _Call) -> Admission | None:
+        if call.ask.single:
+            return None
+        return next(filter(None, (self._ride(slot, call.hot, call.probing) for slot in slots)), None)
 
-    def _try(
-        self, slot: Slot, ask: Ask, hot: Window | None, probing: bool, declared: OnUnknown
-    ) -> Generator[Wait, Landing | None, Admission | Exception]:
+    def _try(self, slot: Slot, call: _Call) -> Attempt:
         """One alternative: what is remembered, else a flight."""
+        ask = call.ask
         fault = slot.fault  # read once: a flight that lands clears it
-        if fault is not None and _is_recent(slot) and self._in_grace(slot, declared):
+        if fault is not None and _is_recent(slot) and self._in_grace(slot, call.declared):
             self.fleet.ask_again(slot)
             # it may have landed already, on this very thread where there are no others
-            return self._ride(slot, hot, probing, fresh=True) or fault
-        remembered = None if ask.wait else self.denials.recall(slot.key)
+            return self._ride(slot, call.hot, call.probing, fresh=True) or fault
+        # who waits comes before who does not, and asks the service
+        remembered = None if ask.wait else self.denials.recall(slot.key) or self.fleet.queues.denial(ask.alternatives)
         if remembered is not None:
             return remembered
         seat = self.fleet.seat(slot) if ask.single else slot
         try:
-            return (yield from self._fly(seat, hot, probing, min(ask.patience, self._patience(slot, declared))))
+            return (yield from self._fly(seat, call, min(ask.patience, self._patience(slot, call.declared))))
         except BaseException:
             self.fleet.abandon(seat)
             raise
 
-    def _fly(
-        self, slot: Slot, hot: Window | None, probing: bool, patience: float
-    ) -> Generator[Wait, Landing | None, Admission | Exception]:
+    def _fly(self, slot: Slot, call: _Call, patience: float) -> Attempt:
         error: Exception | None = None
         good = (slot.parent or slot).last_good
         deadline = stopwatch() + patience
         for _ in range(LOOKS):
-            flight = self.fleet.board(slot, patience, wanted=not probing)
+            flight = self.fleet.board(slot, patience, wanted=not call.probing)
             landing = yield Wait(flight.future, deadline - stopwatch())
             if landing is None:
                 break
             if landing.error is not None and (error is not None or not landing.was_renewal):
                 return landing.error
             error = landing.error
-            admission = self._ride(slot, hot, probing, fresh=True)
+            admission = self._ride(slot, call.hot, call.probing, fresh=True)
             if admission is not None:
                 return admission
             if error is not None and slot.is_in_doubt(self.clock.now()):
                 return error  # it is held, so a checkout would take a second seat
         # it may have come in the last moment
-        return self._ride(slot, hot, probing, fresh=True) or self._too_slow(slot, patience, good)
+        return self._ride(slot, call.hot, call.probing, fresh=True) or self._too_slow(slot, patience, good)
 
     def _too_slow(self, slot: Slot, patience: float, good: Moment | None) -> EntitlementUnavailable:
         self.fleet.abandon(slot)
-        fault = messages.timed_out(slot.key.requirement, patience, slot.trouble)
-        (slot.parent or slot).kept_waiting(good, fault, stopwatch())
+        owner = slot.parent or slot
+        fault = messages.timed_out(slot.key.requirement, patience, slot.trouble or owner.trouble)
+        owner.kept_waiting(good, fault, stopwatch())
         return fault
 
     def _ride(self, slot: Slot, hot: Window | None, probing: bool, fresh: bool = False) -> Admission | None:
@@ -191,7 +239,10 @@ class Engine:
             return None
         if slot.wants_renewal(now):
             self.fleet.renew(slot)
-        return Admission(lease, Reason.CHECKED_OUT if fresh else Reason.CACHED, slot.age(now), slot)
+        seats = None if slot.parent is None else slot.parent.seats
+        if seats is not None:
+            seats.take()
+        return Admission(lease, Reason.CHECKED_OUT if fresh else Reason.CACHED, slot.age(now), slot, seats=seats)
 
     # -- unknown ---------------------------------------------------------------------------------
 
@@ -221,8 +272,10 @@ class Engine:
         now = self.clock.now()
         for slot in slots:
             if self._in_grace(slot, declared) and slot.last_lease is not None:
+                if slot.seats is not None and not slot.seats.take_on_grace():
+                    return messages.no_more_on_grace(unknown)
                 slot.enter_grace(now, self.policy.grace, self.announcer)
-                return Admission(slot.last_lease, Reason.GRACE, slot.age(now), None, unknown)
+                return Admission(slot.last_lease, Reason.GRACE, slot.age(now), None, unknown, slot.seats)
         if answer_unknown(declared, slots[0].state, None, now, 0.0) is Unknown.ALLOW:
             return Admission(_no_lease(slots[0].key.requirement), Reason.ALLOWED_UNKNOWN, 0.0, None, unknown)
         return unknown
@@ -231,7 +284,9 @@ class Engine:
 
     def release(self, admission: Admission, *, probing: bool = False) -> Wait | None:
         """The call is over. What is returned has to be waited for."""
-        slot = admission.slot
+        slot, seats = admission.slot, admission.seats
+        if seats is not None:
+            seats.give(on_grace=slot is None)
         if slot is None:
             return None
         slot.unpin(self.clock.now())
@@ -248,8 +303,8 @@ def _is_recent(slot: Slot) -> bool:
     return stopwatch() - slot.fault_at < OUTAGE_REMEMBERED
 
 
-def _is_worth_waiting(error: Exception) -> bool:
-    return isinstance(error, EntitlementDenied) and error.reason in (Reason.NOT_ENTITLED, Reason.COVERS_LESS)
+def _is_worth_waiting(outcome: Admission | Exception) -> TypeGuard[EntitlementDenied]:
+    return isinstance(outcome, EntitlementDenied) and outcome.reason in (Reason.NOT_ENTITLED, Reason.COVERS_LESS)
 
 
 def _gravest(errors: list[Exception]) -> Exception:

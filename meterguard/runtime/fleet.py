@@ -25,6 +25,7 @@ from ..lease import Lease
 from ..ports import DenialMemory, LeaseTable, ServiceFault
 from .clock import stopwatch
 from .flights import Flight, Flights, Landing
+from .queue import Queues
 from .requests import Requester
 from .slots import Key, Slot
 from .tending import Tender
@@ -61,7 +62,7 @@ class Fleet:
         self.known: weakref.WeakSet[Slot] = weakref.WeakSet()
         self.returning: set[Future[None]] = set()
         self.serials = itertools.count(1)
-        self.waiting: weakref.WeakSet[Future[None]] = weakref.WeakSet()
+        self.queues = Queues()
         self.is_closed = False
 
     def check_open(self) -> None:
@@ -139,6 +140,7 @@ class Fleet:
         flight, is_leader = self.flights.board(slot.key)
         if is_leader:
             is_renewal = slot.look(self.requester.clock.now()) in (Phase.DUE, Phase.DOUBTFUL)
+            slot.asked_at = flight.boarded_at
             lane = self.renewals if is_renewal else self.workers
             _launch(lane, lambda: self.flights.fly(slot.key, flight, lambda: self._fly(slot, ask)))
         return flight
@@ -245,21 +247,10 @@ class Fleet:
             slot.forget()
 
     def vacated(self, requirement: Requirement) -> None:
-        """Units came back: who was denied them may ask, and who waits for them wakes up."""
+        """Units came back: who was denied them may ask, and who waits for them longest does so at once."""
         names = {one.name for one in requirement}
         self.denials.forget(lambda key: any(one.name in names for one in key.requirement))
-        with self.lock:
-            woken = list(self.waiting)
-            self.waiting.clear()
-        for waiting in woken:
-            waiting.set_result(None)
-
-    def vacancy(self) -> Future[None]:
-        """Done when units have come back. A future for each waiter, so that none outlives its wait."""
-        future = _pending()
-        with self.lock:
-            self.waiting.add(future)
-        return future
+        self.queues.free(names)
 
 
 def _launch(lane: Workers, job: Callable[[], None]) -> None:

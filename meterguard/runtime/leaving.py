@@ -47,6 +47,8 @@ def _close(fleet: Fleet, check_in: bool, deadline: float) -> None:
         fleet.is_closed = True
     fleet.requester.leaving.set()
     fleet.tender.stop()
+    fleet.queues.dissolve()
+    fleet.requester.series.close()
     for slot in fleet.all_slots():
         slot.empty_windows()
     _let_land(fleet, min(stopwatch() + LANDING_TIME, deadline - ONE_REQUEST))

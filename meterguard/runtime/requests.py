@@ -7,7 +7,7 @@ import math
 import random
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from uuid import uuid4
 
@@ -33,6 +33,7 @@ from ..ports import CheckoutAnswer, Clock, ExtendAnswer, FaultKind, LicenseServi
 from .announcing import Announcer
 from .clock import stopwatch
 from .flights import Landing
+from .series import AllSeries, Turn
 from .slots import Slot
 
 Answer = TypeVar("Answer")
@@ -48,6 +49,7 @@ class Requester:
     policy: Policy
     announcer: Announcer
     leaving: threading.Event
+    series: AllSeries = field(default_factory=AllSeries)
 
     # -- getting ---------------------------------------------------------------------------------
 
@@ -88,10 +90,17 @@ class Requester:
         return Landing()
 
     def _granted(self, slot: Slot, until: float) -> Lease:
+        """Ask when it is this slot's turn among all that want the same, or hear what they heard."""
+        since, slot.asked_at = min(slot.asked_at, stopwatch()), math.inf
+        series = self.series.of(slot.key.requirement)
+        with series.checkout(since, until, lambda: not slot.abandoned) as turn:
+            return self._judged(slot, until, turn)
+
+    def _judged(self, slot: Slot, until: float, turn: Turn) -> Lease:
         """Send the slot's intent until something definite comes of it."""
         owner = slot.parent or slot
         for begun in self._intents(owner):
-            answer, sent, intent = self._answer(slot, begun, until)
+            answer, sent, intent = self._answer(slot, begun, until, turn)
             now = self.clock.now()
             verdict = verdicts.judge(
                 slot.key.requirement,
@@ -120,7 +129,7 @@ class Requester:
         yield intent
         yield Intent(uuid4().hex, born=self.clock.now())
 
-    def _answer(self, slot: Slot, intent: Intent, until: float) -> tuple[CheckoutAnswer, Moment, Intent]:
+    def _answer(self, slot: Slot, intent: Intent, until: float, turn: Turn) -> tuple[CheckoutAnswer, Moment, Intent]:
         owner = slot.parent or slot
         attempt = 0
         while True:
@@ -129,9 +138,10 @@ class Requester:
                 answer = self.service.check_out(slot.key.requirement, intent.client_token)
             except ServiceFault as fault:
                 if fault.kind is FaultKind.UNKNOWN:
-                    slot.trouble = messages.unavailable(slot.key.requirement, fault)
+                    slot.trouble = owner.trouble = messages.unavailable(slot.key.requirement, fault)
                     intent = intent.unanswered(sent_at, fault.may_have_acted)
-                if not self._try_again(fault, attempt, until):
+                is_mine = fault.kind is not FaultKind.UNKNOWN or turn.may_retry(fault)
+                if not (is_mine and self._try_again(fault, attempt, until, turn.pause)):
                     if is_open(intent, fault.kind):
                         owner.leave_pending(intent)
                     raise
@@ -142,12 +152,16 @@ class Requester:
             else:
                 return answer, intent.sent(sent_at), intent
 
-    def _try_again(self, fault: ServiceFault, attempt: int, until: float) -> bool:
+    def _try_again(
+        self, fault: ServiceFault, attempt: int, until: float, wait: Callable[[float], bool] | None = None
+    ) -> bool:
         """Whether another attempt can begin in time; waits before it."""
         if fault.kind is not FaultKind.UNKNOWN:
             return False
         delay = max(pause(attempt, random.random()), fault.retry_after or 0.0)
-        return stopwatch() + delay < until and not self.leaving.wait(delay)
+        if wait is None or fault.retry_after:
+            wait = self.leaving.wait
+        return stopwatch() + delay < until and not wait(delay)
 
     # -- renewing --------------------------------------------------------------------------------
 
@@ -237,6 +251,7 @@ class Requester:
 
     def _denied(self, slot: Slot, denial: EntitlementDenied, began: float, *, renewing: bool = False) -> None:
         for one in filter(None, (slot, slot.parent)):
+            one.leave_grace(self.announcer, recovered=True)  # first, or a call beside this would say that time ran out
             one.denied(denial)
         what, took = slot.key.requirement, stopwatch() - began
         self.announcer.tell(EntitlementRefused(what, denial.reason, denial.code, denial.request_id, took, renewing))

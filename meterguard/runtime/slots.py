@@ -21,6 +21,7 @@ from ..ports import Clock, Moment
 from ..reasons import OnUnknown
 from .announcing import Announcer
 from .clock import stopwatch
+from .seats import Seats
 from .window import Window
 
 LONGEST_SLACK = 2.0  # seconds
@@ -42,6 +43,7 @@ class Slot:
     __slots__ = (
         "__weakref__",
         "abandoned",
+        "asked_at",
         "clock",
         "fault",
         "fault_at",
@@ -58,6 +60,7 @@ class Slot:
         "quiet_until",
         "refusal",
         "returning",
+        "seats",
         "slack",
         "sought",
         "state",
@@ -90,6 +93,7 @@ class Slot:
         self.slack = 0.0  # seconds by which the service's end of the lease may come after ours
         self.quiet_until = 0.0  # seconds into the term
         self.abandoned = False
+        self.seats = Seats() if key.single and parent is None else None
         # memory
         self.last_good: Moment | None = None
         self.last_lease: Lease | None = None
@@ -100,6 +104,7 @@ class Slot:
         self.told_grace = False
         self.trouble: EntitlementUnavailable | None = None  # how the last attempt failed
         # scheduling, in stopwatch seconds
+        self.asked_at = math.inf  # when the checkout that has not begun yet was wanted
         self.tries = 0
         self.next_try = 0.0
         self.vacant_from = 0.0  # when the lease that ended here has surely ended at the service too
@@ -161,7 +166,7 @@ class Slot:
             self.signal(Signal.GRANTED)
             self.signal(Signal.RETURNED)
             self.last_lease, self.last_good = lease, good
-            self.fault = self.refusal = None
+            self.fault = self.refusal = self.trouble = None
             self.tries, self.next_try = 0, 0.0
 
     def _answered(self, term: Term, now: Moment) -> None:
@@ -297,6 +302,8 @@ class Slot:
             self.signal(Signal.REFUSED if is_refusal else Signal.DENIED)
             self.fault = None
             self.refusal = denial if is_refusal else None
+        if self.seats is not None:
+            self.seats.refuse()
 
     def enter_grace(self, now: Moment, grace: float, announcer: Announcer) -> None:
         """Tell that calls go on in grace, once."""

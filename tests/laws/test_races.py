@@ -241,7 +241,7 @@ def test_many_leases_are_given_back_by_many_hands(lm, make_guard):
     seat = guard.requires_entitlement("Seats", 1, "Count", per=lambda user: user)(lambda user: user)
     for user in range(24):
         seat(user)
-    guard.engine.fleet.requester.service._connection.client(parting=True)
+    guard.engine.fleet.requester.service._clients.client(parting=True)
     fault = lm.faults.add("CheckInLicense", hold=True, times=3)
     closer = threading.Thread(target=guard.close)
     closer.start()
@@ -273,7 +273,7 @@ def test_a_call_beside_close_does_not_leave_its_hot_path_open(guard):
 
     class Interrupted(list):
         def clear(self):
-            call = threading.Thread(target=engine._ride, args=(slot, gate._hot, False))
+            call = threading.Thread(target=engine._ride, args=(slot, gate.window, False))
             call.start()
             call.join(0.2)
             super().clear()

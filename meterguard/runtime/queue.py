@@ -1,0 +1,201 @@
+"""Waiting in order: who waits for the same units stands in one queue, and the first in it asks for all."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import Future
+
+from ..core.backoff import pause
+from ..core.requirements import Requirement
+from ..errors import EntitlementDenied
+from .clock import stopwatch
+
+Wanted = tuple[Requirement, ...]
+"""What is waited for: any of these."""
+
+
+class Ticket:
+    """When a call came, and how often units that it wants had come back by then."""
+
+    __slots__ = ("freed", "number", "wanted")
+
+    def __init__(self, number: int, wanted: Wanted, freed: int) -> None:
+        self.number = number
+        self.wanted = wanted
+        self.freed = freed
+
+
+class Queues:
+    """The queues of one guard."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._queues: dict[Wanted, Queue] = {}
+        self._numbers = itertools.count()
+        self._freed: Counter[str] = Counter()
+
+    def ticket(self, wanted: Wanted) -> Ticket:
+        """A place in the order, to be taken before the first question."""
+        return Ticket(next(self._numbers), wanted, self.freed(wanted))
+
+    def freed(self, wanted: Wanted) -> int:
+        """How often units of this came back so far."""
+        return sum(self._freed[one.name] for requirement in wanted for one in requirement)
+
+    def denial(self, wanted: Wanted) -> EntitlementDenied | None:
+        """What the first in the queue heard last; None where nobody waits."""
+        queue = self._queues.get(wanted)
+        return None if queue is None else queue.denial
+
+    def join(self, ticket: Ticket, denial: EntitlementDenied | None) -> Place:
+        """Wait in the queue for this.
+
+        :param denial: what the service said already, if it was asked.
+        """
+        with self._lock:
+            queue = self._queues.get(ticket.wanted)
+            if queue is None:
+                queue = self._queues[ticket.wanted] = Queue(self, self._lock, ticket.wanted)
+                if denial is not None:
+                    queue.deny(denial, ticket.freed)
+            place = Place(queue, ticket.number)
+            bisect.insort(queue.places, place, key=lambda one: one.number)
+            return place
+
+    def drop(self, queue: Queue) -> None:
+        """Forget a queue in which nobody waits for the first any more."""
+        with self._lock:
+            if self._queues.get(queue.wanted) is queue:
+                del self._queues[queue.wanted]
+
+    def free(self, names: Iterable[str]) -> None:
+        """Units came back: who waits for them longest asks at once."""
+        names = set(names)
+        with self._lock:
+            self._freed.update(names)
+            concerned = [queue for queue in self._queues.values() if names & queue.names]
+        for queue in concerned:
+            queue.hurry()
+
+    def dissolve(self) -> None:
+        """Let everybody look for themselves."""
+        for queue in list(self._queues.values()):
+            queue.dissolve()
+
+
+class Queue:
+    """Those who wait for the same. The lock is that of all queues."""
+
+    def __init__(self, queues: Queues, lock: threading.RLock, wanted: Wanted) -> None:
+        self._queues = queues
+        self.lock = lock
+        self.wanted = wanted
+        self.names = {one.name for requirement in wanted for one in requirement}
+        self.places: list[Place] = []
+        self.asking: Place | None = None
+        self.denial: EntitlementDenied | None = None
+        self.is_dissolved = False
+        self._tries = 0
+        self._due = 0.0
+
+    def delay(self, place: Place) -> float:
+        """Seconds until it may be this one's turn to ask; 0.0: it is, and nobody else's until it has asked."""
+        with self.lock:
+            if self.is_dissolved:
+                return 0.0
+            if self.places[0] is not place or self.asking not in (None, place):
+                return math.inf
+            left = max(0.0, self._due - stopwatch())
+            if not left:
+                self.asking, place.freed = place, self._queues.freed(self.wanted)
+            return left
+
+    def deny(self, denial: EntitlementDenied, freed: int) -> None:
+        """The service said no, asked when units had come back so often: the next question has to wait."""
+        with self.lock:
+            self.asking, self.denial = None, denial
+            if self._queues.freed(self.wanted) != freed:
+                self._due = 0.0
+            else:
+                self._due = stopwatch() + 0.1 + pause(self._tries, random.random())
+                self._tries += 1
+        self.call_first()
+
+    def hurry(self) -> None:
+        """There is reason to ask at once."""
+        with self.lock:
+            self._tries, self._due = 0, 0.0
+        self.call_first()
+
+    def dissolve(self) -> None:
+        """One answer is no answer for all of them: each asks for itself."""
+        with self.lock:
+            self.is_dissolved = True
+            self._queues.drop(self)
+            called = list(self.places)
+        for place in called:
+            place.call()
+
+    def leave(self, place: Place) -> None:
+        """One less; the next in order moves up."""
+        with self.lock:
+            self.places.remove(place)
+            if self.asking is place:
+                self.asking = None
+            if not self.places:
+                self._queues.drop(self)
+        self.call_first()
+
+    def call_first(self) -> None:
+        """Have the first look whether it is its turn."""
+        with self.lock:
+            first = self.places[0] if self.places else None
+        if first is not None:
+            first.call()
+
+
+class Place:
+    """One call in a queue."""
+
+    __slots__ = ("_news", "freed", "number", "queue")
+
+    def __init__(self, queue: Queue, number: int) -> None:
+        self.queue = queue
+        self.number = number
+        self.freed = 0
+        self._news: Future[None] = _unresolved()
+
+    def look(self) -> tuple[float, Future[None]]:
+        """Seconds until it may be its turn to ask, 0.0: now; and what is done when something has changed."""
+        with self.queue.lock:
+            if self._news.done():
+                self._news = _unresolved()
+            return self.queue.delay(self), self._news
+
+    def call(self) -> None:
+        """Something has changed."""
+        with self.queue.lock:
+            news, is_told = self._news, self._news.done()
+            if not is_told:
+                news.set_result(None)
+
+    def denied(self, denial: EntitlementDenied) -> None:
+        """It asked, and the service said no."""
+        self.queue.deny(denial, self.freed)
+
+    def leave(self) -> None:
+        """It waits no longer."""
+        self.queue.leave(self)
+
+
+def _unresolved() -> Future[None]:
+    future: Future[None] = Future()
+    # a future that is not running can be cancelled
+    future.set_running_or_notify_cancel()
+    return future

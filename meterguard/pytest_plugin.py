@@ -46,7 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Markers, and settings that are wrong."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
-    _checked(config.getini("meterguard_leaks"), "the ini option meterguard_leaks")
+    leaks = config.getini("meterguard_leaks")
+    if leaks not in _LEVELS:
+        raise pytest.UsageError(f"the ini option {_no_level('meterguard_leaks', leaks)}")
     _keep_from_aws(config)  # where a conftest names the plugin, it came too late for the hook above
 
 
@@ -100,12 +102,12 @@ def meterguard(request: pytest.FixtureRequest) -> Iterator[Control]:
     from .testing import Control
 
     marked = _marked(request.node)
-    leaks = _checked(marked.pop("leaks", request.config.getini("meterguard_leaks")), "leaks")
-    on_unused = _checked(marked.pop("on_unused", "off"), "on_unused")
-    grant, deny, exhaust = marked.pop("grant", {}), marked.pop("deny", ()), marked.pop("exhaust", ())
-    control = Control(grant, **marked)
-    control.deny(*_names(deny, "deny"))
-    control.exhaust(*_names(exhaust, "exhaust"))
+    leaks = _level("leaks", marked.pop("leaks", request.config.getini("meterguard_leaks")))
+    on_unused = _level("on_unused", marked.pop("on_unused", "off"))
+    deny, exhaust = _names("deny", marked.pop("deny", ())), _names("exhaust", marked.pop("exhaust", ()))
+    control = Control(marked.pop("grant", {}), **marked)
+    control.deny(*deny)
+    control.exhaust(*exhaust)
     before = exchange_guard(control.guard)
     try:
         yield control
@@ -149,7 +151,9 @@ def meterguard_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
 
 
 def _point_at(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in _environment(emulator).items():
+    from .emulator.loopback import unproxied
+
+    for name, value in {**_environment(emulator), **unproxied(os.environ)}.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -187,34 +191,40 @@ def meterguard_clock(request: pytest.FixtureRequest) -> Iterator[Clock]:
 
 
 def _marked(node: pytest.Item) -> dict[str, Any]:
-    """What the markers say; the closest has the last word."""
+    """Return the arguments of the markers; the closest marker has the last word."""
     said: dict[str, Any] = {}
     for marker in reversed(list(node.iter_markers(_MARK))):
         if marker.args:
-            raise pytest.UsageError(f"@pytest.mark.meterguard takes keywords only: {_MARKERS[0]}")
-        grant = {**said.get("grant", {}), **_mapping(marker.kwargs.get("grant", {}))}
-        said |= {**marker.kwargs, "grant": grant}
+            raise _wrong_marker(f"@pytest.mark.meterguard takes keywords only: {_MARKERS[0]}")
+        grant = marker.kwargs.get("grant", {})
+        if not isinstance(grant, dict):
+            raise _wrong_marker(
+                f"grant= of @pytest.mark.meterguard must be a dict such as {{'Seats': 5}}; got {grant!r}"
+            )
+        said |= {**marker.kwargs, "grant": {**said.get("grant", {}), **grant}}
     return said
 
 
-def _mapping(grant: Any) -> dict[str, Any]:
-    if not isinstance(grant, dict):
-        raise pytest.UsageError(
-            f"grant= of @pytest.mark.meterguard must be a dict such as {{'Seats': 5}}; got {grant!r}"
-        )
-    return grant
-
-
-def _names(names: Any, option: str) -> tuple[str, ...]:
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise pytest.UsageError(f"{option}= of @pytest.mark.meterguard must be a list of names; got {names!r}")
+def _names(argument: str, names: object) -> tuple[str, ...]:
+    if not isinstance(names, (list, tuple, set, frozenset)) or not all(isinstance(name, str) for name in names):
+        raise _wrong_marker(f"{argument}= of @pytest.mark.meterguard must be a list of names; got {names!r}")
     return tuple(names)
 
 
-def _checked(level: Any, what: str) -> str:
+def _level(argument: str, level: object) -> str:
     if level not in _LEVELS:
-        raise pytest.UsageError(f"{what} must be one of {', '.join(_LEVELS)}; got {level!r}")
+        raise _wrong_marker(_no_level(argument, level))
     return str(level)
+
+
+def _no_level(name: str, level: object) -> str:
+    return f"{name} must be one of {', '.join(_LEVELS)}; got {level!r}"
+
+
+def _wrong_marker(what: str) -> Exception:
+    from .errors import ConfigurationError
+
+    return ConfigurationError(what)
 
 
 _HOW_TO_LEAK = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
@@ -36,12 +37,15 @@ class Clock:
     """Moves time for emulators and for all guards alike, without waiting for it. Nothing else of the process moves."""
 
     def __init__(self, *emulators: Emulator) -> None:
+        for one in emulators:
+            if not isinstance(one, Emulator):
+                raise ConfigurationError(f"emulators: {shortened(one)} is not an Emulator")
         self._emulators = emulators
         self._moved = 0.0
 
     def shift(self, duration: float | timedelta) -> None:
         """Let time pass: seconds, or a timedelta."""
-        seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+        seconds = _seconds(duration)
         for emulator in self._emulators:
             emulator.clock.advance(seconds)
         self._move(seconds)
@@ -72,18 +76,16 @@ class Control:
     guard_class = MeterGuard
 
     def __init__(self, entitlements: Mapping[str, Any] | None = None, **options: Any) -> None:
+        granted = _table("entitlements", entitlements)
         self.emulator = Emulator(region=_REGION)
         self.clock = Clock(self.emulator)
         self._granted: dict[str, tuple[str, Any, str]] = {}
         self._spent: Counter[str] = Counter()
-        for name, terms in (entitlements or {}).items():
+        for name, terms in granted.items():
             if terms is not False:
                 self._put(name, *_terms(terms))
         self._licence = self.emulator.add_license(_PRODUCT, entitlements=self._entitlements())
-        client = _client(self.emulator, _MINE)
-        self.guard = self.guard_class(
-            _PRODUCT, self._licence.key_fingerprint, client=client, **{"denial_ttl": 0, **options}
-        )
+        self.guard = self._make_guard({"denial_ttl": 0, **options})
 
     # -- what the licence says -------------------------------------------------------------------
 
@@ -95,12 +97,14 @@ class Control:
 
     def deny(self, *names: str) -> None:
         """Take entitlements out of the licence. Leases on them end."""
+        _require_names("names", *names)
         for name in names:
             self._granted.pop(name, None)
         self._changed()
 
     def exhaust(self, *names: str) -> None:
         """Let somebody else use up every unit that is left. Leases of this test's guard go back first."""
+        _require_names("names", *names)
         self._restart()
         used = self.emulator.usage(_PRODUCT)
         for name in names:
@@ -154,6 +158,7 @@ class Control:
 
     def in_use(self, name: str) -> int:
         """How many units of an entitlement the guard holds; for a feature, how many leases are on it."""
+        _require_names("name", name)
         return sum(
             one.value if isinstance(one.value, int) else 1
             for lease in self.guard.leases()
@@ -163,6 +168,7 @@ class Control:
 
     def assert_checked_out(self, name: str, value: int | None = None) -> None:
         """Fail unless so many units of it are held now; None: unless any is."""
+        _require_units(value)
         found = self.in_use(name)
         if found != value if value is not None else not found:
             wanted = f"{value} of {name}" if value is not None else name
@@ -207,8 +213,18 @@ class Control:
 
     # -- inside ----------------------------------------------------------------------------------
 
+    def _make_guard(self, options: Mapping[str, Any]) -> MeterGuard:
+        client = _client(self.emulator, _MINE)
+        try:
+            return self.guard_class(_PRODUCT, self._licence.key_fingerprint, client=client, **options)
+        except TypeError as error:  # an option that there is not, or one that belongs to the fixture
+            raise ConfigurationError(f"options of the guard: {error}") from None
+
     def _put(self, name: str, value: Any, unit: str) -> None:
-        Entitlement(name, value, unit)
+        try:
+            Entitlement(name, value, unit)
+        except ValueError as error:
+            raise ConfigurationError(f"what is granted makes no sense: {error}") from None
         self._granted[name] = (name, value, unit)
 
     def _entitlements(self) -> list[Any]:
@@ -234,7 +250,7 @@ def _client(emulator: Emulator, who: str) -> Any:
     from botocore.config import Config
 
     # as a guard's own client: what is to be tried again the guard decides
-    once = Config(retries={"total_max_attempts": 1})
+    once = Config(retries={"total_max_attempts": 1}, proxies={})
     session = boto3.Session(aws_access_key_id=who, aws_secret_access_key="opens nothing", region_name=_REGION)  # noqa: S106
     client = session.client("license-manager", endpoint_url="http://127.0.0.1:9", config=once)
     emulator.attach(client)
@@ -249,6 +265,32 @@ def _told(request: Request) -> str:
     )
     outcome = request.error or ("dropped" if request.dropped else "")
     return request.operation + (f" of {asked}" if asked else "") + (f" ({outcome})" if outcome else "")
+
+
+def _seconds(duration: object) -> float:
+    if isinstance(duration, timedelta):
+        return duration.total_seconds()
+    if isinstance(duration, (int, float)) and not isinstance(duration, bool) and math.isfinite(duration):
+        return float(duration)
+    raise ConfigurationError(f"duration: {shortened(duration)} is neither seconds nor a timedelta")
+
+
+def _require_units(value: object) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        raise ConfigurationError(f"value: {shortened(value)} is not a number of units")
+
+
+def _table(argument: str, given: object) -> Mapping[str, Any]:
+    given = {} if given is None else given
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise ConfigurationError(f"{argument}: {shortened(given)} is not a mapping of names")
+    return given
+
+
+def _require_names(argument: str, *names: object) -> None:
+    for name in names:
+        if not isinstance(name, str):
+            raise ConfigurationError(f"{argument}: {shortened(name)} is not the name of an entitlement")
 
 
 def _terms(terms: Any) -> tuple[Any, str]:
@@ -296,8 +338,8 @@ class override:  # noqa: N801 - it is used as a decorator and a statement
         options: Mapping[str, Any] | None = None,
         **named: Any,
     ) -> None:
-        self._entitlements = {**(entitlements or {}), **named}
-        self._options = dict(options or {})
+        self._entitlements = {**_table("entitlements", entitlements), **named}
+        self._options = dict(_table("options", options))
         self._open: list[tuple[Control, MeterGuard | None]] = []
 
     def __enter__(self) -> Control:
@@ -321,6 +363,9 @@ class override:  # noqa: N801 - it is used as a decorator and a statement
         self.__exit__(kind, value, trace)
 
     def __call__(self, decorated: T) -> T:
+        given: object = decorated
+        if not callable(given):
+            raise ConfigurationError(f"override decorates a function or a class, not {shortened(decorated)}")
         if isinstance(decorated, type):
             for name, method in list(vars(decorated).items()):
                 if name.startswith("test") and callable(method):

@@ -47,7 +47,7 @@ def serve(port: int, seed: Path | None, *, state: Path | None, with_log: bool, a
             ready=partial(_tell, as_json=as_json),
             seed=planted,
             state=state,
-            on_request=log and log.note,
+            on_request=None if log is None else log.note,
             **options,
         )
     except SeedError as error:

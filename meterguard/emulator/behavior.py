@@ -7,6 +7,9 @@ from functools import cache
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from .errors import WrongValue
+from .redaction import shown
+
 __all__ = ("Behavior",)
 
 
@@ -17,7 +20,7 @@ class Behavior:
     All times are in seconds; what ends in ``_error`` is the code of the error answered.
 
     Raises:
-        ValueError: A switch was given what it does not know.
+        ConfigurationError: A switch has a value that it does not know.
     """
 
     replay_window: float = 600
@@ -181,7 +184,7 @@ class Behavior:
         for name, hint in _hints().items():
             value = getattr(self, name)
             if not _fits(value, hint):
-                raise ValueError(f"{name}: {value!r} is not one of its values, {_described(hint)}")
+                raise WrongValue(f"{name}: {shown(value)} is not one of its values, {_described(hint)}")
 
 
 @cache

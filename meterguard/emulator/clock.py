@@ -11,15 +11,14 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-__all__ = ("Clock", "Duration", "Moment", "elapsed", "moment_of", "seconds_of")
+from .errors import WrongValue
+from .moments import LATEST, Duration, Moment, moment_of, seconds_of
+from .redaction import shown
+from .rules import MOMENT, SPAN, check, maybe
 
-Duration = float | timedelta
-"""Seconds, or a timedelta."""
-
-Moment = float | str | datetime
-"""Seconds since 1970, an ISO 8601 text, or a datetime (a naive one is UTC)."""
+__all__ = ("Clock", "elapsed")
 
 # Linux has no name in Python for this clock. Any other name for the wall clock is faked by time-machine.
 _CLOCK_REALTIME_COARSE = 5
@@ -52,25 +51,11 @@ def _true_now() -> float:
     return _OFFSET_AT_IMPORT + elapsed()
 
 
-def seconds_of(duration: Duration) -> float:
-    """A duration in seconds."""
-    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
-
-
-def moment_of(moment: Moment) -> float:
-    """A moment in seconds since 1970."""
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
-    if isinstance(moment, datetime):
-        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        return aware.timestamp()
-    return float(moment)
-
-
 class Clock:
     """A clock that starts at the true time, runs, and can be moved, set, stopped and started again."""
 
     def __init__(self, start: Moment | None = None) -> None:
+        check({"start": maybe(MOMENT)}, {"start": start})
         self.told: list[Callable[[], None]] = []
         self._lock = threading.Lock()
         self._frozen: float | None = None
@@ -108,14 +93,23 @@ class Clock:
         return datetime.fromtimestamp(self.now(), UTC)
 
     def advance(self, duration: Duration) -> float:
-        """Move the clock forward (a negative duration: back) and return the new time."""
+        """Move the clock forward (a negative duration: back) and return the new time.
+
+        Raises:
+            ConfigurationError: The duration is neither seconds nor a timedelta, or leads out of the years 1970 to 2200.
+        """
+        check({"duration": SPAN}, {"duration": duration})
         with self._lock:
-            moved = self._move_to(self._now() + seconds_of(duration))
+            moment = self._now() + seconds_of(duration)
+            if not 0 <= moment <= LATEST:
+                raise WrongValue(f"duration: {shown(duration)} would lead out of the years 1970 to 2200")
+            moved = self._move_to(moment)
         self._tell()
         return moved
 
     def set(self, moment: Moment) -> float:
         """Set the clock, running or frozen, and return the new time."""
+        check({"moment": MOMENT}, {"moment": moment})
         with self._lock:
             moved = self._move_to(moment_of(moment))
         self._tell()
@@ -123,6 +117,7 @@ class Clock:
 
     def freeze(self, moment: Moment | None = None) -> float:
         """Stop the clock, now or at a moment, and return the time it stands at."""
+        check({"moment": maybe(MOMENT)}, {"moment": moment})
         with self._lock:
             stands = self._frozen = self._now() if moment is None else moment_of(moment)
         self._tell()

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from .dispatch import Desk
-from .errors import StateError
+from .errors import ConfigurationError, StateError
 from .plain_http import LONGEST_BODY, Headers
 from .record import Reply
 from .steering import ACTIONS, Action, NotThereError
@@ -60,12 +60,12 @@ class Control:
     def _carry_out(self, action: Action, told: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
             return action.carry_out(self._emulator, told)
-        except ValueError as error:
-            raise _Refusal(400, str(error)) from error
         except NotThereError as error:
             raise _Refusal(404, str(error)) from error
         except StateError as error:
             raise _Refusal(500, str(error)) from error
+        except ConfigurationError as error:
+            raise _Refusal(400, str(error)) from error
         except Exception as error:
             self._desk.note_bug(action.path, error)
             raise _Refusal(500, "the emulator failed; its log says how") from error

@@ -1,71 +1,128 @@
-"""What the tables hold, as JSON documents and back."""
+"""Rows of the tables as JSON documents, and back.
+
+A document is read as the type of its row says, so that a file which something else has changed is refused when it is
+opened, and not by a request hours later.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from .grants import Grant
-from .licenses import Checkout, Entitlement, Item, License
+from .licenses import Checkout, License
 from .replays import Remembered
 from .tokens import RefreshToken
 
-__all__ = ("TABLES", "read", "read_key", "write")
+__all__ = ("TABLES", "read", "write")
 
 
 def _fields(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__slots__}
 
 
-write: Final[Callable[[Any], str]] = json.JSONEncoder(separators=(",", ":"), default=_fields).encode
-"""A key or a row as a document: ASCII, whatever the texts in it."""
+write: Final[Callable[[object], str]] = json.JSONEncoder(separators=(",", ":"), default=_fields).encode
+"""Return a key or a row as a document, which is ASCII whatever the texts in it are."""
+
+# By table: what a key is, and what a row is.
+TABLES: Final[Mapping[str, tuple[Any, Any]]] = {
+    "licenses": (str, tuple[License, ...]),
+    "products": (tuple[str, str], tuple[str, ...]),
+    "checkouts": (str, Checkout),
+    "spent": (tuple[str, str], int),
+    "periods": (str, int),
+    "grants": (str, tuple[Grant, ...]),
+    "tokens": (str, RefreshToken),
+    "tags": (str, dict[str, str]),
+    "replays": (tuple[str, str, str], Remembered),
+    "settings": (str, Any),
+}
+"""The types of the keys and rows of every table, by its name."""
+
+_SETTINGS: Final[Mapping[str, Any]] = {"clock": dict[str, float | None], "starts": int, "signing_key": str}
 
 
-def read(table: str, document: str) -> Any:
-    """The row of a table that a document holds; a ValueError or TypeError if it holds none."""
-    return TABLES[table](json.loads(document))
+def read(table: str, key: str, document: str) -> tuple[Any, Any]:
+    """Return the key and the row that two documents hold.
+
+    Raises:
+        ValueError: They are no JSON, or hold something else than the table does.
+    """
+    of_key, of_row = TABLES[table]
+    known = _typed(of_key, json.loads(key))
+    if table == "settings":
+        of_row = _SETTINGS[known]
+    return known, _typed(of_row, json.loads(document))
 
 
-def read_key(document: str) -> Any:
-    """The key that a document holds."""
-    key = json.loads(document)
-    return tuple(key) if isinstance(key, list) else key
+def _typed(hint: Any, value: Any) -> Any:
+    """Return a value of JSON as the type says."""
+    if hint is Any:
+        return value
+    if is_dataclass(hint):
+        return _row(hint, value)
+    origin = get_origin(hint)
+    if origin is None:
+        return _plain(hint, value)
+    return _READERS[origin](get_args(hint), value)
 
 
-def _license(document: Mapping[str, Any]) -> License:
-    entitlements = tuple(Entitlement(**one) for one in document["entitlements"])
-    metadata = tuple((name, value) for name, value in document["metadata"])
-    return License(**{**document, "entitlements": entitlements, "metadata": metadata})
-
-
-def _checkout(document: Mapping[str, Any]) -> Checkout:
-    return Checkout(**{**document, "items": tuple(Item(**one) for one in document["items"])})
-
-
-def _grant(document: Mapping[str, Any]) -> Grant:
-    return Grant(**{**document, "operations": tuple(document["operations"])})
-
-
-def _token(document: Mapping[str, Any]) -> RefreshToken:
-    lists = {name: tuple(document[name]) for name in ("properties", "roles")}
-    return RefreshToken(**{**document, **lists})
-
-
-def _as_it_is(value: Any) -> Any:
+def _plain(hint: Any, value: Any) -> Any:
+    if hint is float and type(value) is int:
+        return value
+    if type(value) is not hint:
+        raise ValueError(f"a {hint.__name__} is expected")
     return value
 
 
-TABLES: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "licenses": lambda versions: tuple(map(_license, versions)),
-    "products": tuple,
-    "checkouts": _checkout,
-    "spent": int,
-    "periods": int,
-    "grants": lambda versions: tuple(map(_grant, versions)),
-    "tokens": _token,
-    "tags": dict,
-    "replays": lambda document: Remembered(**document),
-    "settings": _as_it_is,
+def _row(kind: Any, value: Any) -> Any:
+    hints = _hints(kind)
+    required = {one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING}
+    if type(value) is not dict or not required <= value.keys() <= hints.keys():
+        raise ValueError(f"the members of a {kind.__name__} are expected")
+    return kind(**{name: _typed(hints[name], one) for name, one in value.items()})
+
+
+def _union(kinds: tuple[Any, ...], value: Any) -> Any:
+    if value is None and NoneType in kinds:
+        return None
+    (kind,) = (one for one in kinds if one is not NoneType)
+    return _typed(kind, value)
+
+
+def _tuple(kinds: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
+    if type(value) is not list:
+        raise ValueError("a list is expected")
+    if kinds[-1] is ...:
+        return tuple(_typed(kinds[0], one) for one in value)
+    return tuple(_typed(kind, one) for kind, one in zip(kinds, value, strict=True))
+
+
+def _mapping(kinds: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise ValueError("a table is expected")
+    return {name: _typed(kinds[1], one) for name, one in value.items()}
+
+
+def _word(words: tuple[Any, ...], value: Any) -> Any:
+    if value not in words:
+        raise ValueError(f"one of {words} is expected")
+    return value
+
+
+_READERS: Final[Mapping[Any, Callable[[tuple[Any, ...], Any], Any]]] = {
+    UnionType: _union,
+    tuple: _tuple,
+    dict: _mapping,
+    Mapping: _mapping,
+    Literal: _word,
 }
-"""Every table by its name, and how a row of it is read."""
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..errors import ConfigurationError
+
 __all__ = (
     "BARE_STATUSES",
+    "ConfigurationError",
     "EmulatorBug",
     "ServiceError",
     "StateError",
+    "UnknownArgument",
+    "UnknownLicense",
+    "WrongValue",
     "elsewhere",
     "malformed",
     "status_of",
@@ -79,7 +85,19 @@ def elsewhere(region: str) -> ServiceError:
     return ServiceError("RedirectException", "Ask in the license's home Region.", location=region)
 
 
-class StateError(RuntimeError):
+class WrongValue(ConfigurationError, ValueError):
+    """An argument has a value that it cannot have. The text names the argument."""
+
+
+class UnknownArgument(ConfigurationError, TypeError):
+    """There is no argument of that name. The text names it, and those that there are."""
+
+
+class UnknownLicense(ConfigurationError, KeyError):
+    """No licence was added that is known by this."""
+
+
+class StateError(ConfigurationError, RuntimeError):
     """A state file that cannot be used: it is another's, in use, damaged, or cannot be written."""
 
 

@@ -8,32 +8,34 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from .behavior import Behavior
-from .clock import Clock, Moment
+from .clock import Clock
 from .dispatch import Desk
-from .errors import EmulatorBug
+from .errors import EmulatorBug, UnknownLicense
 from .faults import Fault, Faults
 from .issuing import license_arn
 from .keeping import keep
 from .licenses import Checkout, License
-from .policies import authorizer
+from .moments import Moment
+from .options import MoreTerms, check_arguments, check_options
+from .policies import Policy, authorizer
 from .pools import State
 from .record import Request
+from .redaction import shown
+from .seed import Seed, load_seed
 from .signatures import verifier
 from .terms import (
     ISSUER_ACCOUNT,
     ISSUER_NAME,
     EntitlementLike,
-    allowed_operations,
     build_license,
     change_terms,
-    received_status,
+    check_receipt,
 )
 
 if TYPE_CHECKING:
-    from .seed import Seed
     from .server import HttpServer
     from .signing import Signer
 
@@ -87,10 +89,11 @@ class Emulator:
         random_seed: int | None = None,
         state: str | os.PathLike[str] | None = None,
         verify_signatures: bool | Mapping[str, str] = False,
-        policy: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        policy: Policy | None = None,
         most_requests: int | None = None,
         on_request: Callable[[Request], None] | None = None,
     ) -> None:
+        check_options({name: value for name, value in locals().items() if name != "self"})
         planted, authorize = _planted(seed), authorizer(policy)
         self._kept = keep(state, clock)
         self.account_id = account_id or (planted and planted.account_id) or ACCOUNT
@@ -211,7 +214,7 @@ class Emulator:
         end: Moment | None = None,
         allow_check_in: bool = True,
         overage: bool = False,
-        **more: Any,
+        **more: Unpack[MoreTerms],
     ) -> License:
         """Issue a licence. Unless told otherwise another account issues it and `account_id` received it.
 
@@ -233,24 +236,24 @@ class Emulator:
             more: ``name``, ``product_name``, ``home_region``, ``status``, ``renew_type``, ``borrow_ttl``,
                 ``borrow_early_check_in``, ``metadata`` (a mapping), ``sign_key``.
         """
-        issuer = issuer_account or ISSUER_ACCOUNT
+        issuer = ISSUER_ACCOUNT if issuer_account is None else issuer_account
         default = () if issuer == self.account_id else (self.account_id,)
-        licence = build_license(
-            license_arn(issuer, self._new_id()),
-            product_sku,
-            entitlements,
-            now=self.clock.now(),
-            allow_check_in=allow_check_in,
-            overage=overage,
-            ttl=ttl,
-            issuer_account=issuer,
-            issuer_name=issuer_name,
-            beneficiary=beneficiary if beneficiary is not None else self.account_id,
-            begin=begin,
-            end=end,
-            home_region=more.pop("home_region", self.region),
+        terms = {
+            "product_sku": product_sku,
+            "entitlements": entitlements,
+            "ttl": ttl,
+            "issuer_account": issuer,
+            "issuer_name": issuer_name,
+            "beneficiary": beneficiary if beneficiary is not None else self.account_id,
+            "recipients": recipients,
+            "begin": begin,
+            "end": end,
+            "allow_check_in": allow_check_in,
+            "overage": overage,
+            "home_region": self.region,
             **more,
-        )
+        }
+        licence = build_license(license_arn(issuer, self._new_id()), self.clock.now(), terms)
         with self._desk.lock:
             self._state.add(licence, default if recipients is None else recipients)
         return licence
@@ -274,19 +277,18 @@ class Emulator:
         Only ``"ACTIVE"`` may be checked out; ``"DISABLED"`` and ``"DELETED"`` take it away. ``operations`` are
         what its grant allows, as ``CreateGrant`` names them.
         """
-        received_status(status)
-        allowed_operations(operations or ())
+        check_receipt(account, status, operations)
         with self._desk.lock:
             self._state.receive(self.license(licence).arn, account or self.account_id, status, operations)
 
     def license(self, licence: License | str) -> License:
         """The newest version of a licence, found by its ARN or as the newest of its SKU."""
-        wanted = licence.arn if isinstance(licence, License) else licence
+        check_arguments(licence=licence)
         with self._desk.lock:
             for known in reversed(self._state.licenses()):
-                if wanted in (known.arn, known.sku):
+                if _is_meant(known, licence):
                     return known
-        raise KeyError(f"no licence {wanted!r} was added")
+        raise UnknownLicense(f"licence: {shown(licence)} was not added")
 
     def licenses(self) -> list[License]:
         """The newest version of every licence, deleted ones too, in the order in which they were added."""
@@ -319,10 +321,12 @@ class Emulator:
 
     def calls(self, operation: str | None = None) -> int:
         """How many requests arrived, of one operation or of all."""
+        check_arguments(operation="*" if operation is None else operation)
         return sum(operation in (None, one.operation) for one in tuple(self._desk.requests))
 
     def wait_for_calls(self, operation: str, count: int = 1, timeout: float = 5, *, done: bool = False) -> None:
         """Wait until so many requests of an operation have arrived, or with ``done`` have been answered."""
+        check_arguments(operation=operation, count=count, timeout=timeout, done=done)
 
         def ready() -> bool:
             found = sum(one.operation == operation and one.done >= done for one in tuple(self._desk.requests))
@@ -385,9 +389,11 @@ class Emulator:
             return f"{self._random.getrandbits(128):032x}"
 
 
+def _is_meant(known: License, licence: License | str) -> bool:
+    return (licence.arn if isinstance(licence, License) else licence) in (known.arn, known.sku)
+
+
 def _planted(seed: Seed | str | os.PathLike[str] | None) -> Seed | None:
     if isinstance(seed, (str, os.PathLike)):
-        from .seed import load_seed
-
         return load_seed(seed)
     return seed

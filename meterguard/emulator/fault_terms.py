@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from .clock import seconds_of
+from .errors import WrongValue
+from .moments import seconds_of
+from .redaction import shown
 from .rules import (
     Rules,
     are_texts,
@@ -30,10 +32,10 @@ _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def check_fault(fault: Fault) -> None:
-    """Refuse with a ValueError, which names the field, a fault that makes no sense."""
+    """Refuse a fault that makes no sense with a ConfigurationError that names the field."""
     check(_RULES, {name: getattr(fault, name) for name in _RULES})
     if fault.until is not None and seconds_of(fault.until) <= seconds_of(fault.after):
-        raise ValueError(f"until: {fault.until!r} is not later than after, {fault.after!r}")
+        raise WrongValue(f"until: {shown(fault.until)} is not later than after, {shown(fault.after)}")
 
 
 def _is_operation(value: Any) -> bool:

@@ -11,10 +11,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from .clock import Clock, Duration, seconds_of
+from .clock import Clock
+from .errors import UnknownArgument
 from .fault_terms import check_fault
+from .moments import Duration, seconds_of
+from .rules import Rule, check
 
 __all__ = ("OPTIONS", "Fault", "Faults", "Partial")
 
@@ -149,6 +152,7 @@ def _limits(partial: Partial | None) -> Mapping[str, int] | None:
 OPTIONS = frozenset(one.name for one in fields(Fault) if one.init) - {"operation"}
 """What :meth:`Faults.add` may be told."""
 _PLAIN = Fault(operation="*")
+_FAULT: Final[Rule] = (lambda value: isinstance(value, Fault), "a fault that was added")
 
 
 class Faults:
@@ -206,6 +210,7 @@ class Faults:
 
     def remove(self, fault: Fault) -> None:
         """Take back a fault; what it holds is released."""
+        check({"fault": _FAULT}, {"fault": fault})
         with self._lock:
             if fault in self._faults:
                 self._faults.remove(fault)
@@ -268,7 +273,9 @@ class Faults:
     def _begun(self, operation: str, options: Mapping[str, Any]) -> Fault:
         unknown = options.keys() - OPTIONS
         if unknown:
-            raise TypeError(f"unknown option: {', '.join(sorted(unknown))}; known are {', '.join(sorted(OPTIONS))}")
+            raise UnknownArgument(
+                f"unknown option: {', '.join(sorted(unknown))}; known are {', '.join(sorted(OPTIONS))}"
+            )
         fault = Fault(operation=operation, **options)
         fault.begin(next(self._ids), self._clock.now())
         return fault

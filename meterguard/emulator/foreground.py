@@ -6,16 +6,20 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final, Unpack
 
 from .facade import Emulator
+from .options import EmulatorOptions
+from .rules import check, maybe
 
 __all__ = ("serve",)
 
 _MOST_REQUESTS: Final = 1000
 
 
-def serve(port: int = 4020, *, ready: Callable[[Emulator], None] | None = None, **options: Any) -> None:
+def serve(
+    port: int = 4020, *, ready: Callable[[Emulator], None] | None = None, **options: Unpack[EmulatorOptions]
+) -> None:
     """Serve until Ctrl-C or SIGTERM, then stop gracefully and return.
 
     It may run for days, so unless told otherwise it remembers the latest 1000 requests only.
@@ -25,7 +29,9 @@ def serve(port: int = 4020, *, ready: Callable[[Emulator], None] | None = None, 
         ready: Called with the emulator once it serves.
         options: Further arguments of `Emulator`, such as ``seed``.
     """
-    emulator = Emulator(port, **{"most_requests": _MOST_REQUESTS, **options})
+    check({"ready": maybe((callable, "a function of an emulator"))}, {"ready": ready})
+    options.setdefault("most_requests", _MOST_REQUESTS)
+    emulator = Emulator(port, **options)
     with _told_to_stop() as told, emulator:
         if ready is not None:
             ready(emulator)

@@ -9,7 +9,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from .licenses import License
@@ -42,12 +42,12 @@ def account_principal(account: str) -> str:
 class Grant:
     """One version of a grant. ``principal`` is an account's root, an organization or a unit of one."""
 
-    arn: str
+    arn: str = field(repr=False)
     name: str
-    licence_arn: str
-    parent_arn: str
+    licence_arn: str = field(repr=False)
+    parent_arn: str = field(repr=False)
     granter: str
-    principal: str
+    principal: str = field(repr=False)
     home_region: str
     operations: tuple[str, ...]
     status: str

@@ -20,7 +20,10 @@ from botocore.exceptions import ConnectionClosedError
 from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST
 
 from .dispatch import Desk
+from .errors import WrongValue
+from .loopback import unproxied
 from .record import RawHeaders, Reply, Request
+from .redaction import shown
 
 __all__ = ("answering", "attach")
 
@@ -39,20 +42,27 @@ def answering(desk: Desk) -> Iterator[None]:
     _register()
     with _lock:
         _active.append(desk)
-        before = os.environ.get(_ENDPOINT)
-        os.environ.setdefault(_ENDPOINT, _NOWHERE)
+        # A proxy of the environment must not see requests that come too late, either.
+        pointers = {_ENDPOINT: os.environ.get(_ENDPOINT, _NOWHERE), **unproxied(os.environ)}
+        before = {name: os.environ.get(name) for name in pointers}
+        os.environ.update(pointers)
     try:
         yield
     finally:
         with _lock:
             _active.remove(desk)
-            if before is None:
-                os.environ.pop(_ENDPOINT, None)
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
 
 
 def attach(desk: Desk, to: Any) -> None:
     """Answer one boto3 client, or the clients that a session will make, wherever they think they send to."""
-    events = to.meta.events if hasattr(to, "meta") else to.events
+    events = getattr(getattr(to, "meta", to), "events", None)
+    if events is None or not hasattr(events, "register_first"):
+        raise WrongValue(f"to: {shown(to)} is neither a boto3 client nor a session")
     events.register_first(_EVENT, lambda request, **_: _answer(desk, request))
 
 
@@ -78,8 +88,8 @@ def _answer_if_active(request: Any, **_: Any) -> AWSResponse | None:
 
 
 def _answer(desk: Desk, sent: Any) -> AWSResponse:
-    body = sent.body or b""
-    request = desk.arrive(_raw(sent), body.encode() if isinstance(body, str) else bytes(body))
+    # Neither body nor headers are kept in a name here: an error page that shows local variables would show tokens.
+    request = desk.arrive(_raw(sent), _bytes(sent.body))
     if request.waits:
         _wait(desk, request)
     reply = desk.answer(request)
@@ -90,6 +100,10 @@ def _answer(desk: Desk, sent: Any) -> AWSResponse:
         headers[name.decode("latin-1")] = value.decode("latin-1")
     headers["content-length"] = str(reply.length)
     return AWSResponse(sent.url, reply.status, headers, _Body(reply))
+
+
+def _bytes(body: str | bytes | bytearray | None) -> bytes:
+    return body.encode() if isinstance(body, str) else bytes(body or b"")
 
 
 def _wait(desk: Desk, request: Request) -> None:

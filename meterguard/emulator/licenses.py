@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 __all__ = (
@@ -48,7 +48,7 @@ class Entitlement:
 class License:
     """One version of a licence, as issued. It never changes; a change makes a new version."""
 
-    arn: str
+    arn: str = field(repr=False)
     sku: str
     entitlements: tuple[Entitlement, ...]
     issuer_account: str
@@ -64,11 +64,11 @@ class License:
     borrow_ttl: float | None = None
     borrow_early_check_in: bool = False
     renew_type: str | None = None
-    sign_key: str | None = None
+    sign_key: str | None = field(default=None, repr=False)
     status: str = "AVAILABLE"
     version: int = 1
     available_at: float = -math.inf
-    metadata: tuple[tuple[str | None, str | None], ...] = ()
+    metadata: tuple[tuple[str | None, str | None], ...] = field(default=(), repr=False)
     begin_text: str | None = None
     end_text: str | None = None
 
@@ -131,8 +131,8 @@ class Item:
 class Checkout:
     """What somebody holds, or has drawn for good."""
 
-    token: str
-    arn: str
+    token: str = field(repr=False)
+    arn: str = field(repr=False)
     account: str
     kind: Kind
     items: tuple[Item, ...]

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from .calls import Caller
-from .errors import ServiceError
+from .errors import ConfigurationError, ServiceError
+from .redaction import shown
 
-__all__ = ("Authorize", "PolicyError", "authorizer")
+__all__ = ("Authorize", "Policy", "PolicyError", "authorizer")
 
 _VERSIONS: Final = ("2012-10-17", "2008-10-17")
 _STATEMENT: Final = frozenset({"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource"})
@@ -40,11 +41,13 @@ _RESOURCES: Final = {
 _NAMED_BY: Final = {operation: member for member, operations in _RESOURCES.items() for operation in operations}
 
 Document = Mapping[str, Any]
+Policy = Document | str | os.PathLike[str]
+"""A policy document, a JSON file of one, or a mapping of access keys and accounts to such."""
 Authorize = Callable[[Caller, str, Mapping[str, Any]], None]
 """Refuses, with the service's own error, an operation that a caller is not allowed to do."""
 
 
-class PolicyError(ValueError):
+class PolicyError(ConfigurationError, ValueError):
     """A policy that cannot be used."""
 
 
@@ -58,16 +61,18 @@ class _Statement:
         return self.means_action(action) and self.means_resource(resource)
 
 
-def authorizer(policy: Document | str | os.PathLike[str] | None) -> Authorize | None:
+def authorizer(policy: Policy | None) -> Authorize | None:
     """The check by a policy document or a JSON file of one, for all callers.
 
     Or by a mapping of access keys and accounts to such; who is not in it may do all.
     """
     if policy is None:
         return None
-    if isinstance(policy, (str, os.PathLike)) or "Statement" in policy:
+    if not isinstance(policy, Mapping) or "Statement" in policy:
         statements = _read(policy)
         return _check(lambda caller: statements)
+    if not all(isinstance(name, str) for name in policy):
+        raise PolicyError("policy: a mapping of policies has access keys and accounts for its keys")
     each = {name: _read(one, f"{name}: ") for name, one in policy.items()}
     return _check(lambda caller: each.get(caller.access_key or "", each.get(caller.account)))
 
@@ -97,21 +102,23 @@ def _check(statements_of: Callable[[Caller], Sequence[_Statement] | None]) -> Au
 # Reading
 
 
-def _read(policy: Document | str | os.PathLike[str], where: str = "policy: ") -> Sequence[_Statement]:
+def _read(policy: Policy, where: str = "policy: ") -> Sequence[_Statement]:
     if isinstance(policy, (str, os.PathLike)):
         file = Path(policy)
         try:
             policy = json.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise PolicyError(f"{file.name}: {error.strerror}") from error
-        except (ValueError, RecursionError) as error:
+        except RecursionError as error:
+            raise PolicyError(f"{file.name}: its tables and lists are nested too deeply") from error
+        except ValueError as error:
             raise PolicyError(f"{file.name}: it is not JSON: {error}") from error
         where = f"{file.name}: "
     if not isinstance(policy, Mapping) or "Statement" not in policy:
         raise PolicyError(f"{where}a policy is a table with a Statement")
     _require_known(policy.keys(), {"Version", "Id", "Statement"}, where)
     if policy.get("Version", _VERSIONS[0]) not in _VERSIONS:
-        raise PolicyError(f"{where}Version: {policy['Version']!r} is not one of {', '.join(_VERSIONS)}")
+        raise PolicyError(f"{where}Version: {shown(policy['Version'])} is not one of {', '.join(_VERSIONS)}")
     statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
     return [_statement(one, f"{where}Statement[{number}]: ") for number, one in enumerate(statements)]
 
@@ -123,7 +130,7 @@ def _statement(said: Any, where: str) -> _Statement:
         raise PolicyError(f"{where}Condition: the emulator knows nothing that could be one; leave it out here")
     _require_known(said.keys(), _STATEMENT, where)
     if said.get("Effect") not in ("Allow", "Deny"):
-        raise PolicyError(f"{where}Effect: {said.get('Effect')!r} is neither 'Allow' nor 'Deny'")
+        raise PolicyError(f"{where}Effect: {shown(said.get('Effect'))} is neither 'Allow' nor 'Deny'")
     return _Statement(
         said["Effect"] == "Allow",
         _matcher(said, "Action", where, _is_action, re.IGNORECASE),
@@ -141,7 +148,8 @@ def _matcher(
     patterns = said[key] if isinstance(said[key], list) else [said[key]]
     for one in patterns:
         if not isinstance(one, str) or not is_right(one):
-            raise PolicyError(f"{where}{key}: {one!r} is not a pattern that is understood here")
+            text = repr(one) if isinstance(one, str) else shown(one)
+            raise PolicyError(f"{where}{key}: {text} is not a pattern that is understood here")
     found = re.compile("|".join(map(_expression, patterns)) or r"(?!)", flags | re.DOTALL)
     is_named = key == name
     return lambda value: (found.fullmatch(value) is not None) == is_named

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .behavior import Behavior
 from .errors import ServiceError
@@ -22,7 +22,7 @@ class Ask:
 
     account: str
     sku: str
-    key_fingerprint: str
+    key_fingerprint: str = field(repr=False)
     kind: Kind
     wanted: Sequence[Wanted]
     beneficiary: str | None = None

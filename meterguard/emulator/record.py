@@ -9,6 +9,7 @@ from typing import Any, Final
 from .calls import Answer, Caller
 from .errors import ServiceError
 from .faults import Fault
+from .redaction import hidden, shown
 
 __all__ = ("NOTHING", "RawHeaders", "Reply", "Request")
 
@@ -22,7 +23,7 @@ class Request:
     operation: str
     """The operation's name, whether or not there is such an operation."""
     parameters: dict[str, Any]
-    """The members of the body, as sent; empty if it could not be read."""
+    """The members of the body, as sent; empty if it could not be read. The repr leaves out its tokens and ARNs."""
     caller: Caller
     at: float
     """When it arrived, by the emulator's clock."""
@@ -48,6 +49,11 @@ class Request:
     """What it was answered, before a fault spoiled it."""
     moment: float | None = field(default=None, repr=False)
     """When it took effect or was refused, by the emulator's clock."""
+
+    def __repr__(self) -> str:
+        outcome = "dropped" if self.dropped else self.error or self.status or "under way"
+        replayed = ", replayed" if self.replayed else ""
+        return f"<Request {shown(self.operation)} {hidden(self.parameters)}: {outcome}{replayed}>"
 
     @property
     def waits(self) -> bool:
@@ -80,7 +86,7 @@ class Reply:
 
     status: int
     headers: list[tuple[bytes, bytes]]
-    body: bytes
+    body: bytes = field(repr=False)
     length: int
 
     @property

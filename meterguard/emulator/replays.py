@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .behavior import Behavior
@@ -22,8 +22,8 @@ _DOCUMENTED: Final[Mapping[str, float]] = {"CreateToken": 600}
 class Remembered:
     """What a token was first asked and answered, and until when that counts."""
 
-    asked: Mapping[str, Any]
-    answer: Answer
+    asked: Mapping[str, Any] = field(repr=False)
+    answer: Answer = field(repr=False)
     until: float
 
 

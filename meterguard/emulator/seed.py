@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .behavior import Behavior
+from .errors import ConfigurationError
 from .license_terms import check_license
 from .licenses import License, key_fingerprint
+from .redaction import shown
+from .rules import Rules, is_list_of_texts, is_path, is_table_of, is_text, maybe
 from .terms import ISSUER_ACCOUNT, ISSUER_NAME
 
 if TYPE_CHECKING:
@@ -25,16 +28,18 @@ if TYPE_CHECKING:
 
 __all__ = ("Seed", "SeedError", "load_seed", "read_seed")
 
-_KEYS: Final = frozenset({"account_id", "region", "accounts", "organizations", "behavior", "licenses", "faults"})
 
-
-class SeedError(ValueError):
+class SeedError(ConfigurationError, ValueError):
     """A seed file that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seed:
-    """What a seed file says."""
+    """The contents of a seed file.
+
+    Raises:
+        SeedError: A field has a value that it cannot have.
+    """
 
     account_id: str | None = None
     region: str | None = None
@@ -43,6 +48,14 @@ class Seed:
     behavior: Behavior | None = None
     licenses: Sequence[Mapping[str, Any]] = ()
     faults: Sequence[Mapping[str, Any]] = ()
+
+    def __post_init__(self) -> None:
+        for name, (passes, meaning) in _FIELDS.items():
+            if not passes(getattr(self, name)):
+                raise SeedError(f"{name}: must be {meaning}")
+
+    def __repr__(self) -> str:
+        return f"<Seed with {len(self.licenses)} licenses and {len(self.faults)} faults>"
 
     def plant(self, emulator: Emulator, held: Iterable[License] = ()) -> None:
         """Add the faults to an emulator, and the licences that it does not hold yet.
@@ -61,11 +74,17 @@ class Seed:
                     emulator.add_license(**terms)
         for number, options in enumerate(self.faults):
             with _place(f"faults[{number}]"):
-                emulator.faults.add(**options)
+                emulator.faults.add(**{"operation": None, **options})
 
 
 def load_seed(path: str | os.PathLike[str]) -> Seed:
-    """Read a seed file; its name ends in ``.toml`` or ``.json``."""
+    """Read a seed file, whose name ends in ``.toml`` or ``.json``.
+
+    Raises:
+        SeedError: The file cannot be read, or something in it is wrong. The text is one line.
+    """
+    if not is_path(path):
+        raise SeedError(f"path: {shown(path)} is not the path of a seed file")
     file = Path(path)
     readers = {".toml": tomllib.loads, ".json": json.loads}
     reader = readers.get(file.suffix.lower())
@@ -73,27 +92,21 @@ def load_seed(path: str | os.PathLike[str]) -> Seed:
         raise SeedError(f"{file.name}: a seed file's name ends in .toml or .json")
     try:
         return read_seed(reader(file.read_text(encoding="utf-8")))
+    except RecursionError as error:
+        raise SeedError(f"{file.name}: its tables and lists are nested too deeply") from error
     except (ValueError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SeedError(f"{file.name}: {reason}") from error
 
 
-def read_seed(data: Any) -> Seed:
-    """What a seed file's data say."""
+def read_seed(data: object) -> Seed:
+    """Return the seed that the data of a file describe."""
     if not isinstance(data, Mapping):
         raise SeedError("a seed is a table")
-    unknown = data.keys() - _KEYS
+    unknown = data.keys() - _FIELDS.keys()
     if unknown:
-        raise SeedError(f"unknown {', '.join(sorted(unknown))}; known are {', '.join(sorted(_KEYS))}")
-    return Seed(
-        account_id=_text(data, "account_id"),
-        region=_text(data, "region"),
-        accounts=_table(data, "accounts"),
-        organizations=_table(data, "organizations"),
-        behavior=_behavior(_table(data, "behavior")),
-        licenses=_tables(data, "licenses"),
-        faults=_tables(data, "faults"),
-    )
+        raise SeedError(f"unknown {', '.join(sorted(map(str, unknown)))}; known are {', '.join(sorted(_FIELDS))}")
+    return Seed(**{**data, "behavior": _behavior(data.get("behavior", {}))})
 
 
 class _place:  # noqa: N801 - reads as a word in a with statement
@@ -106,7 +119,7 @@ class _place:  # noqa: N801 - reads as a word in a with statement
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (TypeError, ValueError)):
+        if isinstance(error, ConfigurationError):
             raise SeedError(f"{self._where}: {error}") from error
 
 
@@ -120,29 +133,25 @@ def _identity(terms: Mapping[str, Any], account_id: str) -> tuple[Any, str, Any]
     )
 
 
-def _text(data: Mapping[str, Any], key: str) -> str | None:
-    value = data.get(key)
-    if value is not None and not isinstance(value, str):
-        raise SeedError(f"{key}: must be a text")
-    return value
+def _are_tables(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(map(is_table_of(lambda _: True), value))
 
 
-def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = data.get(key, {})
-    if not isinstance(value, Mapping):
-        raise SeedError(f"{key}: must be a table")
-    return value
+_FIELDS: Final[Rules] = {
+    "account_id": maybe((is_text, "a text")),
+    "region": maybe((is_text, "a text")),
+    "accounts": (is_table_of(is_text), "a table of access keys and their accounts"),
+    "organizations": (is_table_of(is_list_of_texts), "a table of ARNs and lists of accounts"),
+    "behavior": maybe((lambda value: isinstance(value, Behavior), "a table of switches")),
+    "licenses": (_are_tables, "a list of tables"),
+    "faults": (_are_tables, "a list of tables"),
+}
 
 
-def _tables(data: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
-    value = data.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
-        raise SeedError(f"{key}: must be a list of tables")
-    return value
-
-
-def _behavior(switches: Mapping[str, Any]) -> Behavior | None:
+def _behavior(switches: object) -> Behavior | None:
+    if not isinstance(switches, Mapping):
+        raise SeedError("behavior: must be a table")
     unknown = switches.keys() - Behavior.names()
     if unknown:
-        raise SeedError(f"behavior: unknown {', '.join(sorted(unknown))}")
+        raise SeedError(f"behavior: unknown {', '.join(sorted(map(str, unknown)))}")
     return Behavior(**switches) if switches else None

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
 
+from .errors import StateError
+
 _NEEDS = 'signed tokens need PyJWT and cryptography: pip install "meterguard[emulator]"'
 try:
     import jwt
@@ -54,7 +56,10 @@ class Signer:
 
 
 def _read(pem: str) -> rsa.RSAPrivateKey:
-    key = load_pem_private_key(pem.encode(), password=None)
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError):
+        key = None
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise TypeError("the signing key is not an RSA key")
+        raise StateError("the state file is damaged: its signing_key is not an RSA key")
     return key

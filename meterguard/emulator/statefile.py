@@ -17,7 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from .documents import TABLES, read, read_key, write
+from .consistency import contradictions
+from .documents import TABLES, read, write
 from .errors import StateError
 from .tables import Noted
 
@@ -42,6 +43,7 @@ class StateFile:
             self._connection = connection = self._open()
             self._recognize(connection)
             self._tables = {name: Noted(self._rows(connection, name)) for name in TABLES}
+            self._require_agreement()
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise self._explained("opened", error) from error
@@ -112,12 +114,17 @@ class StateFile:
         self._path.chmod(0o600)
 
     def _rows(self, connection: sqlite3.Connection, name: str) -> Iterator[tuple[Any, Any]]:
-        rows = connection.execute(f"SELECT number, key, document FROM {name} ORDER BY number")  # noqa: S608 - ours
+        # All at once: a statement that is not read to its end would keep the file locked after an error.
+        rows = connection.execute(f"SELECT number, key, document FROM {name} ORDER BY number").fetchall()  # noqa: S608
         for number, key, document in rows:
             try:
-                yield read_key(key), read(name, document)
-            except (ValueError, TypeError, LookupError) as error:
+                yield read(name, key, document)
+            except (ValueError, TypeError, LookupError, RecursionError) as error:
                 raise StateError(f"{self._name}: is damaged: row {number} of {name} cannot be read") from error
+
+    def _require_agreement(self) -> None:
+        for name in contradictions(self._tables):
+            raise StateError(f"{self._name}: is damaged: a row of {name} does not agree with the others")
 
     def _explained(self, what: str, error: sqlite3.Error | OSError) -> StateError:
         code = getattr(error, "sqlite_errorcode", None)

@@ -12,10 +12,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from . import wire
-from .clock import moment_of
+from .errors import WrongValue
 from .faults import OPTIONS, Fault
 from .license_terms import LICENSE_TERMS, check_license
-from .rules import LATEST, check, is_moment, is_number, optional
+from .moments import LATEST, moment_of
+from .redaction import shown
+from .rules import MOMENT, check, is_number, maybe
 
 if TYPE_CHECKING:
     from .facade import Emulator
@@ -117,19 +119,19 @@ def _advance_clock(emulator: Emulator, told: Told) -> Answer:
     check({"seconds": (is_number, "a number of seconds")}, {"seconds": told.get("seconds")})
     moment = emulator.clock.now() + told["seconds"]
     if not 0 <= moment <= LATEST:
-        raise ValueError(f"seconds: {told['seconds']!r} would lead out of the years 1970 to 2200")
+        raise WrongValue(f"seconds: {shown(told['seconds'])} would lead out of the years 1970 to 2200")
     emulator.clock.advance(told["seconds"])
     return _read_clock(emulator, told)
 
 
 def _set_clock(emulator: Emulator, told: Told) -> Answer:
-    check({"moment": (is_moment, _MOMENT)}, {"moment": told.get("moment")})
+    check({"moment": MOMENT}, {"moment": told.get("moment")})
     emulator.clock.set(moment_of(told["moment"]))
     return _read_clock(emulator, told)
 
 
 def _freeze_clock(emulator: Emulator, told: Told) -> Answer:
-    check({"moment": (optional(is_moment), _MOMENT)}, told)
+    check({"moment": maybe(MOMENT)}, told)
     emulator.clock.freeze(told.get("moment"))
     return _read_clock(emulator, told)
 
@@ -137,9 +139,6 @@ def _freeze_clock(emulator: Emulator, told: Told) -> Answer:
 def _resume_clock(emulator: Emulator, told: Told) -> Answer:
     emulator.clock.resume()
     return _read_clock(emulator, told)
-
-
-_MOMENT: Final = "a time from 1970 to 2200: ISO 8601, or seconds since 1970"
 
 
 # Licences

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 __all__ = ("RefreshToken", "Tokens")
 
@@ -13,12 +13,12 @@ class RefreshToken:
     """A token of a licence, as it was made. ``text`` is what its holder has."""
 
     identifier: str
-    text: str
-    licence_arn: str
+    text: str = field(repr=False)
+    licence_arn: str = field(repr=False)
     account: str
     expires: float
     properties: tuple[str, ...] = ()
-    roles: tuple[str, ...] = ()
+    roles: tuple[str, ...] = field(default=(), repr=False)
     status: str = "AVAILABLE"
 
     def is_good_at(self, now: float) -> bool:

@@ -36,23 +36,22 @@ class Pools(RuleBasedStateMachine):
         self.now = BEGIN
         self.most, self.overage, self.end = most, overage, None if end is None else BEGIN + end
         self.state = State(Behavior(), lambda: f"{numbers.getrandbits(128):032x}")
-        self.licence = build_license(
-            "arn:aws:license-manager::444455556666:license:l-1",
-            "SKU",
-            [("Seats", most, "Count"), ("Export", None, "None")],
-            now=BEGIN,
-            allow_check_in=True,
-            overage=overage,
-            ttl=TTL,
-            borrow_ttl=2 * TTL,
-            borrow_early_check_in=True,
-            beneficiary="Jo",
-            begin=BEGIN,
-            end=self.end,
-            issuer_account="444455556666",
-            issuer_name="Acme",
-            home_region="us-east-1",
-        )
+        terms = {
+            "product_sku": "SKU",
+            "entitlements": [("Seats", most, "Count"), ("Export", None, "None")],
+            "allow_check_in": True,
+            "overage": overage,
+            "ttl": TTL,
+            "borrow_ttl": 2 * TTL,
+            "borrow_early_check_in": True,
+            "beneficiary": "Jo",
+            "begin": BEGIN,
+            "end": self.end,
+            "issuer_account": "444455556666",
+            "issuer_name": "Acme",
+            "home_region": "us-east-1",
+        }
+        self.licence = build_license("arn:aws:license-manager::444455556666:license:l-1", BEGIN, terms)
         self.state.add(self.licence, ["111111111111", "222222222222"])
         self.held = {}
         self.borrowed = set()

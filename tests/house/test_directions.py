@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "telemetry": PUBLIC,
     "integrations": PUBLIC | {"testing"},  # which only a module for tests may import, see below
     "console": PUBLIC,
-    "emulator": set(),
+    "emulator": {"errors"},  # only for the class of what is wrong in a call of it
     "testing": PUBLIC | {"emulator", "runtime"},  # where time is moved
     "pytest_plugin": PUBLIC | {"emulator", "testing"},
     "cli": PUBLIC | {"emulator", "console", "telemetry", "integrations"},

@@ -47,15 +47,10 @@ def check(settings: Settings) -> None:
     region: object = settings.region_name
     if region is not None and not (isinstance(region, str) and region.strip()):
         raise ConfigurationError("region_name must be the name of an AWS Region, such as 'us-east-1'")
-    if settings.session is not None and not _is_session(settings.session):
+    if settings.session is not None and not callable(getattr(settings.session, "client", None)):
         raise ConfigurationError(f"session must be a boto3.Session; got a {type(settings.session).__name__}")
     if settings.endpoint_url is not None and not _is_endpoint(settings.endpoint_url):
         raise ConfigurationError("endpoint_url must be a URL such as https://host:port")
-
-
-def _is_session(session: object) -> bool:
-    # the boto3 module has a client() too, and none of the rest
-    return all(callable(getattr(session, name, None)) for name in ("client", "get_credentials"))
 
 
 def _is_endpoint(url: object) -> bool:

@@ -18,7 +18,9 @@ from ._http import HttpOptions, Refusal, split
 
 _log = logging.getLogger("meterguard.integrations")
 
-_OPTIONS = frozenset(inspect.signature(requires_entitlement).parameters) - {"name", "value", "unit"}
+GATE_OPTIONS = frozenset({"hold", "per", "wait", "on_unknown", "guard"})
+"""The options of a gate that stands before many views, or is no decorator."""
+_OPTIONS = GATE_OPTIONS | {"fallback", "default", "pass_lease"}
 
 
 class LateGate:
@@ -42,10 +44,6 @@ class LateGate:
 
     def __repr__(self) -> str:
         return repr(self._gate)
-
-
-GATE_OPTIONS = frozenset({"hold", "per", "wait", "on_unknown", "guard"})
-"""The options of a gate that stands before many views, or is no decorator."""
 
 
 def declared(entitlement: Any, options: Any, where: str) -> LateGate:

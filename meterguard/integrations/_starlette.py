@@ -48,7 +48,7 @@ def install(app: Starlette, guard: MeterGuard | None = None, **settings: Any) ->
     for kind in (EntitlementDenied, EntitlementUnavailable, ConfigurationError):
         _add_handler(app, kind, answer)
     app.add_middleware(_Mounted, application=app, installed=installed)
-    app.router.lifespan_context = around(_audited(app, app.router.lifespan_context), installed._guard)
+    app.router.lifespan_context = around(_audited(app, app.router.lifespan_context), guard)
 
 
 def _check_application(app: object) -> None:

@@ -47,7 +47,7 @@ def test_flask_answers(flask_client, asked):
 def test_flask_tells_an_outage_from_a_no(flask_client, lm, licence):
     from meterguard import configure
 
-    configure(timeout=1)
+    configure(timeout=3)
     with lm.down():
         answer = flask_client.get("/report/june")
     assert (answer.status_code, answer.json) == (503, {"error": "entitlement-unavailable"})

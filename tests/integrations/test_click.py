@@ -202,11 +202,12 @@ def test_it_works_without_standalone_mode_and_twice(guard):
 
 PROGRAMS = {
     "click": """
+        import os
         import click
         from meterguard import configure, requires_entitlement
         from meterguard.integrations.click import exit_codes
 
-        configure(timeout=1)
+        configure(timeout=float(os.environ.get("PATIENCE", "10")))
 
         @click.group()
         def cli(): ...
@@ -226,11 +227,12 @@ PROGRAMS = {
             archive.callback()
     """,
     "typer": """
+        import os
         import typer
         from meterguard import configure, requires_entitlement
         from meterguard.integrations.click import exit_codes
 
-        configure(timeout=1)
+        configure(timeout=float(os.environ.get("PATIENCE", "10")))
 
         cli = typer.Typer()
 
@@ -292,7 +294,7 @@ def test_a_denied_process_gives_back_what_it_had(shell, lm, seats):
 
 def test_a_process_in_an_outage(shell, lm):
     with lm.down():
-        code, printed, complaint = shell("work")
+        code, printed, complaint = shell("work", PATIENCE="1")
     assert (code, printed, complaint.count("\n")) == (4, "", 1)
     assert complaint.startswith("Error: ")
 

@@ -470,7 +470,7 @@ def test_paths_of_ones_own_are_exempt(serve, get):
 
 
 def test_an_outage_of_a_guarded_site(lm, serve, get):
-    serve(SITE, ENTITLEMENT=SEAT, TIMEOUT=1.5)
+    serve(SITE, ENTITLEMENT=SEAT, TIMEOUT=3)
     with lm.down():
         code, body = get("/view")
     assert (code, kind(body)) == (503, "entitlement-unavailable")
@@ -621,7 +621,7 @@ def test_a_denial_that_django_knows_stays_what_it_was(error):
 
 
 def test_an_outage_is_no_denial_for_django_either(lm, serve):
-    serve({"e": requires_entitlement("Export")(yes)}, django={"MIDDLEWARE": []}, TIMEOUT=1.5)
+    serve({"e": requires_entitlement("Export")(yes)}, django={"MIDDLEWARE": []}, TIMEOUT=3)
     with lm.down(), pytest.raises(EntitlementUnavailable):
         Client().get("/e")
 

@@ -33,7 +33,7 @@ def connected(app, folder):
 
 
 app = connected(Celery("site"), FOLDER)
-setup_celery(app, timeout=1.5, denial_ttl=0)
+setup_celery(app, timeout=4, denial_ttl=0)
 SEAT = {"base": EntitledTask, "entitlement": ("Seats", 1, "Count")}
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from .errors import ConfigurationError
 from .model import shortened
@@ -13,13 +12,9 @@ from .reasons import OnUnknown
 Duration = float | int | timedelta
 """Seconds, or a ``timedelta``."""
 
+OnUnknownName = Literal["grace", "deny", "allow"]
+
 LONGEST = 100 * 366 * 86_400  # seconds; what is infinite to people would overflow a clock or a socket
-
-
-def check(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a guard, each checked as soon as it is given; None means not given."""
-    checked = {name: CHECKS[name](name, value) for name, value in arguments.items() if value is not None}
-    return {name: checked.get(name) for name in arguments}
 
 
 def seconds(name: str, value: Any) -> float:
@@ -40,67 +35,63 @@ def on_unknown(name: str, value: Any) -> OnUnknown:
         raise ConfigurationError(f"{name} must be 'grace', 'deny' or 'allow'; got {shortened(value)}") from None
 
 
-def _positive_seconds(name: str, value: Any) -> float:
+def positive_seconds(name: str, value: Any) -> float:
+    """A duration in seconds, more than zero."""
     number = seconds(name, value)
     if number <= 0:
         raise ConfigurationError(f"{name} must be more than zero seconds; got {shortened(value)}")
     return number
 
 
-def _text(name: str, value: Any) -> str:
+def text(name: str, value: Any) -> str:
+    """A text that is not empty, and is not repeated in the message."""
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(f"{name} must be a non-empty string; got {type(value).__name__}")
     return value
 
 
-def _fraction(name: str, value: Any) -> float:
+def fraction(name: str, value: Any) -> float:
+    """A number between 0 and 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
         raise ConfigurationError(f"{name} must lie between 0 and 1, both excluded; got {shortened(value)}")
     return float(value)
 
 
-def _count(name: str, value: Any) -> int:
+def count(name: str, value: Any) -> int:
+    """A whole number from 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigurationError(f"{name} must be a whole number from 1; got {shortened(value)}")
     return value
 
 
-def _flag(name: str, value: Any) -> bool:
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
     if not isinstance(value, bool):
         raise ConfigurationError(f"{name} must be True or False; got {shortened(value)}")
     return value
 
 
-def _anything(_name: str, value: Any) -> Any:
+def session(name: str, value: Any) -> Any:
+    """A ``boto3.Session``, or what has its methods."""
+    if not callable(getattr(value, "client", None)):
+        raise ConfigurationError(f"{name} must be a boto3.Session; got {type(value).__name__}")
     return value
 
 
-def _memory_url(name: str, value: Any) -> str:
+def client(name: str, value: Any) -> Any:
+    """A boto3 client of License Manager, or what has its methods."""
+    if not callable(getattr(value, "checkout_license", None)):
+        raise ConfigurationError(
+            f"{name} must have the methods of a boto3 client of License Manager; got {type(value).__name__}"
+        )
+    return value
+
+
+def memory_url(name: str, value: Any) -> str:
+    """The URL of a store or a ledger."""
     if value != "memory://":
-        scheme, colon, _ = _text(name, value).partition("://")
+        scheme, colon, _ = text(name, value).partition("://")
         # nothing but the scheme is shown, since what follows it may be a password
         got = f"{scheme}://..." if colon else "no URL"
         raise ConfigurationError(f"{name} must be 'memory://', the only one that this version knows; got {got}")
     return str(value)
-
-
-CHECKS: dict[str, Any] = {
-    "product_sku": _text,
-    "key_fingerprint": _text,
-    "beneficiary": _text,
-    "node_id": _text,
-    "region_name": _text,
-    "endpoint_url": _text,
-    "session": _anything,
-    "client": _anything,
-    "store": _memory_url,
-    "ledger": _memory_url,
-    "on_unknown": on_unknown,
-    "grace": seconds,
-    "denial_ttl": seconds,
-    "linger": seconds,
-    "refresh_ahead": _fraction,
-    "timeout": _positive_seconds,
-    "max_leases": _count,
-    "check_in_on_exit": _flag,
-}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
+from .config import GuardOptions, Hidden
 from .gating.admission import Admission, Guard
-from .gating.declaration import NOT_GIVEN, Hold, OnUnknownName, Value, Wait, declare
-from .gating.questions import Seat
+from .gating.declaration import GateOptions, Number, Value, checked_guard, declare, signature
 from .guard import MeterGuard
 from .runtime import forking
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .units import Unit
 
 D = TypeVar("D")
-P = ParamSpec("P")
 
 _default: MeterGuard | None = None
 _followers: tuple[Follower, ...] = ()
@@ -47,13 +46,9 @@ def requires_entitlement(
     value: Value = None,
     unit: Unit | str | None = None,
     *,
-    hold: Hold = "shared",
-    per: Seat = None,
-    wait: Wait = 0,
     fallback: Callable[..., Coroutine[Any, Any, D]],
-    on_unknown: OnUnknownName | None = None,
-    pass_lease: str | None = None,
     guard: MeterGuard | None = None,
+    **options: Unpack[GateOptions],
 ) -> DegradingGate[Coroutine[Any, Any, D], D]: ...
 @overload
 def requires_entitlement(
@@ -61,13 +56,9 @@ def requires_entitlement(
     value: Value = None,
     unit: Unit | str | None = None,
     *,
-    hold: Hold = "shared",
-    per: Seat = None,
-    wait: Wait = 0,
     fallback: Callable[..., D],
-    on_unknown: OnUnknownName | None = None,
-    pass_lease: str | None = None,
     guard: MeterGuard | None = None,
+    **options: Unpack[GateOptions],
 ) -> DegradingGate[D, D]: ...
 @overload
 def requires_entitlement(
@@ -75,13 +66,9 @@ def requires_entitlement(
     value: Value = None,
     unit: Unit | str | None = None,
     *,
-    hold: Hold = "shared",
-    per: Seat = None,
-    wait: Wait = 0,
     default: D,
-    on_unknown: OnUnknownName | None = None,
-    pass_lease: str | None = None,
     guard: MeterGuard | None = None,
+    **options: Unpack[GateOptions],
 ) -> DegradingGate[D, D]: ...
 @overload
 def requires_entitlement(
@@ -89,26 +76,11 @@ def requires_entitlement(
     value: Value = None,
     unit: Unit | str | None = None,
     *,
-    hold: Hold = "shared",
-    per: Seat = None,
-    wait: Wait = 0,
-    on_unknown: OnUnknownName | None = None,
-    pass_lease: str | None = None,
     guard: MeterGuard | None = None,
+    **options: Unpack[GateOptions],
 ) -> Gate: ...
 def requires_entitlement(
-    name: Any,
-    value: Any = None,
-    unit: Any = None,
-    *,
-    hold: Any = "shared",
-    per: Any = None,
-    wait: Any = 0,
-    fallback: Any = NOT_GIVEN,
-    default: Any = NOT_GIVEN,
-    on_unknown: Any = None,
-    pass_lease: Any = None,
-    guard: MeterGuard | None = None,
+    name: object, value: object = None, unit: object = None, *, guard: MeterGuard | None = None, **options: object
 ) -> Any:
     """Return a gate: what is behind it runs only while a licence covers it.
 
@@ -143,38 +115,25 @@ def requires_entitlement(
     :raises EntitlementDenied: at the call: the licence does not cover it.
     :raises EntitlementUnavailable: at the call: the service could not be asked, and policy says no.
     """
-    return declare(
-        CURRENT if guard is None else guard,
-        name,
-        value,
-        unit,
-        hold,
-        per,
-        wait,
-        fallback,
-        default,
-        on_unknown,
-        pass_lease,
-    )
+    return declare(CURRENT if guard is None else guard, name, value, unit, **options)
+
+
+requires_entitlement.__dict__["__signature__"] = signature()
 
 
 # -- which guard it is ---------------------------------------------------------------------------------
 
 
-def _taking_the_arguments_of(
-    _: Callable[P, MeterGuard],
-) -> Callable[[Callable[..., MeterGuard]], Callable[P, MeterGuard]]:
-    """For type checkers."""
-    return lambda fn: fn
-
-
-@_taking_the_arguments_of(MeterGuard)
-def configure(*args: Any, **kwargs: Any) -> MeterGuard:
+def configure(
+    product_sku: str | None = None, key_fingerprint: str | None = None, **options: Unpack[GuardOptions]
+) -> MeterGuard:
     """Set the guard that module-level functions and undirected gates use; the one it replaces is closed.
 
     Takes the arguments of :class:`MeterGuard`.
     """
-    return install_guard(MeterGuard(*args, **kwargs))
+    given = Hidden(options, product_sku=product_sku, key_fingerprint=key_fingerprint)
+    del product_sku, key_fingerprint, options  # debug pages show the variables of this frame
+    return install_guard(MeterGuard(**given))
 
 
 configure.__dict__["__wrapped__"] = MeterGuard  # for help() and inspect
@@ -219,7 +178,16 @@ def get_guard() -> MeterGuard:
 # -- asking it -----------------------------------------------------------------------------------------
 
 
-def has_entitlement(name: str, value: Any = None, unit: Any = None, *, guard: MeterGuard | None = None) -> bool:
+def _asked(guard: MeterGuard | None) -> MeterGuard:
+    if guard is None:
+        return get_guard()
+    checked_guard(guard)
+    return guard
+
+
+def has_entitlement(
+    name: str, value: Number = None, unit: Unit | str | None = None, *, guard: MeterGuard | None = None
+) -> bool:
     """Whether a gate for this would let a call through. Leaves no unit taken.
 
     Answers from a lease that is held; else checks out, and checks counted units in at once. False
@@ -227,22 +195,28 @@ def has_entitlement(name: str, value: Any = None, unit: Any = None, *, guard: Me
 
     :raises ConfigurationError: the question or the set-up is wrong.
     """
-    return (guard or get_guard()).has_entitlement(name, value, unit)
+    return _asked(guard).has_entitlement(name, value, unit)
 
 
-async def ahas_entitlement(name: str, value: Any = None, unit: Any = None, *, guard: MeterGuard | None = None) -> bool:
+async def ahas_entitlement(
+    name: str, value: Number = None, unit: Unit | str | None = None, *, guard: MeterGuard | None = None
+) -> bool:
     """:func:`has_entitlement` without blocking the loop."""
-    return await (guard or get_guard()).ahas_entitlement(name, value, unit)
+    return await _asked(guard).ahas_entitlement(name, value, unit)
 
 
-def decide(name: str, value: Any = None, unit: Any = None, *, guard: MeterGuard | None = None) -> Decision:
+def decide(
+    name: str, value: Number = None, unit: Unit | str | None = None, *, guard: MeterGuard | None = None
+) -> Decision:
     """The answer of :func:`has_entitlement`, with the reason for it."""
-    return (guard or get_guard()).decide(name, value, unit)
+    return _asked(guard).decide(name, value, unit)
 
 
-async def adecide(name: str, value: Any = None, unit: Any = None, *, guard: MeterGuard | None = None) -> Decision:
+async def adecide(
+    name: str, value: Number = None, unit: Unit | str | None = None, *, guard: MeterGuard | None = None
+) -> Decision:
     """:func:`decide` without blocking the loop."""
-    return await (guard or get_guard()).adecide(name, value, unit)
+    return await _asked(guard).adecide(name, value, unit)
 
 
 # -- listening to it -----------------------------------------------------------------------------------

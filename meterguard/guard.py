@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from . import arguments
+from . import config
+from .config import GuardOptions
 from .core.requirements import Ask, entitlement, together
-from .errors import EntitlementDenied, EntitlementUnavailable
+from .errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from .gating.admission import Admission, Guard, refusal
-from .gating.declaration import NOT_GIVEN, Hold, OnUnknownName, Value, Wait, declare
+from .gating.declaration import GateOptions, Number, Value, declare
 from .gating.gate import DegradingGate, Gate
 from .gating.loops import require_asyncio
-from .gating.questions import Seat
+from .model import shortened
 from .runtime import forking
 from .runtime.window import Window
 from .units import Unit
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from .runtime.engine import Engine
 
 D = TypeVar("D")
-P = ParamSpec("P")
 
 
 class MeterGuard(Guard):
@@ -34,56 +35,17 @@ class MeterGuard(Guard):
 
     Every argument may be left out; what is missing is looked up in the environment when the guard
     is first used (``METERGUARD_PRODUCT_SKU`` and so on), and only then is anything imported,
-    opened or asked.
+    opened or asked. :mod:`meterguard.config` says what each means.
 
-    :param product_sku: the licence's ``ProductSKU``; for AWS Marketplace the product *ID*.
-    :param key_fingerprint: the issuer you trust, ``aws:<account>:<issuer>:issuer-fingerprint``; for
-        AWS Marketplace always ``aws:294406891311:AWS/Marketplace:issuer-fingerprint``.
-    :param beneficiary: needed when this account issued the licence itself (API reference,
-        ``CheckoutLicense``); leave it out for licences that were granted or bought.
-    :param node_id: sent with each checkout, to tell instances apart.
-    :param region_name: as for boto3; default ``AWS_REGION``, then boto3's own settings.
-    :param endpoint_url: as for boto3, for an emulator or a private endpoint.
-    :param session: a ``boto3.Session`` to make the client from.
-    :param client: an object with boto3's methods, used as it is.
-    :param store: where leases live; ``memory://`` is this process.
-    :param ledger: where draws are counted; ``memory://`` is this process.
-    :param on_unknown: what counts when the service cannot be asked: ``"grace"``, ``"deny"`` or ``"allow"``.
-    :param grace: seconds after the last good answer for which an unknown still counts as yes.
-    :param denial_ttl: seconds for which a no is remembered.
-    :param linger: seconds for which an idle lease is kept and renewed before it is given back; None:
-        a lease that is not used after its last renewal is left to lapse.
-    :param refresh_ahead: the last part of a lease's life in which it is renewed, between 0 and 1.
-    :param timeout: seconds for one answer, retries and making the client included.
-    :param max_leases: requirements remembered at once; the least recently used gives its lease back.
-    :param check_in_on_exit: give everything back when the guard closes or the process ends.
     :raises ConfigurationError: an argument is wrong; the message names it.
     """
 
     def __init__(
-        self,
-        product_sku: str | None = None,
-        key_fingerprint: str | None = None,
-        *,
-        beneficiary: str | None = None,
-        node_id: str | None = None,
-        region_name: str | None = None,
-        endpoint_url: str | None = None,
-        session: Any = None,
-        client: Any = None,
-        store: str | None = None,
-        ledger: str = "memory://",
-        on_unknown: str | None = None,
-        grace: arguments.Duration | None = None,
-        denial_ttl: arguments.Duration = 5,
-        linger: arguments.Duration | None = None,
-        refresh_ahead: float = 0.2,
-        timeout: arguments.Duration = 10,
-        max_leases: int = 10_000,
-        check_in_on_exit: bool = True,
+        self, product_sku: str | None = None, key_fingerprint: str | None = None, **options: Unpack[GuardOptions]
     ) -> None:
-        given = {name: value for name, value in locals().items() if name != "self"}
-        self._arguments = arguments.check(given)
+        given = config.Hidden(options, product_sku=product_sku, key_fingerprint=key_fingerprint)
+        del product_sku, key_fingerprint, options  # debug pages show the variables of this frame
+        self._arguments = config.check(given)
         self._lock = threading.RLock()
         self._engine: Engine | None = None
         self._announcer: Announcer | None = None
@@ -99,12 +61,8 @@ class MeterGuard(Guard):
         value: Value = None,
         unit: Unit | str | None = None,
         *,
-        hold: Hold = "shared",
-        per: Seat = None,
-        wait: Wait = 0,
         fallback: Callable[..., Coroutine[Any, Any, D]],
-        on_unknown: OnUnknownName | None = None,
-        pass_lease: str | None = None,
+        **options: Unpack[GateOptions],
     ) -> DegradingGate[Coroutine[Any, Any, D], D]: ...
     @overload
     def requires_entitlement(
@@ -113,12 +71,8 @@ class MeterGuard(Guard):
         value: Value = None,
         unit: Unit | str | None = None,
         *,
-        hold: Hold = "shared",
-        per: Seat = None,
-        wait: Wait = 0,
         fallback: Callable[..., D],
-        on_unknown: OnUnknownName | None = None,
-        pass_lease: str | None = None,
+        **options: Unpack[GateOptions],
     ) -> DegradingGate[D, D]: ...
     @overload
     def requires_entitlement(
@@ -127,55 +81,29 @@ class MeterGuard(Guard):
         value: Value = None,
         unit: Unit | str | None = None,
         *,
-        hold: Hold = "shared",
-        per: Seat = None,
-        wait: Wait = 0,
         default: D,
-        on_unknown: OnUnknownName | None = None,
-        pass_lease: str | None = None,
+        **options: Unpack[GateOptions],
     ) -> DegradingGate[D, D]: ...
     @overload
     def requires_entitlement(
-        self,
-        name: str,
-        value: Value = None,
-        unit: Unit | str | None = None,
-        *,
-        hold: Hold = "shared",
-        per: Seat = None,
-        wait: Wait = 0,
-        on_unknown: OnUnknownName | None = None,
-        pass_lease: str | None = None,
+        self, name: str, value: Value = None, unit: Unit | str | None = None, **options: Unpack[GateOptions]
     ) -> Gate: ...
-    def requires_entitlement(
-        self,
-        name: Any,
-        value: Any = None,
-        unit: Any = None,
-        *,
-        hold: Any = "shared",
-        per: Any = None,
-        wait: Any = 0,
-        fallback: Any = NOT_GIVEN,
-        default: Any = NOT_GIVEN,
-        on_unknown: Any = None,
-        pass_lease: Any = None,
-    ) -> Any:
+    def requires_entitlement(self, name: object, value: object = None, unit: object = None, **options: object) -> Any:
         """Return a gate of this guard; see :func:`meterguard.requires_entitlement`, whose options it takes."""
-        return declare(self, name, value, unit, hold, per, wait, fallback, default, on_unknown, pass_lease)
+        return declare(self, name, value, unit, **options)
 
-    def has_entitlement(self, name: str, value: Any = None, unit: Any = None) -> bool:
+    def has_entitlement(self, name: str, value: Number = None, unit: Unit | str | None = None) -> bool:
         """Whether a gate for this would let a call through. Leaves no unit taken.
 
         :raises ConfigurationError: the question or the set-up is wrong.
         """
         return self.decide(name, value, unit).allowed
 
-    async def ahas_entitlement(self, name: str, value: Any = None, unit: Any = None) -> bool:
+    async def ahas_entitlement(self, name: str, value: Number = None, unit: Unit | str | None = None) -> bool:
         """:meth:`has_entitlement` without blocking the loop."""
         return (await self.adecide(name, value, unit)).allowed
 
-    def decide(self, name: str, value: Any = None, unit: Any = None) -> Decision:
+    def decide(self, name: str, value: Number = None, unit: Unit | str | None = None) -> Decision:
         """The answer of :meth:`has_entitlement`, with the reason for it."""
         ask = Ask((together([entitlement(name, value, unit)]),))
         try:
@@ -186,7 +114,7 @@ class MeterGuard(Guard):
         admission.release(probing=True)
         return decision
 
-    async def adecide(self, name: str, value: Any = None, unit: Any = None) -> Decision:
+    async def adecide(self, name: str, value: Number = None, unit: Unit | str | None = None) -> Decision:
         """:meth:`decide` without blocking the loop."""
         ask = Ask((together([entitlement(name, value, unit)]),))
         try:
@@ -218,7 +146,7 @@ class MeterGuard(Guard):
         """
         from .core.exhaustion import is_exhausted, may_be_exhaustion
 
-        if not may_be_exhaustion(denied):
+        if not may_be_exhaustion(_checked_denial(denied)):
             return False
         return is_exhausted(denied, _doors().block(self.engine.survey_wait()))
 
@@ -227,7 +155,7 @@ class MeterGuard(Guard):
         from .core.exhaustion import is_exhausted, may_be_exhaustion
 
         require_asyncio()
-        if not may_be_exhaustion(denied):
+        if not may_be_exhaustion(_checked_denial(denied)):
             return False
         return is_exhausted(denied, await _doors().pause(self.engine.survey_wait()))
 
@@ -237,6 +165,13 @@ class MeterGuard(Guard):
         """What is held now."""
         engine = self._engine
         return [] if engine is None else [lease for lease in engine.fleet.leases() if lease.is_live]
+
+    def check_settings(self) -> None:
+        """Check that the arguments and the environment say all that a guard needs. Asks nobody.
+
+        :raises ConfigurationError: something is missing or wrong.
+        """
+        config.settle(self._arguments)
 
     def prewarm(self) -> None:
         """Import boto3 and make the client in the background, so that the first call need not. Takes no unit.
@@ -249,7 +184,11 @@ class MeterGuard(Guard):
         """Have ``callback`` called with each :mod:`event <meterguard.events>`, in the thread where it happens.
 
         Returns a function that ends the subscription.
+
+        :raises ConfigurationError: ``callback`` cannot be called.
         """
+        if not callable(callback):
+            raise ConfigurationError(f"callback must be callable with an event; got {shortened(callback)}")
         return self._announced().subscribe(callback)
 
     def close(self) -> None:
@@ -294,6 +233,8 @@ class MeterGuard(Guard):
         await self.aclose()
 
     def __repr__(self) -> str:
+        if "_is_closed" not in vars(self):
+            return "<MeterGuard that was not made>"
         product = self._arguments["product_sku"] or "of the environment"
         return f"<MeterGuard {product}{' (closed)' if self._is_closed else ''}>"
 
@@ -309,7 +250,7 @@ class MeterGuard(Guard):
         if engine is not None and engine.is_of_this_process() and not self._is_closed:
             return engine
         with forking.importing():
-            from . import assembly, config
+            from . import assembly
             from .core import messages
 
             with self._lock:
@@ -345,7 +286,17 @@ class MeterGuard(Guard):
         self._engine = None
 
 
+def _checked_denial(denied: EntitlementDenied) -> EntitlementDenied:
+    if not isinstance(denied, EntitlementDenied):
+        raise ConfigurationError(f"denied must be the EntitlementDenied that was raised; got {shortened(denied)}")
+    return denied
+
+
 def _doors() -> Any:
     from .runtime import doors
 
     return doors
+
+
+MeterGuard.__init__.__dict__["__signature__"] = config.signature()
+MeterGuard.__doc__ = f"{inspect.cleandoc(MeterGuard.__doc__ or '')}\n{config.described('')}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextvars
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+import inspect
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 from weakref import WeakValueDictionary
 
 from .. import arguments
+from ..arguments import Duration, OnUnknownName
 from ..core.requirements import entitlement
 from ..errors import ConfigurationError
 from ..model import shortened
@@ -19,10 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
-Value: TypeAlias = "int | str | Decimal | Callable[..., int | str | Decimal] | None"
-Hold = Literal["shared", "call"]
-OnUnknownName = Literal["grace", "deny", "allow"]
-Wait = arguments.Duration
+Number: TypeAlias = "int | str | Decimal | None"
+Value: TypeAlias = "Number | Callable[..., int | str | Decimal]"
+
+
+class GateOptions(TypedDict, total=False):
+    """The options of a gate that have no say in what it returns; :func:`meterguard.requires_entitlement` says more."""
+
+    hold: Literal["shared", "call"]
+    per: Seat
+    wait: Duration
+    on_unknown: OnUnknownName | None
+    pass_lease: str | None
 
 
 class _NotGiven:
@@ -39,15 +49,16 @@ _gates: WeakValueDictionary[Any, Gate] = WeakValueDictionary()
 def declare(
     guard: Guard,
     name: Any,
-    value: Any,
-    unit: Any,
-    hold: Any,
-    per: Any,
-    wait: Any,
-    fallback: Any,
-    default: Any,
-    on_unknown: Any,
-    pass_lease: Any,
+    value: Any = None,
+    unit: Any = None,
+    *,
+    hold: Any = "shared",
+    per: Any = None,
+    wait: Any = 0,
+    fallback: Any = NOT_GIVEN,
+    default: Any = NOT_GIVEN,
+    on_unknown: Any = None,
+    pass_lease: Any = None,
 ) -> Gate:
     """Return a gate from checked arguments; equal plain declarations share one gate."""
     plain = fallback is NOT_GIVEN and default is NOT_GIVEN and type(value) in (int, str, type(None))
@@ -75,6 +86,13 @@ def declare(
     if key is not None:
         _gates[key] = gate
     return gate
+
+
+def signature() -> inspect.Signature:
+    """Return that of a declaration: the guard comes last, and by name."""
+    guard, *others = inspect.signature(declare).parameters.values()
+    last = inspect.Parameter(guard.name, inspect.Parameter.KEYWORD_ONLY, default=None)
+    return inspect.Signature([*(one.replace(annotation=one.empty) for one in others), last])
 
 
 def _line(name: Any, value: Any, unit: Any) -> Line:

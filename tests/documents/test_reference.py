@@ -50,10 +50,11 @@ def test_the_configuration_table_is_the_code():
     del parameters["self"], table["argument"]
     assert list(table) == list(parameters)
     for name, (_, variable, default) in table.items():
-        expected = config.variable(name) if name in config._FROM_ENVIRONMENT else None
+        option = config.OPTIONS[name]
+        expected = config.variable(name) if option.has_variable else None
         assert (variable if variable.startswith("METERGUARD_") else None) == expected, name
-        stated = config._DEFAULTS.get(name, parameters[name].default)
-        if name in config._REQUIRED:
+        stated = option.default
+        if option.is_required:
             assert default == "required"
         elif stated is None:
             assert default in ("none", "a new one", "AWS's own"), name
@@ -131,7 +132,17 @@ def test_a_seed_can_be_planted(block):
 
 
 # What a guard has for the rooms of this package, and promises nobody else.
-OF_THE_HOUSE = {"admit", "aadmit", "engine", "engine_in_use", "empty_windows", "forget", "is_closed", "reopen"}
+OF_THE_HOUSE = {
+    "admit",
+    "aadmit",
+    "check_settings",
+    "engine",
+    "engine_in_use",
+    "empty_windows",
+    "forget",
+    "is_closed",
+    "reopen",
+}
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "gating": VOCABULARY | {"core", "runtime", "arguments"},
     "guard": VOCABULARY | {"core", "runtime", "arguments", "config", "assembly", "gating"},
     "open_guard": VOCABULARY | {"core", "runtime", "gating", "guard"},
-    "default": VOCABULARY | {"core", "runtime", "gating", "guard"},
+    "default": VOCABULARY | {"core", "runtime", "gating", "guard", "config"},
     "diagnostics": VOCABULARY | {"gating", "guard"},
     "meterguard": VOCABULARY | FACADE,
     "telemetry": PUBLIC,

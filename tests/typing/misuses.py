@@ -39,6 +39,13 @@ guard.requires_entitlement("Seats", 1, hold="forever")  # expect mypy[call-overl
 guard.requires_entitlement("Seats", 1, guard=guard)  # expect mypy[call-overload] pyright[reportCallIssue]
 MeterGuard(1)  # expect mypy[arg-type] pyright[reportArgumentType]
 MeterGuard(grace="5 minutes")  # expect mypy[arg-type] pyright[reportArgumentType]
+MeterGuard(on_unknown="raise")  # expect mypy[arg-type] pyright[reportArgumentType]
+MeterGuard(session=1)  # expect mypy[arg-type] pyright[reportArgumentType]
+MeterGuard(tiemout=5)  # expect mypy[call-arg] pyright[reportCallIssue]
+configure(on_unknown="raise")  # expect mypy[arg-type] pyright[reportArgumentType]
+guard.decide("Seats", [1])  # expect mypy[arg-type] pyright[reportArgumentType]
+guard.decide("Seats", 1, 5)  # expect mypy[arg-type] pyright[reportArgumentType]
+has_entitlement("Seats", 1.5)  # expect mypy[arg-type] pyright[reportArgumentType]
 MeterGuard("ACME-1", "fingerprint", "me")  # expect mypy[call-arg] pyright[reportCallIssue]
 
 # -- decorating --------------------------------------------------------------------------------------------

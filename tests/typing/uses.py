@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ParamSpec, TypeVar, assert_type, overload
 
+import boto3  # pyright: ignore[reportMissingTypeStubs]
+
 import meterguard
 from meterguard import (
     AuthorizationRefused,
@@ -38,6 +40,9 @@ T = TypeVar("T")
 
 user: ContextVar[str] = ContextVar("user")
 guard = MeterGuard("ACME-1", "fingerprint", grace=timedelta(minutes=30), timeout=5, on_unknown="deny", linger=60.5)
+
+boto = MeterGuard(session=boto3.Session(), on_unknown=None, timeout=None)
+boto_too = MeterGuard(client=object())
 
 
 def seats_of(document: str, *, copies: int = 1) -> int:

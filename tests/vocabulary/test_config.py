@@ -7,21 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from meterguard import ConfigurationError, MeterGuard, arguments, config
+from meterguard import ConfigurationError, MeterGuard, config
 from meterguard.reasons import OnUnknown
 
 GIVEN = {"product_sku": "ACME-1", "key_fingerprint": "fingerprint"}
 
 
 def settled(environ=None, **options):
-    names = [name for name in inspect.signature(MeterGuard).parameters if name != "self"]
-    given = dict.fromkeys(names) | _defaults() | GIVEN | options
-    return config.settle(arguments.check(given), environ or {})
-
-
-def _defaults():
-    parameters = inspect.signature(MeterGuard).parameters.values()
-    return {one.name: one.default for one in parameters if one.default is not one.empty}
+    return config.settle(config.check(GIVEN | options), environ or {})
 
 
 # -- where from ----------------------------------------------------------------------------------
@@ -53,11 +46,42 @@ def test_a_variable_stands_in_for_an_argument(name):
     assert getattr(settled(environ, **{name: "memory://"}), name) == "memory://", "the argument beats it"
 
 
-def test_policy_has_variables_too():
-    environ = {"METERGUARD_ON_UNKNOWN": "deny", "METERGUARD_GRACE": "90.5"}
-    assert (settled(environ).policy.on_unknown, settled(environ).policy.grace) == (OnUnknown.DENY, 90.5)
-    given = settled(environ, on_unknown="allow", grace=0).policy
-    assert (given.on_unknown, given.grace) == (OnUnknown.ALLOW, 0.0)
+STRICT = {"METERGUARD_ON_UNKNOWN": "deny", "METERGUARD_GRACE": "90.5"}
+LAX = {"METERGUARD_ON_UNKNOWN": "allow", "METERGUARD_GRACE": "3e9"}
+
+
+@pytest.mark.parametrize("given", [{}, {"on_unknown": "grace", "grace": 100}, {"on_unknown": "allow", "grace": 1e9}])
+def test_a_variable_of_the_buyers_machine_makes_it_stricter(given, caplog):
+    policy = settled(STRICT, **given).policy
+    assert (policy.on_unknown, policy.grace) == (OnUnknown.DENY, 90.5)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("given", "counts"),
+    [
+        ({}, (OnUnknown.GRACE, 1800.0)),
+        ({"on_unknown": "grace", "grace": 100}, (OnUnknown.GRACE, 100.0)),
+        ({"on_unknown": "deny", "grace": 0}, (OnUnknown.DENY, 0.0)),
+    ],
+)
+def test_a_laxer_one_is_ignored_with_one_warning(given, counts, caplog):
+    policy = settled(LAX, **given).policy
+    assert (policy.on_unknown, policy.grace) == counts
+    assert [(one.levelname, one.name) for one in caplog.records] == [("WARNING", "meterguard")] * 2
+    assert [one.getMessage().split()[0] for one in caplog.records] == list(LAX)
+
+
+def test_one_that_says_what_the_program_says_is_no_matter(caplog):
+    settled({"METERGUARD_ON_UNKNOWN": "grace", "METERGUARD_GRACE": "1800"})
+    settled({"METERGUARD_ON_UNKNOWN": "allow"}, on_unknown="allow")
+    assert caplog.records == []
+
+
+def test_the_program_may_be_laxer_than_the_default(caplog):
+    policy = settled({}, on_unknown="allow", grace=timedelta(days=7)).policy
+    assert (policy.on_unknown, policy.grace) == (OnUnknown.ALLOW, 604_800.0)
+    assert caplog.records == []
 
 
 def test_an_empty_variable_is_none():
@@ -174,4 +198,17 @@ def test_a_mistake_is_told_when_it_is_made(name, value, said):
 
 def test_none_is_not_given():
     """So that settings of a framework can be passed on as they are."""
-    MeterGuard(**dict.fromkeys(_defaults()))
+    guard = MeterGuard(**dict.fromkeys(config.OPTIONS))
+    assert repr(guard) == "<MeterGuard of the environment>"
+    assert settled(**dict.fromkeys(config.OPTIONS.keys() - GIVEN)) == settled()
+
+
+def test_the_table_is_what_a_guard_takes():
+    shown = inspect.signature(MeterGuard).parameters
+    assert {name: one.default for name, one in shown.items()} == {
+        name: option.default for name, option in config.OPTIONS.items()
+    }
+    for name, option in config.OPTIONS.items():
+        assert f":param {name}: {option.meaning}" in MeterGuard.__doc__
+    with pytest.raises(TypeError, match=r"^MeterGuard\(\) got an unexpected keyword argument 'tiemout'$"):
+        MeterGuard(tiemout=5)

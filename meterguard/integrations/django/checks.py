@@ -9,7 +9,6 @@ from django.conf import settings
 from django.core import checks
 from django.utils.module_loading import import_string
 
-from ... import config
 from ...errors import ConfigurationError
 from ...gating.registration import is_bypassed, is_guarded
 from .._django import SETTING, installed
@@ -64,7 +63,7 @@ def it_can_be_asked(**_: Any) -> list[Any]:
         text = f"settings.{SETTING} has ENABLED = False: everything is let through, and nobody is asked."
         return [checks.Warning(text, hint="Leave ENABLED out in production.", id="meterguard.W004")]
     try:
-        config.settle(project.guard._arguments)
+        project.guard.check_settings()
     except ConfigurationError as missing:
         hint = f"In settings.{SETTING} it is the same in upper case."
         return [checks.Warning(str(missing), hint=hint, id="meterguard.W003")]

@@ -163,7 +163,7 @@ def _answered(answer: Mapping[object, object], operation: str) -> ServiceFault:
         code=code or (str(status) if status else None),
         request_id=metadata.request_id(answer),
         retry_after=metadata.retry_after(answer),
-        # only the service's own word, and not in trouble of its own, says that nothing was done
+        # Only the service's own word says that nothing was done, and not while it reports trouble of its own.
         may_have_acted=code is None or code in _INTERNAL or status >= 500,
         action=f"license-manager:{operation}" if code in _PERMISSION else None,
     )

@@ -45,7 +45,7 @@ def error_code(answer: object) -> str | None:
     code = mapping(mapping(answer).get("Error")).get("Code")
     if isinstance(code, str) and _CODE.fullmatch(code):
         return str(code)
-    # botocore looks into the body only, and answers that have just the header are seen
+    # botocore looks into the body only; some answers have the code in a header alone
     named = header(answer, "x-amzn-errortype")
     bare = named.split(":", 1)[0].rsplit("#", 1)[-1] if isinstance(named, str) else ""
     return bare if _CODE.fullmatch(bare) else None
@@ -60,7 +60,7 @@ def retry_after(answer: object) -> float | None:
     if isinstance(wish, str) and _SECONDS.fullmatch(wish):
         return float(wish)
     until, now = parse_http_date(wish), served_at(answer)
-    # both times are the service's, so the clock of this machine does not matter
+    # Both times come from the service, so the clock of this machine does not matter.
     return None if until is None or now is None else max(0.0, (until - now).total_seconds())
 
 

@@ -1,4 +1,4 @@
-"""One call of boto3's: its answer or its exception, neither of which any repr shows."""
+"""Outcomes of calls of boto3: an answer or an exception, which no repr shows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Failure:
 
 
 def attempt(call: Callable[[], Made]) -> Answer[Made] | Failure:
-    """Call it. An exception is returned, so that what is raised later has no context with the service's text."""
+    """Call it. An exception is returned, so that the error raised later has no context with the service's text."""
     try:
         return Answer(call())
     except Exception as exc:  # noqa: BLE001 - translate() raises again what it does not know

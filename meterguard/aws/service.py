@@ -31,7 +31,7 @@ USAGE_OPERATIONS: Mapping[str, str] = {
     "ListLicenses": "list_licenses",
     "ListReceivedLicenses": "list_received_licenses",
 }
-"""The operations that tell what is in use, which IAM may well refuse."""
+"""The operations about licences and their use, which IAM may well refuse."""
 
 _METHODS = {**GATE_OPERATIONS, **USAGE_OPERATIONS}
 _Outcome: TypeAlias = Answer[object] | Failure
@@ -108,11 +108,11 @@ class LicenseManager:
         """Return the answer to one request; to a second one only where the first was sent to another Region."""
         client = self._clients.client(parting=parting)
         outcome = _send(client, operation, request)
-        # a process that is leaving has a second for each request, and none for a second one
+        # A process that is leaving has a second for each request, and no time for a second request.
         if isinstance(outcome, Failure) and not parting and regions.is_redirect(answer_of(outcome.trouble)):
             outcome = self._follow(client, outcome, operation, request)
         if isinstance(outcome, Failure):
-            # raised outside of every except block, so that the service's text hangs nowhere on what is raised
+            # Raised outside of every except block, so that no exception with the service's text is its context.
             raise self._fault(client, outcome, operation)
         return outcome.made
 

@@ -1,4 +1,4 @@
-"""Which licences there are, and how much of one is in use: operations that no gate needs, and IAM may well refuse."""
+"""Licences, and the units of one that are in use: operations that no gate needs, and IAM may well refuse."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _only_license(ask: Ask, identity: Identity) -> Secret:
 
 def _licenses(ask: Ask, identity: Identity) -> Iterable[tuple[Secret, bool]]:
     """Yield the ARN of each licence of the product, and True for those of the issuer that are available."""
-    # who names a beneficiary asks for a licence of its own, which is in no list of received ones
+    # An account that names a beneficiary uses a licence of its own, which no list of received licences has.
     operation = "ListLicenses" if identity.beneficiary else "ListReceivedLicenses"
     request: Parameters = {"Filters": [{"Name": "ProductSKU", "Values": [identity.product_sku]}]}
     for _ in range(_MOST_PAGES):

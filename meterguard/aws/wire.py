@@ -1,4 +1,4 @@
-"""Requests as the service wants them, and its answers read with distrust."""
+"""Requests in the form of the service, and a distrustful reading of its answers."""
 
 from __future__ import annotations
 
@@ -107,8 +107,8 @@ def _allowed(items: object) -> Iterable[Allowed]:
         name, value, unit = _text(said.get("Name")), said.get("Value"), said.get("Unit")
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_VALUE:
             value = str(value)
-        # A line that leaves out value or unit means "as asked", so one that garbles them must not
-        # pass for it: the whole line goes.
+        # A line without value or unit means "as asked". A line that garbles them must not pass for that,
+        # so the whole line is left out.
         if name is None or (value is not None and not isinstance(value, str)):
             continue
         value = None if value is None else str(value)

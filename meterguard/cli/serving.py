@@ -13,7 +13,7 @@ from ..emulator import serve as serve_emulator
 from . import banner
 from .request_log import RequestLog
 
-# The licence of the documentation, so that its snippets run against an emulator nobody set up.
+# The licence of the documentation, so that its snippets run against an emulator that nobody has set up.
 DOCUMENTED = Seed(
     licenses=(
         {
@@ -30,7 +30,7 @@ class BadSeed(Exception):
 
 
 class CannotServe(Exception):
-    """The port or the state file cannot be had."""
+    """The port or the state file cannot be used."""
 
 
 class BadPolicy(Exception):
@@ -65,7 +65,7 @@ def serve(port: int, seed: Path | None, *, state: Path | None, with_log: bool, a
 
 
 def _default(state: Path | None) -> Seed:
-    # Whoever has a state file has licences of their own, or had them deleted.
+    # The user of a state file has put licences of their own into it, or has deleted them.
     is_new = state is None or not state.exists() or state.stat().st_size == 0
     return DOCUMENTED if is_new else Seed()
 

@@ -8,8 +8,8 @@ import logging
 import subprocess
 import sys
 import threading
-import time
 
+import boto3
 import pytest
 
 from meterguard import EntitlementDenied, EntitlementUnavailable, MeterGuardError
@@ -148,13 +148,18 @@ def test_a_guard_that_was_never_used_starts_no_thread(make_guard, lm, licence):
     assert lm.calls() == 0
 
 
-def test_prewarming_makes_the_client_and_asks_nothing(lm, guard):
+def test_prewarming_makes_the_client_and_asks_nothing(lm, licence, make_guard):
+    made = threading.Event()
+
+    class Session(boto3.Session):
+        def client(self, *args, **options):
+            client = super().client(*args, **options)
+            made.set()
+            return client
+
+    guard = make_guard(lm, licence, session=Session(region_name=lm.region))
     guard.prewarm()
-    connection = guard.engine.fleet.requester.service._connection
-    deadline = time.monotonic() + 20
-    while connection._client is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert connection._client is not None
+    assert made.wait(20)
     assert lm.requests == []
     assert guard.leases() == []
 

@@ -136,9 +136,9 @@ class Clients:
         return str(region)
 
     def _any_session(self) -> Session:
-        if self._session is None:
-            self._session = self._settings.session or _boto().new_session()
-        return self._session
+        session: Session = self._session or self._settings.session or _boto().new_session()
+        self._session = session
+        return session
 
     def _in(self, region: str, parting: bool) -> Client:
         boto, url = _boto(), self._settings.endpoint_url

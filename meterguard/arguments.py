@@ -1,4 +1,4 @@
-"""Arguments checked, each by a rule that its name says. Imported at decoration, so it imports little."""
+"""Checks of arguments, each named after its rule. Imported at decoration, so it imports little."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGEST = 100 * 366 * 86_400  # seconds; what is infinite to people would overfl
 
 
 def seconds(name: str, value: Any) -> float:
-    """A duration in seconds, zero or more."""
+    """Check a duration in seconds, zero or more."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= LONGEST:
         raise ConfigurationError(
@@ -28,7 +28,7 @@ def seconds(name: str, value: Any) -> float:
 
 
 def on_unknown(name: str, value: Any) -> OnUnknown:
-    """One of the three policies."""
+    """Check one of the three policies."""
     try:
         return OnUnknown(value)
     except ValueError:
@@ -36,7 +36,7 @@ def on_unknown(name: str, value: Any) -> OnUnknown:
 
 
 def positive_seconds(name: str, value: Any) -> float:
-    """A duration in seconds, more than zero."""
+    """Check a duration in seconds, more than zero."""
     number = seconds(name, value)
     if number <= 0:
         raise ConfigurationError(f"{name} must be more than zero seconds; got {shortened(value)}")
@@ -44,42 +44,42 @@ def positive_seconds(name: str, value: Any) -> float:
 
 
 def text(name: str, value: Any) -> str:
-    """A text that is not empty, and is not repeated in the message."""
+    """Check a text, which must not be empty and is not repeated in the message."""
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(f"{name} must be a non-empty string; got {type(value).__name__}")
     return value
 
 
 def fraction(name: str, value: Any) -> float:
-    """A number between 0 and 1."""
+    """Check a number between 0 and 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
         raise ConfigurationError(f"{name} must lie between 0 and 1, both excluded; got {shortened(value)}")
     return float(value)
 
 
 def count(name: str, value: Any) -> int:
-    """A whole number from 1."""
+    """Check a whole number from 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigurationError(f"{name} must be a whole number from 1; got {shortened(value)}")
     return value
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False."""
+    """Check a flag, True or False."""
     if not isinstance(value, bool):
         raise ConfigurationError(f"{name} must be True or False; got {shortened(value)}")
     return value
 
 
 def session(name: str, value: Any) -> Any:
-    """A ``boto3.Session``, or what has its methods."""
+    """Check a ``boto3.Session``, or an object with its methods."""
     if not callable(getattr(value, "client", None)):
         raise ConfigurationError(f"{name} must be a boto3.Session; got {type(value).__name__}")
     return value
 
 
 def client(name: str, value: Any) -> Any:
-    """A boto3 client of License Manager, or what has its methods."""
+    """Check a boto3 client of License Manager, or an object with its methods."""
     if not callable(getattr(value, "checkout_license", None)):
         raise ConfigurationError(
             f"{name} must have the methods of a boto3 client of License Manager; got {type(value).__name__}"
@@ -88,10 +88,10 @@ def client(name: str, value: Any) -> Any:
 
 
 def memory_url(name: str, value: Any) -> str:
-    """The URL of a store or a ledger."""
+    """Check the URL of a store or a ledger."""
     if value != "memory://":
         scheme, colon, _ = text(name, value).partition("://")
-        # nothing but the scheme is shown, since what follows it may be a password
+        # Nothing but the scheme is shown, because a password may follow it.
         got = f"{scheme}://..." if colon else "no URL"
         raise ConfigurationError(f"{name} must be 'memory://', the only one that this version knows; got {got}")
     return str(value)

@@ -23,7 +23,7 @@ LOOPBACK_ONLY = "METERGUARD_LOOPBACK_ONLY"
 
 
 class Session(Protocol):
-    """What is used of a ``boto3.Session``."""
+    """The part of a ``boto3.Session`` that is used."""
 
     def client(self, *args: Any, **kwargs: Any) -> Any:
         """Make a client."""
@@ -40,7 +40,7 @@ class Option(NamedTuple):
     """True where ``METERGUARD_NAME`` stands in for it."""
     is_required: bool = False
     is_hidden: bool = False
-    """True for what no repr, page or traceback may show."""
+    """True for a value that no repr, page or traceback may show."""
     strictness: Callable[[Any], float] | None = None
     """Orders values, the strictest first, where the variable can only make the declared one stricter."""
 
@@ -88,7 +88,7 @@ class GuardOptions(TypedDict, total=False):
     region_name: Annotated[str | None, Option("as for boto3; default ``AWS_REGION``, then boto3's own settings.")]
     endpoint_url: Annotated[str | None, Option("as for boto3, for an emulator or a private endpoint.", is_hidden=True)]
     session: Annotated[Session | None, Option("a ``boto3.Session`` to make the client from.", arguments.session)]
-    # any object: what untyped boto3 makes is a strange thing to type checkers
+    # any object: type checkers know nothing of the objects of an untyped boto3
     client: Annotated[object, Option("an object with boto3's methods, used as it is.", arguments.client)]
     store: Annotated[
         str | None,
@@ -170,7 +170,7 @@ def described(indent: str) -> str:
 
 
 def signature() -> inspect.Signature:
-    """Return that of a method that takes all options."""
+    """Return the signature of a method that takes all options."""
     kinds = {ProductOptions: inspect.Parameter.POSITIONAL_OR_KEYWORD, GuardOptions: inspect.Parameter.KEYWORD_ONLY}
     return inspect.Signature(
         [
@@ -186,7 +186,7 @@ def signature() -> inspect.Signature:
 
 
 class Hidden(dict[str, Any]):
-    """A dict that shows nothing of what is in it, for the local variables of frames that a debug page shows."""
+    """A dict whose repr shows none of its values: debug pages show the local variables of frames."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} hidden>"
@@ -223,7 +223,7 @@ def _checked(name: str, value: Any) -> Any:
 
 
 class Settings(NamedTuple):
-    """What a guard needs to know once it is used."""
+    """The settings of a guard, known once it is used."""
 
     product_sku: str
     key_fingerprint: str
@@ -240,7 +240,7 @@ class Settings(NamedTuple):
 
 
 def settle(checked: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
-    """Return what counts: an argument beats its variable, which beats the default.
+    """Return the settings that count: an argument beats its variable, which beats the default.
 
     Variables that belong to the buyer's machine only make it stricter: a laxer one is ignored, with one warning.
 

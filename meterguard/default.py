@@ -1,4 +1,4 @@
-"""The current guard: what follows it, and the functions that ask it."""
+"""The default guard, its followers, and the functions that ask it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def requires_entitlement(
 def requires_entitlement(
     name: object, value: object = None, unit: object = None, *, guard: MeterGuard | None = None, **options: object
 ) -> Any:
-    """Return a gate: what is behind it runs only while a licence covers it.
+    """Return a gate: the code behind it runs only while a licence covers it.
 
     ::
 
@@ -127,7 +127,7 @@ requires_entitlement.__dict__["__signature__"] = signature()
 def configure(
     product_sku: str | None = None, key_fingerprint: str | None = None, **options: Unpack[GuardOptions]
 ) -> MeterGuard:
-    """Set the guard that module-level functions and undirected gates use; the one it replaces is closed.
+    """Set the guard that module-level functions and undirected gates use; the replaced guard is closed.
 
     Takes the arguments of :class:`MeterGuard`.
     """
@@ -140,7 +140,7 @@ configure.__dict__["__wrapped__"] = MeterGuard  # for help() and inspect
 
 
 def install_guard(guard: MeterGuard) -> MeterGuard:
-    """Make this the default guard; the one it replaces is closed."""
+    """Make this the default guard; the replaced guard is closed."""
     replaced = exchange_guard(guard)
     if replaced is not None and replaced is not guard:
         replaced.close()
@@ -148,7 +148,7 @@ def install_guard(guard: MeterGuard) -> MeterGuard:
 
 
 def exchange_guard(guard: MeterGuard | None) -> MeterGuard | None:
-    """Make this the default guard, None: the one of the environment; returns the one it replaces, which stays open."""
+    """Make this the default guard (None: that of the environment), and return the replaced one, which stays open."""
     global _default
     with forking.importing():  # the one lock that a forked child finds free
         replaced, _default = _default, guard
@@ -166,7 +166,7 @@ def current_guard() -> MeterGuard | None:
 
 
 def get_guard() -> MeterGuard:
-    """The default guard, built from the environment when nothing was configured."""
+    """Return the default guard; it is built from the environment when nothing was configured."""
     guard = _default
     if guard is None:
         with forking.importing():
@@ -188,7 +188,7 @@ def _asked(guard: MeterGuard | None) -> MeterGuard:
 def has_entitlement(
     name: str, value: Number = None, unit: Unit | str | None = None, *, guard: MeterGuard | None = None
 ) -> bool:
-    """Whether a gate for this would let a call through. Leaves no unit taken.
+    """Return True when a gate for this would let a call through. Leaves no unit taken.
 
     Answers from a lease that is held; else checks out, and checks counted units in at once. False
     when denied; when the service cannot be asked, True within grace and under ``"allow"``.
@@ -208,7 +208,7 @@ async def ahas_entitlement(
 def decide(
     name: str, value: Number = None, unit: Unit | str | None = None, *, guard: MeterGuard | None = None
 ) -> Decision:
-    """The answer of :func:`has_entitlement`, with the reason for it."""
+    """Return the answer of :func:`has_entitlement`, with its reason."""
     return _asked(guard).decide(name, value, unit)
 
 
@@ -231,11 +231,11 @@ class Follower:
 
     @property
     def guards(self) -> list[MeterGuard]:
-        """Those that it hears. One that was replaced is among them until it is closed, since it still has leases."""
+        """The guards that it hears. A replaced guard is among them until it is closed, since it still has leases."""
         return list(self._ends)
 
     def hear(self, guard: MeterGuard) -> None:
-        """Listen to this one too."""
+        """Listen to this guard too."""
         for closed in [one for one in self._ends if one.is_closed]:
             self._ends.pop(closed)()
         if guard not in self._ends:
@@ -252,7 +252,7 @@ class Follower:
                 self.hear(current)
 
     def end(self) -> None:
-        """Hear no more. Idempotent."""
+        """Stop listening. Idempotent."""
         global _followers
         with forking.importing():
             _followers = tuple(one for one in _followers if one is not self)

@@ -7,10 +7,10 @@ RENEWAL_PAUSE = 5.0  # seconds between questions in the background that got no a
 
 
 def pause(attempt: int, draw: float) -> float:
-    """Seconds before the attempt after ``attempt`` (from 0): exponential, with full jitter."""
+    """Return the seconds before the attempt after ``attempt`` (from 0): exponential, with full jitter."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * float(2 ** min(attempt, 16))) * draw
 
 
 def retry_pause(tries: int, draw: float) -> float:
-    """Seconds until a question in the background may be asked again: doubling, with some jitter."""
+    """Return the seconds until a question in the background may be asked again: doubling, with some jitter."""
     return min(RENEWAL_PAUSE, 0.1 * 2.0 ** min(tries, 16)) * (0.75 + draw / 2)

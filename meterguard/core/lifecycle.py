@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 
 class State(Enum):
-    """How a requirement stands with the service."""
+    """The state of a requirement."""
 
     VACANT = auto()
     """Nothing held, nothing known."""
@@ -22,9 +22,9 @@ class State(Enum):
     FORFEIT = auto()
     """A lease is held; the last renewal was refused by IAM or the credentials, so no grace follows."""
     LAPSED = auto()
-    """A lease was held and ended; nothing bad was heard since."""
+    """A lease was held and ended; nothing has failed since."""
     ADRIFT = auto()
-    """A lease was held and ended, and the service cannot be asked: where grace applies."""
+    """A lease was held and ended, and the service cannot be asked: grace applies."""
     BARRED = auto()
     """The last definite answer was a no."""
     CLOSED = auto()
@@ -32,7 +32,7 @@ class State(Enum):
 
     @property
     def holds(self) -> bool:
-        """Whether there is a lease."""
+        """True where a lease is held."""
         return self in _HOLDING
 
 
@@ -40,7 +40,7 @@ _HOLDING = frozenset({State.HELD, State.STRAINED, State.FORFEIT})
 
 
 class Signal(Enum):
-    """What can happen to a requirement."""
+    """An event in the life of a requirement."""
 
     GRANTED = auto()
     """A checkout answered yes, and the answer was believed."""
@@ -57,7 +57,7 @@ class Signal(Enum):
     ENDED = auto()
     """The lease's time ran out."""
     RETURNED = auto()
-    """The lease was given back."""
+    """The lease was returned."""
     CLOSE = auto()
     """The guard closes."""
 
@@ -65,7 +65,7 @@ class Signal(Enum):
 _V, _H, _S, _F = State.VACANT, State.HELD, State.STRAINED, State.FORFEIT
 _L, _A, _B, _C = State.LAPSED, State.ADRIFT, State.BARRED, State.CLOSED
 
-# RENEWED without a lease: the end came while the renewal was in the air.
+# RENEWED without a lease: the lease ended while the renewal was under way.
 # fmt: off
 TABLE: dict[State, dict[Signal, State]] = {
     _V: {Signal.GRANTED: _H, Signal.UNKNOWN: _V, Signal.DENIED: _B, Signal.REFUSED: _B, Signal.CLOSE: _C},
@@ -91,7 +91,7 @@ class IllegalSignal(Exception):
 
 
 def step(state: State, signal: Signal) -> State:
-    """The state that follows."""
+    """Return the state that follows."""
     try:
         return TABLE[state][signal]
     except KeyError:

@@ -20,4 +20,4 @@ class Policy:
     max_leases: int = 10_000
     check_in_on_exit: bool = True
     inline: bool = False
-    """No threads of our own: renewals happen on the caller's, as frozen environments need."""
+    """True where no thread of our own is started: renewals run on the caller's, as frozen environments need."""

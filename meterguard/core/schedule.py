@@ -12,25 +12,25 @@ WINDOW = 5.0  # seconds: the longest the hot path goes without looking at both c
 
 
 def window_length(lifetime: float, linger: float | None) -> float:
-    """How long the hot path may ride before it looks again: never a large part of anything it could miss."""
+    """Return the seconds that a window lasts: never a large part of anything that it could hide."""
     length = min(WINDOW, lifetime / 4)
     return length if linger is None else min(length, linger / 10)
 
 
 def window(term: Term, now: Moment, linger: float | None) -> tuple[float, float]:
-    """The stretch of wall time, from now, in which no look at both clocks is needed."""
+    """Return the stretch of wall time, from now, in which nobody needs to look at both clocks."""
     age = elapsed(term.start, now)[1]
     left = (term.refresh_after if age < term.refresh_after else term.lifetime) - age  # so that a call sees it due
     return now.wall, now.wall + min(window_length(term.lifetime, linger), left)
 
 
 def refresh_after(lifetime: float, refresh_ahead: float, draw: float) -> float:
-    """Where in a lifetime renewal begins. ``draw`` in [0, 1) spreads a fleet over a quarter of the window."""
+    """Return where in a lifetime renewal begins. ``draw`` in [0, 1) spreads a fleet over a quarter of the window."""
     return lifetime * (1 - refresh_ahead + refresh_ahead * draw / 4)
 
 
 class Tend(Enum):
-    """What a look at a lease comes to."""
+    """The result of a look at a lease."""
 
     WAIT = "wait"
     RENEW = "renew"
@@ -40,7 +40,7 @@ class Tend(Enum):
 def tend(
     term: Term, now: Moment, used_at: Moment, used: bool, is_busy: bool, linger: float | None
 ) -> tuple[Tend, float]:
-    """What is due for a lease, and the seconds after which to look again.
+    """Return the work that is due for a lease, and the seconds after which to look again.
 
     Work under it and use since the last renewal are reasons to renew it. With ``linger`` it is kept
     for that long after its last use, whatever its lifetime, and then given back.

@@ -11,7 +11,7 @@ from .terms import elapsed
 
 
 class Unknown(Enum):
-    """What to do with a call when the service could not be asked."""
+    """Treatment of a call when the service could not be asked."""
 
     GRACE = "grace"
     ALLOW = "allow"
@@ -19,11 +19,11 @@ class Unknown(Enum):
 
 
 _GRACEFUL = frozenset({State.HELD, State.STRAINED, State.LAPSED, State.ADRIFT})
-"""Where the last definite answer was a yes."""
+"""States in which the last definite answer was a yes."""
 
 
 def answer_unknown(declared: OnUnknown, state: State, last_good: Moment | None, now: Moment, grace: float) -> Unknown:
-    """Grace needs a last good answer with no definite no after it; ``"allow"`` needs nothing."""
+    """Decide. Grace needs a last good answer with no definite no after it; ``"allow"`` needs nothing."""
     if declared is OnUnknown.ALLOW:
         return Unknown.ALLOW
     if declared is OnUnknown.GRACE and state in _GRACEFUL and in_grace(last_good, now, grace) > 0:
@@ -32,7 +32,7 @@ def answer_unknown(declared: OnUnknown, state: State, last_good: Moment | None, 
 
 
 def in_grace(last_good: Moment | None, now: Moment, grace: float) -> float:
-    """Seconds of grace left, counted from the last good answer by the clock that ran further."""
+    """Return the seconds of grace left, counted from the last good answer by the clock that ran further."""
     if last_good is None:
         return 0.0
     return max(0.0, grace - elapsed(last_good, now)[1])

@@ -1,4 +1,4 @@
-"""Which ``with`` statement entered what: a gate is one object, and is entered many times at once."""
+"""Admissions of ``with`` statements, by frame: a gate is one object, and is entered many times at once."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Contexts:
         self._open: dict[FrameType, list[Admission]] = {}
 
     def enter(self, admission: Admission, frame: FrameType) -> None:
-        """Note what this frame entered."""
+        """Note the admission that this frame entered."""
         self._open.setdefault(frame, []).append(admission)
         _entered.set((*(one for one in _entered.get() if not one.is_over), admission))
 
     def leave(self, frame: FrameType) -> Admission:
-        """Return what this ``with`` statement entered: both of its halves run in one frame, wherever they run."""
+        """Return the admission of this ``with`` statement: both of its halves run in one frame, wherever they run."""
         while not (admissions := self._open.pop(frame, [])):
             frame = self._entered_elsewhere()
         admission = admissions.pop()
@@ -33,7 +33,7 @@ class Contexts:
         return admission
 
     def _entered_elsewhere(self) -> FrameType:
-        """Find where an ExitStack entered, for its halves are two frames: last in this task, else anywhere."""
+        """Find the admission of an ExitStack, whose halves run in two frames: the last in this task, else anywhere."""
         frames = {admission: frame for frame, admissions in list(self._open.items()) for admission in admissions}
         if not frames:
             raise RuntimeError("this gate is left more often than it was entered")
@@ -42,5 +42,5 @@ class Contexts:
 
 
 def entered_here() -> tuple[Admission, ...]:
-    """Return what this thread or task has entered by ``with`` statements, oldest first."""
+    """Return the admissions that this thread or task has entered by ``with`` statements, oldest first."""
     return _entered.get()

@@ -1,4 +1,4 @@
-"""Declaring gates: arguments checked where they are written."""
+"""Declarations of gates: arguments checked where they are written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Value: TypeAlias = "Number | Callable[..., int | str | Decimal]"
 
 
 class GateOptions(TypedDict, total=False):
-    """The options of a gate that have no say in what it returns; :func:`meterguard.requires_entitlement` says more."""
+    """The options of a gate that do not change its type; :func:`meterguard.requires_entitlement` explains them."""
 
     hold: Literal["shared", "call"]
     per: Seat
@@ -89,7 +89,7 @@ def declare(
 
 
 def signature() -> inspect.Signature:
-    """Return that of a declaration: the guard comes last, and by name."""
+    """Return the signature of a declaration: the guard comes last, and by name."""
     guard, *others = inspect.signature(declare).parameters.values()
     last = inspect.Parameter(guard.name, inspect.Parameter.KEYWORD_ONLY, default=None)
     return inspect.Signature([*(one.replace(annotation=one.empty) for one in others), last])
@@ -109,7 +109,7 @@ def _line(name: Any, value: Any, unit: Any) -> Line:
 
 
 def checked_guard(guard: object) -> Guard:
-    """Return it, or raise a ConfigurationError that names the argument."""
+    """Return the value, or raise a ConfigurationError that names the argument."""
     if isinstance(guard, Guard):
         return guard
     raise ConfigurationError(f"guard must be a MeterGuard; got {shortened(guard)}")

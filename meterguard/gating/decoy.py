@@ -36,7 +36,7 @@ _run = (lambda: "".run()).__code__  # type: ignore[attr-defined] # the text is r
 
 
 def decoy(code: CodeType, name: str) -> CodeType:
-    """Return code that looks like ``code`` to whoever reads its kind, its names or its place, and runs nothing."""
+    """Return code with the kind, the names and the place of ``code``, which runs nothing."""
     refusal = Refusal(name)
     return code.replace(
         co_code=_run.co_code,

@@ -1,4 +1,4 @@
-"""Gates: may this run?"""
+"""Gates: checks in front of functions and blocks."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Gate:
         return await self.guard.aadmit(self.question(*args, **kwargs), self.window)
 
     def check(self, /, *args: object, **kwargs: object) -> None:
-        """Raise what :meth:`enter` would raise. Leaves no unit taken."""
+        """Raise the error that :meth:`enter` would raise. Leaves no unit taken."""
         self.guard.admit(self.question(*args, **kwargs), probing=True).release(probing=True)
 
     async def acheck(self, /, *args: object, **kwargs: object) -> None:
@@ -138,17 +138,17 @@ class Gate:
         return self._instead is not None
 
     def degraded(self, /, *args: object, **kwargs: object) -> Any:
-        """Return what stands in for the result of a call that was not let through."""
+        """Return the result that stands in for that of a call which was not let through."""
         if self._instead is None:
             raise RuntimeError("this gate has no fallback= or default=")
         return self._instead(*args, **kwargs)
 
     def question(self, /, *args: object, **kwargs: object) -> Ask:
-        """Return what a call with these arguments asks for."""
+        """Return the question of a call with these arguments."""
         return self._terms.question(args, kwargs) if self._question is None else self._question
 
     def _shared_window(self) -> Window | None:
-        """Return the hot path of all gates that want the same lease; None where each call has to be looked at."""
+        """Return the window of all gates that want the same lease; None where each call has to be checked."""
         if self._question is None or self._terms.single or self.pass_lease is not None:
             return None
         key = (self.guard, self._question.alternatives, self._question.per)
@@ -207,7 +207,7 @@ class Gate:
     @overload
     def __and__(self, other: DegradingGate[S, A], /) -> DegradingGate[S, A]: ...
     def __and__(self, other: Any, /) -> Any:
-        """Both, in one atomic checkout."""
+        """Join two gates: both, in one atomic checkout."""
         if not isinstance(other, Gate):
             return NotImplemented
         mine, others = self._terms.alternatives, other._terms.alternatives
@@ -218,7 +218,7 @@ class Gate:
     @overload
     def __or__(self, other: DegradingGate[S, A], /) -> DegradingGate[S, A]: ...
     def __or__(self, other: Any, /) -> Any:
-        """This one, or else the other."""
+        """Join two gates: this one, or else the other."""
         if not isinstance(other, Gate):
             return NotImplemented
         return self._joined(other, (*self._terms.alternatives, *other._terms.alternatives), "|")

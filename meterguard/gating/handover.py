@@ -1,4 +1,4 @@
-"""Handing a seat over to a result that is made or sent after the call."""
+"""Handover of a seat to a result that is made or sent after the call."""
 
 from __future__ import annotations
 

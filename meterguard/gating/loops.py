@@ -1,4 +1,4 @@
-"""Which event loop runs: the async side needs asyncio."""
+"""Event loops: the async side needs asyncio."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def require_asyncio() -> None:
 
 
 def _other_library() -> str | None:
-    """Return the name of the async library that runs here, as far as what is imported already can tell."""
+    """Return the name of the async library that runs here, as far as the modules imported already can tell."""
     sniffio = sys.modules.get("sniffio")
     if sniffio is None:
         return None

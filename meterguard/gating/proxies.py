@@ -1,4 +1,4 @@
-"""What stands for a guarded callable: a transparent object of wrapt."""
+"""Proxies that stand for guarded callables: transparent objects of wrapt."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ else:
 
 
 class GuardedCallable(FunctionWrapper):
-    """A guarded callable that is copied as what it guards is, and found again by name when it is unpickled."""
+    """A guarded callable. It is copied like the callable behind it, and found again by name when it is unpickled."""
 
     # Frameworks look for attributes that a view has not, at each request. This is what wrapt's own look-up begins with;
-    # said here, a miss costs half, for Python knows it and goes on to __getattr__ without an exception.
+    # defined here, a miss costs half: Python knows it and goes on to __getattr__ without an exception.
     __getattribute__ = object.__getattribute__
 
     def __reduce_ex__(self, protocol: Any) -> str:

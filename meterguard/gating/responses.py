@@ -37,7 +37,7 @@ def _werkzeug(response: Any, held: Held) -> Any | None:
 def _django(response: Any, held: Held) -> Any:
     content = response.streaming_content
     response.streaming_content = relay(lambda: source_of(content, held)) if response.is_async else drive(content, held)
-    # of a body that nobody iterates, such as the answer to HEAD, only the response is closed
+    # Where nobody iterates the body, as in the answer to HEAD, only the response is closed.
     close = response.close
 
     def close_both() -> None:
@@ -58,7 +58,7 @@ def _starlette(response: Any, held: Held) -> Any | None:
 
 
 class SentUnderLease(ObjectProxy):
-    """An ASGI response, which is an application: sent, with its background tasks, and then the lease goes back."""
+    """An ASGI response, which is an application. Its seat goes back once it and its background tasks are done."""
 
     def __init__(self, response: Any, held: Held) -> None:
         super().__init__(response)

@@ -28,23 +28,23 @@ else:
 
 
 class Held(Protocol):
-    """What goes back when work is over, as an admission does."""
+    """A seat that goes back when work is over, as an admission does."""
 
     @property
     def is_over(self) -> bool:
-        """True once it went back."""
+        """True once it was returned."""
         ...
 
     def release(self) -> None:
-        """Give it back."""
+        """Return it."""
         ...
 
     async def arelease(self) -> None:
-        """Give it back without blocking the loop."""
+        """Return it without blocking the loop."""
         ...
 
     def drop(self) -> object:
-        """Give it back without waiting."""
+        """Return it without waiting."""
         ...
 
 
@@ -110,12 +110,12 @@ async def relay(opening: Callable[[], Awaitable[Opened]]) -> AsyncGenerator[Any,
 
 
 def iterated(result: Any) -> Generator[Any, Any, Any]:
-    """Iterate what a fallback gave instead of a generator; None is nothing."""
+    """Iterate the result of a fallback that stood in for a generator; None is empty."""
     return (yield from () if result is None else result)
 
 
 async def iterated_async(result: Any) -> AsyncGenerator[Any, Any]:
-    """Iterate what a fallback gave instead of an async generator: any kind of iterable, or an awaitable of one."""
+    """Iterate the result of a fallback that stood in for an async generator: any iterable, or an awaitable of one."""
     if inspect.isawaitable(result):
         result = await result
     if hasattr(result, "__aiter__"):
@@ -226,7 +226,7 @@ def _relayed(work: Any, held: Held) -> Any:
     return relay(lambda: source_of(work, held))
 
 
-# Python's own kinds first: what stands in for a generator is one.
+# Python's own kinds first: a stand-in for a generator is a generator.
 _KINDS: tuple[tuple[Any, Callable[[Any, Held], Any]], ...] = (
     (types.CoroutineType, awaited),
     (types.GeneratorType, drive),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 from .errors import ConfigurationError
 from .model import shortened
@@ -12,12 +12,14 @@ from .reasons import OnUnknown
 Duration = float | int | timedelta
 """Seconds, or a ``timedelta``."""
 
+T = TypeVar("T")
+
 OnUnknownName = Literal["grace", "deny", "allow"]
 
 LONGEST = 100 * 366 * 86_400  # seconds; what is infinite to people would overflow a clock or a socket
 
 
-def seconds(name: str, value: Any) -> float:
+def seconds(name: str, value: object) -> float:
     """Check a duration in seconds, zero or more."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= LONGEST:
@@ -27,15 +29,15 @@ def seconds(name: str, value: Any) -> float:
     return float(number)
 
 
-def on_unknown(name: str, value: Any) -> OnUnknown:
+def on_unknown(name: str, value: object) -> OnUnknown:
     """Check one of the three policies."""
-    try:
-        return OnUnknown(value)
-    except ValueError:
-        raise ConfigurationError(f"{name} must be 'grace', 'deny' or 'allow'; got {shortened(value)}") from None
+    for policy in OnUnknown:
+        if value == policy:
+            return policy
+    raise ConfigurationError(f"{name} must be 'grace', 'deny' or 'allow'; got {shortened(value)}")
 
 
-def positive_seconds(name: str, value: Any) -> float:
+def positive_seconds(name: str, value: object) -> float:
     """Check a duration in seconds, more than zero."""
     number = seconds(name, value)
     if number <= 0:
@@ -43,42 +45,42 @@ def positive_seconds(name: str, value: Any) -> float:
     return number
 
 
-def text(name: str, value: Any) -> str:
+def text(name: str, value: object) -> str:
     """Check a text, which must not be empty and is not repeated in the message."""
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(f"{name} must be a non-empty string; got {type(value).__name__}")
     return value
 
 
-def fraction(name: str, value: Any) -> float:
+def fraction(name: str, value: object) -> float:
     """Check a number between 0 and 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
         raise ConfigurationError(f"{name} must lie between 0 and 1, both excluded; got {shortened(value)}")
     return float(value)
 
 
-def count(name: str, value: Any) -> int:
+def count(name: str, value: object) -> int:
     """Check a whole number from 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigurationError(f"{name} must be a whole number from 1; got {shortened(value)}")
     return value
 
 
-def flag(name: str, value: Any) -> bool:
+def flag(name: str, value: object) -> bool:
     """Check a flag, True or False."""
     if not isinstance(value, bool):
         raise ConfigurationError(f"{name} must be True or False; got {shortened(value)}")
     return value
 
 
-def session(name: str, value: Any) -> Any:
+def session(name: str, value: T) -> T:
     """Check a ``boto3.Session``, or an object with its methods."""
     if not callable(getattr(value, "client", None)):
         raise ConfigurationError(f"{name} must be a boto3.Session; got {type(value).__name__}")
     return value
 
 
-def client(name: str, value: Any) -> Any:
+def client(name: str, value: T) -> T:
     """Check a boto3 client of License Manager, or an object with its methods."""
     if not callable(getattr(value, "checkout_license", None)):
         raise ConfigurationError(
@@ -87,7 +89,7 @@ def client(name: str, value: Any) -> Any:
     return value
 
 
-def memory_url(name: str, value: Any) -> str:
+def memory_url(name: str, value: object) -> str:
     """Check the URL of a store or a ledger."""
     if value != "memory://":
         scheme, colon, _ = text(name, value).partition("://")

@@ -6,7 +6,6 @@ import errno
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ..emulator import Emulator, PolicyError, Seed, SeedError, StateError, load_seed
 from ..emulator import serve as serve_emulator
@@ -37,8 +36,22 @@ class BadPolicy(Exception):
     """The policy cannot be used."""
 
 
-def serve(port: int, seed: Path | None, *, state: Path | None, with_log: bool, as_json: bool, **options: Any) -> None:
-    """Serve until told to stop; ``options`` are those of the emulator."""
+def serve(
+    port: int,
+    seed: Path | None,
+    *,
+    state: Path | None,
+    verify_signatures: bool,
+    policy: Path | None,
+    with_log: bool,
+    as_json: bool,
+) -> None:
+    """Serve until told to stop.
+
+    :raises BadSeed: the seed file cannot be used.
+    :raises BadPolicy: the policy file cannot be used.
+    :raises CannotServe: the port or the state file cannot be used.
+    """
     planted = _default(state) if seed is None else _loaded(seed)
     log = RequestLog() if with_log else None
     try:
@@ -48,7 +61,8 @@ def serve(port: int, seed: Path | None, *, state: Path | None, with_log: bool, a
             seed=planted,
             state=state,
             on_request=None if log is None else log.note,
-            **options,
+            verify_signatures=verify_signatures,
+            policy=policy,
         )
     except SeedError as error:
         raise BadSeed(f"{seed.name}: {error}" if seed else str(error)) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -36,7 +35,16 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--policy", type=_FILE, metavar="FILE", help="An IAM policy in JSON; without it everybody may do all.")
 @click.option("--log", "with_log", is_flag=True, help="A line on stderr for each request.")
 @click.option("--json", "as_json", is_flag=True, help="Say where it serves in one line of JSON.")
-def emulator(*, port: int, seed: Path | None, with_log: bool, as_json: bool, **options: Any) -> None:
+def emulator(
+    *,
+    port: int,
+    seed: Path | None,
+    state: Path | None,
+    verify_signatures: bool,
+    policy: Path | None,
+    with_log: bool,
+    as_json: bool,
+) -> None:
     """Serve an emulated AWS License Manager, until Ctrl-C or SIGTERM.
 
     It prints the two lines that point a program at it. Licences of the seed that a state file holds already are not
@@ -46,7 +54,15 @@ def emulator(*, port: int, seed: Path | None, with_log: bool, as_json: bool, **o
     from ..serving import BadPolicy, BadSeed, CannotServe, serve
 
     try:
-        serve(port, seed, with_log=with_log, as_json=as_json, **options)
+        serve(
+            port,
+            seed,
+            state=state,
+            verify_signatures=verify_signatures,
+            policy=policy,
+            with_log=with_log,
+            as_json=as_json,
+        )
     except BadSeed as problem:
         raise click.BadParameter(str(problem), param_hint="'--seed'") from problem
     except BadPolicy as problem:

@@ -5,11 +5,47 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import threading
+import types
+import weakref
 from typing import Any
 
 from .proxies import GuardedCallable
 
-MARK = "__meterguard__"  # holds the id of what was guarded, for functools.wraps and its kind copy attributes around
+
+class Mark(weakref.ref[types.FunctionType]):
+    """Says that a function has a guard around it. It is found from the function, and weighs less than an attribute."""
+
+    __slots__ = ()
+
+
+_marks: list[Mark] = []  # keeps them
+_most = 1000  # of them before the dead are looked for
+_looking = threading.Lock()
+
+
+def mark(fn: types.FunctionType) -> None:
+    """Note that a guard stands around a function, for when the guard itself is lost."""
+    if _is_marked(fn):
+        return
+    _marks.append(Mark(fn))
+    if len(_marks) > _most:
+        _forget_the_dead()
+
+
+def _forget_the_dead() -> None:
+    global _most
+    if _looking.acquire(blocking=False):
+        try:
+            count = len(_marks)  # others are added behind these meanwhile
+            _marks[:count] = [one for one in _marks[:count] if one() is not None]
+            _most = 2 * len(_marks) + 1000
+        finally:
+            _looking.release()
+
+
+def _is_marked(fn: Any) -> bool:
+    return Mark in map(type, weakref.getweakrefs(fn))
 
 
 def is_bypassed(registered: Any) -> bool:
@@ -21,7 +57,7 @@ def is_bypassed(registered: Any) -> bool:
             registered = registered.func
         if isinstance(registered, GuardedCallable):
             return False
-        is_marked = is_marked or getattr(registered, "__dict__", {}).get(MARK) == id(registered)
+        is_marked = is_marked or _is_marked(registered)
         registered = getattr(registered, "__wrapped__", None)
     return is_marked
 
@@ -29,7 +65,7 @@ def is_bypassed(registered: Any) -> bool:
 def is_guarded(registered: Any) -> bool:
     """Tell whether a guard stands around something, at whatever depth."""
     while registered is not None:
-        if isinstance(registered, GuardedCallable) or MARK in getattr(registered, "__dict__", ()):
+        if isinstance(registered, GuardedCallable) or _is_marked(registered):
             return True
         registered = getattr(registered, "__wrapped__", None)
     return False

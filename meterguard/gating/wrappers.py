@@ -11,7 +11,7 @@ from ..errors import EntitlementDenied, EntitlementUnavailable
 from . import kinds
 from .kinds import Kind
 from .proxies import GuardedCallable, GuardedFunction
-from .registration import MARK, refuse
+from .registration import mark, refuse
 from .streams import Opened, drive, iterated, iterated_async, relay
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def guarded(gate: Entrance, fn: Any) -> Any:
     cls: type[GuardedCallable] = GuardedFunction
     if type(fn) is types.FunctionType:
         kind = kinds.of_function(fn)
-        setattr(fn, MARK, id(fn))
+        mark(fn)
     elif isinstance(fn, classmethod | staticmethod):
         return type(fn)(guarded(gate, fn.__func__))
     else:

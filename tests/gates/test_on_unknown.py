@@ -100,3 +100,20 @@ def test_grace_also_covers_calls_while_the_service_hangs(lm, new_guard, hold):
         engine.policy = dataclasses.replace(engine.policy, timeout=0.05)
         with lm.faults.active("CheckoutLicense", hold=True):
             assert guarded() == "ran"
+
+
+@pytest.mark.parametrize(("variable", "value"), [("METERGUARD_ON_UNKNOWN", "allow"), ("METERGUARD_GRACE", "3e9")])
+def test_the_buyers_environment_opens_nothing(new_guard, unreachable, monkeypatch, caplog, variable, value):
+    monkeypatch.setenv(variable, value)
+    with new_guard(grace=0).requires_entitlement("Seats", 1), unreachable():
+        guarded = new_guard(grace=0).requires_entitlement("Seats", 1)(lambda: "ran")
+        with pytest.raises(EntitlementUnavailable):
+            guarded()
+    assert [one.getMessage().split()[0] for one in caplog.records if "is ignored" in one.getMessage()] == [variable] * 2
+
+
+def test_the_buyers_environment_may_be_stricter(new_guard, unreachable, monkeypatch):
+    monkeypatch.setenv("METERGUARD_ON_UNKNOWN", "deny")
+    guarded = new_guard(on_unknown="allow").requires_entitlement("Seats", 1)(lambda: "ran")
+    with unreachable(), pytest.raises(EntitlementUnavailable):
+        guarded()

@@ -50,7 +50,8 @@ class EntitlementDenied(MeterGuardError):
 
     ``reason`` is the kind of denial; ``missing`` are the entitlements that were not covered, as far as the
     service tells; ``code`` and ``request_id`` come from the service; ``retry_after`` is in
-    seconds, None when asking again soon would not help.
+    seconds, None when asking again soon would not help. ``is_exhausted`` is True where usage proves that the
+    licence has it and that others use all of it, None where that is not known.
     """
 
     default_reason = Reason.NOT_ENTITLED
@@ -64,16 +65,19 @@ class EntitlementDenied(MeterGuardError):
         code: str | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
+        is_exhausted: bool | None = None,
     ) -> None:
+        is_exhausted = is_exhausted if isinstance(is_exhausted, bool) else None
         entitlements, missing, retry_after = _believed(entitlements), _believed(missing), _seconds(retry_after)
         reason = next((one for one in Reason if one == reason), self.default_reason)
-        super().__init__(message, entitlements, missing, reason, code, request_id, retry_after)
+        super().__init__(message, entitlements, missing, reason, code, request_id, retry_after, is_exhausted)
         self.entitlements = entitlements
         self.missing = missing
         self.reason = reason
         self.code = code
         self.request_id = request_id
         self.retry_after = retry_after
+        self.is_exhausted = is_exhausted
 
 
 class AuthorizationRefused(EntitlementDenied):

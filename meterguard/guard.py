@@ -105,7 +105,7 @@ class MeterGuard(Guard):
 
     def decide(self, name: str, value: Number = None, unit: Unit | str | None = None) -> Decision:
         """The answer of :meth:`has_entitlement`, with the reason for it."""
-        ask = Ask((together([entitlement(name, value, unit)]),))
+        ask = Ask((together([entitlement(name, value, unit)]),), proves=False)
         try:
             admission = self.admit(ask, probing=True)
         except (EntitlementDenied, EntitlementUnavailable) as no:
@@ -116,7 +116,7 @@ class MeterGuard(Guard):
 
     async def adecide(self, name: str, value: Number = None, unit: Unit | str | None = None) -> Decision:
         """:meth:`decide` without blocking the loop."""
-        ask = Ask((together([entitlement(name, value, unit)]),))
+        ask = Ask((together([entitlement(name, value, unit)]),), proves=False)
         try:
             admission = await self.aadmit(ask, probing=True)
         except (EntitlementDenied, EntitlementUnavailable) as no:
@@ -137,27 +137,6 @@ class MeterGuard(Guard):
         engine = self.engine
         entry = await _doors().awaiting(engine.seek(question, window, probing=probing))
         return Admission(engine, entry, single=question.single)
-
-    def is_exhausted(self, denied: EntitlementDenied) -> bool:
-        """Whether the licence's usage proves that a denial is for want of free units, so that waiting may help.
-
-        Asks ``GetLicenseUsage``, at most once in ``denial_ttl`` seconds; without a lease to know the licence by
-        also ``ListReceivedLicenses`` or, with a beneficiary, ``ListLicenses``. False where IAM does not allow that.
-        """
-        from .core.exhaustion import is_exhausted, may_be_exhaustion
-
-        if not may_be_exhaustion(_checked_denial(denied)):
-            return False
-        return is_exhausted(denied, _doors().block(self.engine.survey_wait()))
-
-    async def ais_exhausted(self, denied: EntitlementDenied) -> bool:
-        """:meth:`is_exhausted` without blocking the loop."""
-        from .core.exhaustion import is_exhausted, may_be_exhaustion
-
-        require_asyncio()
-        if not may_be_exhaustion(_checked_denial(denied)):
-            return False
-        return is_exhausted(denied, await _doors().pause(self.engine.survey_wait()))
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -284,12 +263,6 @@ class MeterGuard(Guard):
         if self._announcer is not None:
             self._announcer.forget()
         self._engine = None
-
-
-def _checked_denial(denied: EntitlementDenied) -> EntitlementDenied:
-    if not isinstance(denied, EntitlementDenied):
-        raise ConfigurationError(f"denied must be the EntitlementDenied that was raised; got {shortened(denied)}")
-    return denied
 
 
 def _doors() -> Any:

@@ -27,5 +27,11 @@ def is_exhausted(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> b
     )
 
 
+def prove(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> None:
+    """Write on a denial what usage says of it, None where that is not known. Copies made from ``args`` say it too."""
+    known = None if usages is None else is_exhausted(denied, usages)
+    denied.is_exhausted, denied.args = known, (*denied.args[:-1], known)
+
+
 def _fits(one: Entitlement, usage: Usage, taken: int = 0) -> bool:
     return not isinstance(one.value, int) or usage.maximum is None or taken + one.value <= usage.maximum

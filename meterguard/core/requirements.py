@@ -18,9 +18,10 @@ class Ask:
     """One call's question, with every callable already answered. ``single`` is a seat of its own (``hold="call"``).
 
     ``patience`` is how many seconds its caller waits for an answer, where that is less than the guard's ``timeout``.
+    ``proves`` says whether a denial has to find out if all units are in use.
     """
 
-    __slots__ = ("alternatives", "on_unknown", "patience", "per", "single", "wait")
+    __slots__ = ("alternatives", "on_unknown", "patience", "per", "proves", "single", "wait")
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class Ask:
         wait: float = 0.0,
         on_unknown: OnUnknown | None = None,
         patience: float = math.inf,
+        proves: bool = True,
     ) -> None:
         self.alternatives = alternatives
         self.per = per
@@ -37,6 +39,7 @@ class Ask:
         self.wait = wait
         self.on_unknown = on_unknown
         self.patience = patience
+        self.proves = proves
 
 
 def entitlement(name: Any, value: Any = None, unit: Any = None) -> Entitlement:

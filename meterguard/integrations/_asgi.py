@@ -84,7 +84,7 @@ async def respond(installed: Installed, error: MeterGuardError, scope: Scope, re
 async def answer_to(installed: Installed, error: MeterGuardError, scope: Scope) -> Answer:
     """What to answer to this request."""
     accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
-    refusal = await installed.arefusal(error)
+    refusal = installed.refusal(error)
     return installed.options.answer(refusal, accept=accept.decode("latin-1") or None, instance=scope["path"])
 
 

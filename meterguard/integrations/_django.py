@@ -134,7 +134,7 @@ def response(request: HttpRequest, error: MeterGuardError) -> HttpResponse:
 async def aresponse(request: HttpRequest, error: MeterGuardError) -> HttpResponse:
     """:func:`response` without blocking the loop."""
     here = installed()
-    told = _told(here.options.answer(await here.arefusal(error), accept=_accept(request), instance=request.path))
+    told = _told(here.options.answer(here.refusal(error), accept=_accept(request), instance=request.path))
     if isinstance(error, ConfigurationError):
         await sync_to_async(_log_mistake, thread_sensitive=False)(request, told, error)  # it may send mail
     return told

@@ -113,7 +113,7 @@ class Features:
         """What to ask, and the hot path that a yes opens. There is none for units, which are given back."""
         gate = self._gate(group)
         question: Any = copy.copy(gate.question())
-        question.patience = patience
+        question.patience, question.proves = patience, False
         return question, None if group[0].is_counted else gate.window
 
     # -- answers ---------------------------------------------------------------------------------

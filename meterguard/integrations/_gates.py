@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ..default import get_guard, install_guard, requires_entitlement
-from ..errors import ConfigurationError, EntitlementDenied, MeterGuardError
+from ..errors import ConfigurationError, MeterGuardError
 from ..gating.gate import Gate
 from ..gating.registration import is_bypassed
 from ..guard import MeterGuard
@@ -82,23 +82,7 @@ class Installed:
 
     def refusal(self, error: MeterGuardError) -> Refusal:
         """What to tell a client that ran into this error."""
-        exhausted = False
-        if isinstance(error, EntitlementDenied) and self.options.prove_exhaustion:
-            try:
-                exhausted = self.guard.is_exhausted(error)
-            except ConfigurationError:  # the gate belongs to another guard, and the one in charge was never set up
-                exhausted = False
-        return self.options.refusal(error, exhausted=exhausted)
-
-    async def arefusal(self, error: MeterGuardError) -> Refusal:
-        """:meth:`refusal` without blocking the loop."""
-        exhausted = False
-        if isinstance(error, EntitlementDenied) and self.options.prove_exhaustion:
-            try:
-                exhausted = await self.guard.ais_exhausted(error)
-            except ConfigurationError:
-                exhausted = False
-        return self.options.refusal(error, exhausted=exhausted)
+        return self.options.refusal(error)
 
 
 def settings_in_upper_case(

@@ -87,7 +87,7 @@ class HttpOptions:
     :param exhausted_status: for a no when usage data proves that all units are in use.
     :param unavailable_status: when the service could not be asked.
     :param retry_after: seconds for ``Retry-After`` where neither the service nor meterguard knows better.
-    :param prove_exhaustion: whether a no for counted units asks ``GetLicenseUsage`` whether all of them are in use.
+    :param prove_exhaustion: whether a no that usage proves to be exhaustion is answered as such.
     :param exempt: patterns of paths (``*`` matches anything) that guards of whole groups leave alone.
     :param customize: gets each :class:`Refusal` and returns the one to answer with, for texts, languages, statuses.
     :param html: gets a :class:`Refusal` and returns the page as text, or None for the page that comes with meterguard.
@@ -130,14 +130,14 @@ class HttpOptions:
 
     # -- from an error to an answer --------------------------------------------------------------
 
-    def refusal(self, error: MeterGuardError, *, exhausted: bool = False) -> Refusal:
+    def refusal(self, error: MeterGuardError) -> Refusal:
         """What to tell a client that ran into this error."""
         if isinstance(error, EntitlementUnavailable):
             refusal = self._refusal(error, "entitlement-unavailable", self.unavailable_status, retry=True)
         elif not isinstance(error, EntitlementDenied):
             _log.error("a gate is set up wrongly: %s", error, exc_info=error)
             refusal = self._refusal(error, "internal-error", 500)
-        elif exhausted:
+        elif error.is_exhausted and self.prove_exhaustion:
             refusal = self._refusal(error, "entitlement-exhausted", self.exhausted_status, retry=True)
         else:
             refusal = self._refusal(error, "not-entitled", self.denied_status)

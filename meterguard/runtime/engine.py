@@ -12,9 +12,10 @@ import os
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from ..core import messages
+from ..core.exhaustion import may_be_exhaustion, prove
 from ..core.policy import Policy
 from ..core.requirements import Ask, Requirement
 from ..core.unknown import Unknown, answer_unknown
@@ -95,11 +96,6 @@ class Engine:
         """Make the client on a worker."""
         self.fleet.warm()
 
-    def survey_wait(self) -> Wait:
-        """What is in use of the licence, to be waited for."""
-        self.fleet.check_open()
-        return Wait(self.survey.look(), self.policy.timeout)
-
     def _usage(self) -> tuple[Usage, ...]:
         held = (lease.license_arn for lease in self.fleet.leases())
         return self.fleet.requester.service.usage(next(filter(None, held), None))
@@ -113,8 +109,16 @@ class Engine:
         outcome = yield from (self._queue_up(call) if ask.wait else self._pass(call))
         if isinstance(outcome, Admission):
             return outcome
+        if ask.proves and isinstance(outcome, EntitlementDenied):
+            yield from self._prove(outcome)
         # each caller its own, for they share it; a hook's exception may not know how to be copied
         raise copy.copy(outcome) if isinstance(outcome, MeterGuardError) else outcome
+
+    def _prove(self, denied: EntitlementDenied) -> Generator[Wait, Any, None]:
+        """Find out, once for all who share a denial, whether all units are in use."""
+        if denied.is_exhausted is None and may_be_exhaustion(denied):
+            usages = yield self.survey.wait()
+            prove(denied, usages)
 
     def _queue_up(self, call: _Call) -> Attempt:
         """Ask, and while the answer is a no wait in order for a better one."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
 from ..ports import Usage
 from .clock import stopwatch
+from .fleet import Wait
 from .workers import Workers
 
 Usages = tuple[Usage, ...]
 
 REFUSED_FOR = 60.0  # seconds until a service that did not tell is asked again
+PATIENCE = 2.0  # seconds a denial waits for its proof, counted from the question that all share
 
 
 class Survey:
@@ -24,23 +27,31 @@ class Survey:
         self._keep = keep
         self._lock = threading.Lock()
         self._answer: Future[Usages | None] | None = None
-        self._until = 0.0
+        self._asked_at = self._until = 0.0
 
-    def look(self) -> Future[Usages | None]:
-        """What is in use; None when that could not be found out."""
+    def wait(self) -> Wait:
+        """What is in use, to be waited for; None when that could not be found out."""
+        answer, is_new = self._shared()
+        if is_new:
+            self._workers.submit(lambda: self._find_out(answer))
+        return Wait(answer, max(0.0, self._asked_at + PATIENCE - stopwatch()))
+
+    def _shared(self) -> tuple[Future[Usages | None], bool]:
         with self._lock:
             answer = self._answer
             if answer is not None and (not answer.done() or stopwatch() < self._until):
-                return answer
+                return answer, False
             answer = self._answer = Future()
             answer.set_running_or_notify_cancel()
-        self._workers.submit(lambda: self._find_out(answer))
-        return answer
+            self._asked_at = stopwatch()
+            return answer, True
 
     def _find_out(self, answer: Future[Usages | None]) -> None:
+        usages: Usages | None = None
         try:
-            usages: Usages | None = self._ask()
-        except Exception:  # noqa: BLE001 - it is only a question on the side, that IAM need not allow
-            usages = None
-        self._until = stopwatch() + (REFUSED_FOR if usages is None else self._keep)
-        answer.set_result(usages)
+            # it is only a question on the side, that IAM need not allow
+            with contextlib.suppress(Exception):
+                usages = self._ask()
+        finally:
+            self._until = stopwatch() + (REFUSED_FOR if usages is None else self._keep)
+            answer.set_result(usages)

@@ -18,6 +18,8 @@ __all__ = ("Control",)
 _REGION: Final = "us-east-1"
 _PRODUCT: Final = "meterguard-testing"
 _MINE, _OTHERS = "guard", "others"
+# Asked beside a denial, to find out whether all units are in use: no part of a test's story.
+_ABOUT_USAGE: Final = frozenset({"GetLicenseUsage", "ListReceivedLicenses", "ListLicenses"})
 # Longer than a guard tries: a failure that lasts is not tried again, and no test has to wait for that.
 _LASTING: Final = {"Retry-After": "60"}
 
@@ -153,7 +155,8 @@ class Control:
         return f"held now: {held}; asked of the service: {', '.join(map(_told, self._requests())) or 'nothing'}"
 
     def _requests(self) -> list[Request]:
-        return [request for request in tuple(self.emulator.requests) if request.caller.access_key == _MINE]
+        mine = [request for request in tuple(self.emulator.requests) if request.caller.access_key == _MINE]
+        return [request for request in mine if request.operation not in _ABOUT_USAGE]
 
     # -- life ------------------------------------------------------------------------------------
 

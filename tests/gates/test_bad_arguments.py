@@ -73,13 +73,6 @@ def test_a_subscriber_can_be_called(guard, callback):
         guard.subscribe(callback)
 
 
-@pytest.mark.parametrize("denied", [None, 1, "no", ValueError("no")], ids=repr)
-def test_exhaustion_is_asked_of_a_denial(guard, denied):
-    for call in (lambda: guard.is_exhausted(denied), lambda: guard.ais_exhausted(denied)):
-        with pytest.raises(ConfigurationError, match=r"^denied must be the EntitlementDenied that was raised; got "):
-            run(call)
-
-
 @pytest.mark.parametrize("make", [MeterGuard, meterguard.configure])
 @pytest.mark.parametrize(
     ("name", "value"),

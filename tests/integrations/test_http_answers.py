@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -71,8 +72,10 @@ CASES = [
 
 @pytest.mark.parametrize(("error", "exhausted", "status", "slug", "reason", "retry_after"), CASES)
 def test_what_each_error_becomes(error, exhausted, status, slug, reason, retry_after):
-    options = HttpOptions()
-    refusal = options.refusal(error, exhausted=exhausted)
+    options, error = HttpOptions(), copy.copy(error)
+    if exhausted:
+        error.is_exhausted = True
+    refusal = options.refusal(error)
     answer = options.answer(refusal, accept=None, instance="/x")
     assert (answer.status, answer.headers["Content-Type"]) == (status, PROBLEM_JSON)
     assert answer.headers.get("Retry-After") == (None if retry_after is None else str(retry_after))

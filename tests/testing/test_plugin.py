@@ -94,7 +94,7 @@ def test_the_marker_says_it_before_the_test_begins(project):
         def test_exhausted(meterguard):
             with pytest.raises(EntitlementDenied) as denied:
                 edit()
-            assert meterguard.guard.is_exhausted(denied.value)
+            assert denied.value.is_exhausted
         """
     ).assert_outcomes(passed=3)
 

@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 LOOPBACK_ONLY = "METERGUARD_LOOPBACK_ONLY"
 
 
+Checked = Mapping[str, Any]
+"""All options, by name: what was given in the form that counts, and None."""
+
+
 class Session(Protocol):
     """The part of a ``boto3.Session`` that is used."""
 
-    def client(self, *args: Any, **kwargs: Any) -> Any:
+    def client(self, *args: Any, **kwargs: Any) -> object:
         """Make a client."""
         ...
 
@@ -192,7 +196,7 @@ class Hidden(dict[str, Any]):
         return f"<{len(self)} hidden>"
 
 
-def check(given: Mapping[str, Any]) -> dict[str, Any]:
+def check(given: Mapping[str, object]) -> Checked:
     """Check options that were given, and return all of them; those that were not given, or as None, are None.
 
     :raises TypeError: there is no such option.
@@ -239,7 +243,7 @@ class Settings(NamedTuple):
     """True where a client of our own may only talk to this machine, as in tests."""
 
 
-def settle(checked: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
+def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings that count: an argument beats its variable, which beats the default.
 
     Variables that belong to the buyer's machine only make it stricter: a laxer one is ignored, with one warning.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
 from .config import GuardOptions, Hidden
 from .gating.admission import Admission, Guard
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .core.requirements import Ask
     from .decision import Decision
     from .events import Event
-    from .gating.gate import DegradingGate, Gate
+    from .gating.gate import DegradingGate, Gate, Work
     from .runtime.window import Window
     from .units import Unit
 
@@ -46,10 +46,10 @@ def requires_entitlement(
     value: Value = None,
     unit: Unit | str | None = None,
     *,
-    fallback: Callable[..., Coroutine[Any, Any, D]],
+    fallback: Callable[..., Work[D]],
     guard: MeterGuard | None = None,
     **options: Unpack[GateOptions],
-) -> DegradingGate[Coroutine[Any, Any, D], D]: ...
+) -> DegradingGate[Work[D], D]: ...
 @overload
 def requires_entitlement(
     name: str,
@@ -81,7 +81,7 @@ def requires_entitlement(
 ) -> Gate: ...
 def requires_entitlement(
     name: object, value: object = None, unit: object = None, *, guard: MeterGuard | None = None, **options: object
-) -> Any:
+) -> object:
     """Return a gate: the code behind it runs only while a licence covers it.
 
     ::

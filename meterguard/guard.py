@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from . import config
@@ -13,7 +13,7 @@ from .core.requirements import Ask, entitlement, together
 from .errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from .gating.admission import Admission, Guard, refusal
 from .gating.declaration import GateOptions, Number, Value, declare
-from .gating.gate import DegradingGate, Gate
+from .gating.gate import DegradingGate, Gate, Work
 from .gating.loops import require_asyncio
 from .model import shortened
 from .runtime import forking
@@ -61,9 +61,9 @@ class MeterGuard(Guard):
         value: Value = None,
         unit: Unit | str | None = None,
         *,
-        fallback: Callable[..., Coroutine[Any, Any, D]],
+        fallback: Callable[..., Work[D]],
         **options: Unpack[GateOptions],
-    ) -> DegradingGate[Coroutine[Any, Any, D], D]: ...
+    ) -> DegradingGate[Work[D], D]: ...
     @overload
     def requires_entitlement(
         self,
@@ -88,7 +88,9 @@ class MeterGuard(Guard):
     def requires_entitlement(
         self, name: str, value: Value = None, unit: Unit | str | None = None, **options: Unpack[GateOptions]
     ) -> Gate: ...
-    def requires_entitlement(self, name: object, value: object = None, unit: object = None, **options: object) -> Any:
+    def requires_entitlement(
+        self, name: object, value: object = None, unit: object = None, **options: object
+    ) -> object:
         """Return a gate of this guard; see :func:`meterguard.requires_entitlement`, whose options it takes."""
         return declare(self, name, value, unit, **options)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable
 
 from ..errors import ConfigurationError
 from ..model import Entitlement
@@ -42,10 +41,11 @@ class Ask:
         self.proves = proves
 
 
-def entitlement(name: Any, value: Any = None, unit: Any = None) -> Entitlement:
+def entitlement(name: object, value: object = None, unit: object = None) -> Entitlement:
     """An entitlement, or a ConfigurationError that names the argument which is wrong."""
+    make: Callable[..., Entitlement] = Entitlement  # checks the types itself
     try:
-        return Entitlement(name, value, unit)
+        return make(name, value, unit)
     except ValueError as problem:
         raise ConfigurationError(str(problem)) from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, cast
 
 from ..errors import EntitlementDenied, EntitlementUnavailable
 from ..reasons import Reason
@@ -123,8 +123,7 @@ class Admission:
             return None
         from .handover import outlasting
 
-        carried: R | None = outlasting(result, self)
-        return carried
+        return cast("R | None", outlasting(result, self))
 
     def _admitted(self) -> Entry:
         if self._entry is None:

@@ -48,17 +48,17 @@ _gates: WeakValueDictionary[Any, Gate] = WeakValueDictionary()
 
 def declare(
     guard: Guard,
-    name: Any,
-    value: Any = None,
-    unit: Any = None,
+    name: object,
+    value: object = None,
+    unit: object = None,
     *,
-    hold: Any = "shared",
-    per: Any = None,
-    wait: Any = 0,
-    fallback: Any = NOT_GIVEN,
-    default: Any = NOT_GIVEN,
-    on_unknown: Any = None,
-    pass_lease: Any = None,
+    hold: object = "shared",
+    per: object = None,
+    wait: object = 0,
+    fallback: object = NOT_GIVEN,
+    default: object = NOT_GIVEN,
+    on_unknown: object = None,
+    pass_lease: object = None,
 ) -> Gate:
     """Return a gate from checked arguments; equal plain declarations share one gate."""
     plain = fallback is NOT_GIVEN and default is NOT_GIVEN and type(value) in (int, str, type(None))
@@ -149,7 +149,7 @@ class Constant:
 
     __slots__ = ("value",)
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
@@ -158,7 +158,7 @@ class Constant:
     def __hash__(self) -> int:
         return hash(Constant)  # the value may have none
 
-    def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
+    def __call__(self, *_args: object, **_kwargs: object) -> object:
         return self.value
 
 

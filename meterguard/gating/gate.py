@@ -33,6 +33,8 @@ S = TypeVar("S")
 Items = TypeVar("Items", bound=AsyncIterator[Any])
 A_co = TypeVar("A_co", covariant=True)
 S_co = TypeVar("S_co", covariant=True)
+Fallback = Callable[..., object]
+Work = Coroutine[Any, Any, R]
 
 _windows: WeakValueDictionary[Any, Window] = WeakValueDictionary()
 
@@ -50,9 +52,9 @@ class DegradingGate(Protocol[S_co, A_co]):
 
     @overload
     @deprecated("a class cannot be guarded: decorate its methods")
-    def __call__(self, fn: type[Any], /) -> Never: ...
+    def __call__(self, fn: type[object], /) -> Never: ...
     @overload
-    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, Coroutine[Any, Any, R | A_co]]: ...
+    def __call__(self, fn: Callable[P, Work[R]], /) -> Callable[P, Work[R | A_co]]: ...
     @overload
     def __call__(self, fn: Callable[P, Items], /) -> Callable[P, Items]: ...
     @overload
@@ -86,7 +88,7 @@ class Gate:
         self,
         guard: Guard,
         terms: Terms,
-        instead: Callable[..., Any] | None = None,
+        instead: Fallback | None = None,
         pass_lease: str | None = None,
     ) -> None:
         self.guard = guard
@@ -137,7 +139,7 @@ class Gate:
         """True with ``fallback=`` or ``default=``."""
         return self._instead is not None
 
-    def degraded(self, /, *args: object, **kwargs: object) -> Any:
+    def degraded(self, /, *args: object, **kwargs: object) -> object:
         """Return the result that stands in for that of a call which was not let through."""
         if self._instead is None:
             raise RuntimeError("this gate has no fallback= or default=")
@@ -161,10 +163,10 @@ class Gate:
 
     @overload
     @deprecated("a class cannot be guarded: decorate its methods")
-    def __call__(self, fn: type[Any], /) -> Never: ...
+    def __call__(self, fn: type[object], /) -> Never: ...
     @overload
     def __call__(self, fn: F, /) -> F: ...
-    def __call__(self, fn: Any, /) -> Any:
+    def __call__(self, fn: object, /) -> object:
         """Guard a function, method, class- or staticmethod, coroutine function or (async) generator."""
         return (_guarded or _loaded())(self, fn)
 
@@ -246,10 +248,10 @@ class Gate:
         return f"<Gate {self._terms}>"
 
 
-_guarded: Callable[[Gate, Any], Any] | None = None
+_guarded: Callable[[Gate, object], object] | None = None
 
 
-def _loaded() -> Callable[[Gate, Any], Any]:
+def _loaded() -> Callable[[Gate, object], object]:
     global _guarded
     from .wrappers import guarded
 

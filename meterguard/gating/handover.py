@@ -8,10 +8,11 @@ from . import responses, streams
 from .streams import Held
 
 
-def outlasting(result: Any, held: Held) -> Any | None:
+def outlasting(result: object, held: Held) -> object | None:
     """Return ``result`` with its seat, when it is work still to be done or a body still to be sent; else None."""
     if hasattr(type(result), "add_done_callback"):  # a task, or a future of either kind
-        result.add_done_callback(lambda _: held.drop())
+        future: Any = result
+        future.add_done_callback(lambda _: held.drop())
         return result
     if type(result) is tuple and result:  # a view's (body, status, headers)
         body = outlasting(result[0], held)

@@ -30,7 +30,7 @@ def of_function(fn: types.FunctionType) -> Kind:
     return "generator" if flags & inspect.CO_GENERATOR else "async generator"
 
 
-def of(fn: Any) -> Kind:
+def of(fn: object) -> Kind:
     """Return the kind of any callable."""
     while isinstance(fn, functools.partial):
         fn = fn.func
@@ -47,11 +47,13 @@ def of(fn: Any) -> Kind:
     return _as_marked(fn)
 
 
-def implementation(fn: Any, args: tuple[Any, ...]) -> Any:
+def implementation(fn: object, args: tuple[object, ...]) -> object:
     """Return what a ``functools.singledispatch`` function, maybe in a partial, will call with these arguments."""
-    while isinstance(fn, functools.partial):
-        fn, args = fn.func, (*fn.args, *args)
-    return fn.dispatch(args[0].__class__ if args else object)
+    dispatching: Any = fn
+    while isinstance(dispatching, functools.partial):
+        dispatching, args = dispatching.func, (*dispatching.args, *args)
+    found: object = dispatching.dispatch(args[0].__class__ if args else object)
+    return found
 
 
 def _as_marked(fn: Any) -> Kind:

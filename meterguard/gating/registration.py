@@ -8,7 +8,6 @@ import sys
 import threading
 import types
 import weakref
-from typing import Any
 
 from .proxies import GuardedCallable
 
@@ -44,11 +43,11 @@ def _forget_the_dead() -> None:
             _looking.release()
 
 
-def _is_marked(fn: Any) -> bool:
+def _is_marked(fn: object) -> bool:
     return Mark in map(type, weakref.getweakrefs(fn))
 
 
-def is_bypassed(registered: Any) -> bool:
+def is_bypassed(registered: object) -> bool:
     """Tell whether a framework runs something without the guard around it: the guard stands above the registration."""
     is_marked = False
     while registered is not None:
@@ -62,7 +61,7 @@ def is_bypassed(registered: Any) -> bool:
     return is_marked
 
 
-def is_guarded(registered: Any) -> bool:
+def is_guarded(registered: object) -> bool:
     """Tell whether a guard stands around something, at whatever depth."""
     while registered is not None:
         if isinstance(registered, GuardedCallable) or _is_marked(registered):
@@ -86,7 +85,7 @@ _REGISTERED = {
 }
 
 
-def refuse(fn: Any) -> None:
+def refuse(fn: object) -> None:
     """Raise a TypeError that shows the right order, where a guard around ``fn`` would be wrong."""
     if isinstance(fn, type):
         raise TypeError(
@@ -105,7 +104,7 @@ def refuse(fn: Any) -> None:
         raise TypeError(f"an object of type {type(fn).__name__} cannot be guarded: {_instead(fn)}")
 
 
-def _instead(fn: Any) -> str:
+def _instead(fn: object) -> str:
     if inspect.iscoroutine(fn):
         return "decorate the function that makes the coroutine, and call that"
     if isinstance(fn, property):

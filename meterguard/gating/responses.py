@@ -6,6 +6,7 @@ Frameworks are recognised by what is imported already; none is imported here.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import wrapt
@@ -18,7 +19,7 @@ else:
     ObjectProxy = wrapt.ObjectProxy  # older versions of wrapt have no types
 
 
-def carried(result: Any, held: Held) -> Any | None:
+def carried(result: object, held: Held) -> object | None:
     """Return ``result`` with its seat, when it is a response that is still to be sent; else None."""
     for (module, name), with_lease in _KINDS.items():
         kind = getattr(sys.modules.get(module), name, None)
@@ -60,11 +61,11 @@ def _starlette(response: Any, held: Held) -> Any | None:
 class SentUnderLease(ObjectProxy):
     """An ASGI response, which is an application. Its seat goes back once it and its background tasks are done."""
 
-    def __init__(self, response: Any, held: Held) -> None:
+    def __init__(self, response: object, held: Held) -> None:
         super().__init__(response)
         self._self_held = held
 
-    async def __call__(self, *scope_receive_send: Any) -> None:
+    async def __call__(self, *scope_receive_send: object) -> None:
         try:
             await self.__wrapped__(*scope_receive_send)
         except GeneratorExit:  # it is thrown away, and must not await
@@ -74,7 +75,7 @@ class SentUnderLease(ObjectProxy):
             await self._self_held.arelease()
 
 
-_KINDS = {
+_KINDS: dict[tuple[str, str], Callable[[Any, Held], object | None]] = {
     ("werkzeug.wrappers", "Response"): _werkzeug,
     ("django.http", "StreamingHttpResponse"): _django,
     ("starlette.responses", "Response"): _starlette,

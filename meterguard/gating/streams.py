@@ -17,7 +17,7 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 import wrapt
 
@@ -48,10 +48,13 @@ class Held(Protocol):
         ...
 
 
-Opened = tuple[AsyncGenerator[Any, Any], "Held | None"]
+R = TypeVar("R")
+Items = AsyncGenerator[Any, Any]
+Driven = Generator[Any, Any, Any]
+Opened = tuple[Items, "Held | None"]
 
 
-def carried(result: Any, held: Held) -> Any | None:
+def carried(result: object, held: Held) -> object | None:
     """Return ``result`` with its seat, when it is work still to be done; else None."""
     for kinds, carry in _KINDS:
         if isinstance(result, kinds):
@@ -59,12 +62,12 @@ def carried(result: Any, held: Held) -> Any | None:
     return None
 
 
-async def source_of(work: Any, held: Held | None) -> Opened:
+async def source_of(work: object, held: Held | None) -> Opened:
     """Return an async iterable as :func:`relay` wants it."""
-    return work if hasattr(work, "asend") else iterated_async(work), held
+    return cast("Items", work) if hasattr(work, "asend") else iterated_async(work), held
 
 
-async def awaited(work: Coroutine[Any, Any, Any], held: Held) -> Any:
+async def awaited(work: Awaitable[R], held: Held) -> R:
     """Await ``work``; then its seat goes back."""
     try:
         return await work
@@ -75,7 +78,7 @@ async def awaited(work: Coroutine[Any, Any, Any], held: Held) -> Any:
         await held.arelease()
 
 
-def drive(source: Iterable[Any], held: Held) -> Generator[Any, Any, Any]:
+def drive(source: Iterable[object], held: Held) -> Driven:
     """Iterate ``source`` to its end, its close or its collection; then its seat goes back."""
     try:
         return (yield from source)
@@ -83,7 +86,7 @@ def drive(source: Iterable[Any], held: Held) -> Generator[Any, Any, Any]:
         held.release()
 
 
-async def relay(opening: Callable[[], Awaitable[Opened]]) -> AsyncGenerator[Any, Any]:
+async def relay(opening: Callable[[], Awaitable[Opened]]) -> Items:
     """Do between async generators what ``yield from`` does between others; then the seat goes back."""
     source, held = await opening()
     sent = thrown = None
@@ -109,12 +112,12 @@ async def relay(opening: Callable[[], Awaitable[Opened]]) -> AsyncGenerator[Any,
                 await held.arelease()
 
 
-def iterated(result: Any) -> Generator[Any, Any, Any]:
+def iterated(result: object) -> Driven:
     """Iterate the result of a fallback that stood in for a generator; None is empty."""
-    return (yield from () if result is None else result)
+    return (yield from () if result is None else cast("Iterable[object]", result))
 
 
-async def iterated_async(result: Any) -> AsyncGenerator[Any, Any]:
+async def iterated_async(result: object) -> Items:
     """Iterate the result of a fallback that stood in for an async generator: any iterable, or an awaitable of one."""
     if inspect.isawaitable(result):
         result = await result
@@ -122,7 +125,7 @@ async def iterated_async(result: Any) -> AsyncGenerator[Any, Any]:
         async for item in result:
             yield item
     elif result is not None:
-        for item in result:
+        for item in cast("Iterable[object]", result):
             yield item
 
 
@@ -135,7 +138,7 @@ class IteratorUnderLease(ObjectProxy):
     An error does not end it, for it may have more items. Once the seat is back there are none.
     """
 
-    def __init__(self, iterator: Any, held: Held) -> None:
+    def __init__(self, iterator: object, held: Held) -> None:
         super().__init__(iterator)
         self._self_held = held
 
@@ -151,7 +154,7 @@ class IteratorUnderLease(ObjectProxy):
             self._self_held.release()
             raise
 
-    def close(self) -> Any:
+    def close(self) -> object:
         """Close the iterator, where it can be closed."""
         try:
             close = getattr(self.__wrapped__, "close", None)
@@ -159,7 +162,7 @@ class IteratorUnderLease(ObjectProxy):
         finally:
             self._self_held.release()
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> object:
         entered = self.__wrapped__.__enter__()
         return self if entered is self.__wrapped__ else entered
 
@@ -176,13 +179,13 @@ class GeneratorUnderLease(IteratorUnderLease):
     def __next__(self) -> Any:
         return self.send(None)
 
-    def send(self, value: Any) -> Any:
+    def send(self, value: object) -> object:
         """Resume with a value."""
         if self._self_held.is_over:
             raise StopIteration
         return self._step(self.__wrapped__.send, value)
 
-    def throw(self, *raised: Any) -> Any:
+    def throw(self, *raised: object) -> object:
         """Resume with an error."""
         return self._step(self.__wrapped__.throw, *raised)
 
@@ -197,7 +200,7 @@ class GeneratorUnderLease(IteratorUnderLease):
 class AsyncIteratorUnderLease(ObjectProxy):
     """An async iterator with a seat: to its last item, its close or its collection."""
 
-    def __init__(self, iterator: Any, held: Held) -> None:
+    def __init__(self, iterator: object, held: Held) -> None:
         super().__init__(iterator)
         self._self_held = held
 
@@ -213,7 +216,7 @@ class AsyncIteratorUnderLease(ObjectProxy):
             await self._self_held.arelease()
             raise
 
-    async def aclose(self) -> Any:
+    async def aclose(self) -> object:
         """Close the iterator, where it can be closed."""
         try:
             close = getattr(self.__wrapped__, "aclose", None)
@@ -227,7 +230,7 @@ def _relayed(work: Any, held: Held) -> Any:
 
 
 # Python's own kinds first: a stand-in for a generator is a generator.
-_KINDS: tuple[tuple[Any, Callable[[Any, Held], Any]], ...] = (
+_KINDS: tuple[tuple[Any, Callable[[Any, Held], object]], ...] = (
     (types.CoroutineType, awaited),
     (types.GeneratorType, drive),
     (types.AsyncGeneratorType, _relayed),

@@ -45,19 +45,20 @@ class Entrance(Protocol):
         """True where something stands in for the result of a call that was not let through."""
         ...
 
-    def degraded(self, /, *args: object, **kwargs: object) -> Any:
+    def degraded(self, /, *args: object, **kwargs: object) -> object:
         """Return what stands in."""
         ...
 
 
-def guarded(gate: Entrance, fn: Any) -> Any:
+def guarded(gate: Entrance, fn: object) -> object:
     """Return ``fn`` behind ``gate``."""
+    wrapped: Any = fn
     cls: type[GuardedCallable] = GuardedFunction
     if type(fn) is types.FunctionType:
         kind = kinds.of_function(fn)
         mark(fn)
     elif isinstance(fn, classmethod | staticmethod):
-        return type(fn)(guarded(gate, fn.__func__))
+        return type(wrapped)(guarded(gate, wrapped.__func__))
     else:
         refuse(fn)
         kind = kinds.of(fn)
@@ -65,8 +66,8 @@ def guarded(gate: Entrance, fn: Any) -> Any:
             cls = GuardedCallable
     wrapper = gate.wrappers.get(kind) or _wrapper(gate, kind)
     if gate.outside is not None and kind in _BY_WINDOW:
-        return cls(fn, wrapper, gate.outside)
-    return cls(fn, wrapper)
+        return cls(wrapped, wrapper, gate.outside)
+    return cls(wrapped, wrapper)
 
 
 def _wrapper(gate: Entrance, kind: Kind) -> Wrapper:

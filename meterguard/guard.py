@@ -173,15 +173,18 @@ class MeterGuard(Guard):
         return self._announced().subscribe(callback)
 
     def close(self) -> None:
-        """Give everything back, within two seconds. Idempotent; a call after it is a ConfigurationError."""
+        """Give everything back, within two seconds. A call after it is a ConfigurationError.
+
+        Closing again gives back what the service did not take the first time.
+        """
         with self._lock:
             self._is_closed = True
             engine = self._engine
         if engine is not None:
             from .runtime import leaving
 
-            leaving.close(engine.fleet, check_in=engine.policy.check_in_on_exit)
-            leaving.strike_off(id(engine))
+            if leaving.close(engine.fleet):
+                leaving.strike_off(id(engine))  # else the end of the process tries once more
 
     @property
     def is_closed(self) -> bool:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from ..ports import Interruption
 from ..secret import Secret
+from .interruptions import interruption
 
 Made = TypeVar("Made")
 
@@ -31,8 +33,13 @@ def attempt(call: Callable[[], Made]) -> Answer[Made] | Failure:
     """Call it. An exception is returned, so that the error raised later has no context with the service's text."""
     try:
         return Answer(call())
-    except Exception as exc:  # noqa: BLE001 - translate() raises again what it does not know
-        return Failure(exc)
+    except BaseException as exc:
+        raised = interruption(exc)
+        if raised is None:
+            if isinstance(exc, Exception):  # translate() raises again what it does not know
+                return Failure(exc)
+            raise
+    raise Interruption(raised)
 
 
 def hidden(value: object, depth: int = 0) -> object:

@@ -109,10 +109,14 @@ def renewed_term(
     held: LeaseFacts, term: Term, answer: ExtendAnswer, sent: Moment, refresh_ahead: float, draw: float
 ) -> Term | None:
     """The term after a renewal, None when its answer leaves nothing to live on."""
+    left = term.lifetime - elapsed(term.start, sent)[1]
+    shift = _seconds(held.expires_at, answer.expires_at)
+    if shift is not None and phase(term, sent) is Phase.ENDED:
+        shift += left  # it had ended by both clocks, and an extension whose answer was lost kept it alive
     lifetime = renewed_lifetime(
         term.ttl,
-        left=term.lifetime - elapsed(term.start, sent)[1],
-        shift=_seconds(held.expires_at, answer.expires_at),
+        left=left,
+        shift=shift,
         by_service=_seconds(answer.served_at, answer.expires_at),
     )
     if lifetime <= 0:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
 from .engine import Admission, Seek
 from .fleet import Wait
+from .waiting import wait_for
 
 
 def blocking(seek: Seek) -> Admission:
@@ -42,10 +42,7 @@ async def awaiting(seek: Seek) -> Admission:
 
 def block(wait: Wait) -> Any:
     """What the future brings, None when time is up."""
-    try:
-        return wait.future.result(max(0.0, wait.seconds))
-    except FutureTimeout:
-        return None
+    return wait.future.result() if wait_for(wait.future, wait.seconds) else None
 
 
 async def pause(wait: Wait) -> Any:

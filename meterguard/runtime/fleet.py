@@ -11,7 +11,6 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +26,10 @@ from .clock import stopwatch
 from .flights import Flight, Flights, Landing
 from .queue import Queues
 from .requests import Requester
+from .returns import Owed
 from .slots import Key, Slot
-from .tending import Tender
+from .tending import Errand, Tender
+from .waiting import wait_for
 from .workers import Workers
 
 CHECK_IN_WAIT = 2.0  # seconds a caller waits for its seat to be given back before it goes on
@@ -58,12 +59,17 @@ class Fleet:
         # a lane each: checkouts that take long, however many, hold up neither renewals nor check-ins
         self.workers, self.renewals, self.returns = (Workers(requester.policy.inline) for _ in range(3))
         self.tender = Tender(requester.clock, requester.policy, requester.announcer, self.renew, self.give_back_idle)
+        self.errand = Errand(self._collect)
+        requester.returns.on_return = self.vacated
+        requester.returns.on_failure = functools.partial(self.tender.remind, self.errand)
         self.seats: set[Slot] = set()
         self.known: weakref.WeakSet[Slot] = weakref.WeakSet()
         self.returning: set[Future[None]] = set()
         self.serials = itertools.count(1)
         self.queues = Queues()
         self.is_closed = False
+        self.is_inherited = False
+        """Whether it came through a fork, so that nothing of it may be given back here."""
 
     def check_open(self) -> None:
         """A closed guard lets nothing through."""
@@ -172,12 +178,13 @@ class Fleet:
 
     def _fly(self, slot: Slot, ask: Callable[[Slot], Landing]) -> Landing:
         if slot.returning is not None:  # beside it, a checkout might find its own unit still taken
-            with contextlib.suppress(FutureTimeout):
-                slot.returning.result(CHECK_IN_WAIT)
+            wait_for(slot.returning, CHECK_IN_WAIT)
         if self.is_closed:
             return Landing(messages.closed())
         if slot.abandoned:
             return Landing()
+        if self.requester.policy.inline:
+            self.requester.returns.collect()
         if slot.key.single and slot.parent is None:
             return self._sound(slot)
         landing = ask(slot)
@@ -214,25 +221,30 @@ class Fleet:
         """Check the slot's lease in, on a worker."""
         done = _pending()
         with slot.lock:
-            token = slot.let_go(Signal.RETURNED, if_idle=if_idle)
-            if token is not None:
+            owed = slot.let_go(Signal.RETURNED, self.requester.returns, if_idle=if_idle)
+            if owed is not None:
                 slot.returning = done
         if slot.parent is not None:
             self._drop(slot)
-        if token is None:
+        if owed is None:
             return None
         self.returning.add(done)
-
-        def work() -> None:
-            try:
-                self.requester.check_in(slot, token)
-                self.vacated(slot.key.requirement)
-            finally:
-                self.returning.discard(done)
-                done.set_result(None)
-
-        self.returns.submit(work)
+        try:
+            self.returns.submit(functools.partial(self._return, owed, done))
+        except BaseException:  # Ctrl-C
+            self.tender.remind(self.errand, 0.0)
+            raise
         return Wait(done, CHECK_IN_WAIT)
+
+    def _return(self, owed: Owed, done: Future[None]) -> None:
+        try:
+            self.requester.returns.give_back(owed)
+        finally:
+            self.returning.discard(done)
+            done.set_result(None)
+
+    def _collect(self) -> None:
+        self.returns.submit(self.requester.returns.collect)
 
     def in_air(self) -> list[Future[Any]]:
         """Everything that is being asked or given back."""
@@ -240,9 +252,10 @@ class Fleet:
 
     def forget(self) -> None:
         """In a forked child, whose only thread this is: nothing here is ours, and no lock of it may be taken."""
-        self.is_closed = True
+        self.is_closed = self.is_inherited = True
         self.lock = threading.RLock()
         self.tender.forget()
+        self.requester.returns.forget()
         for slot in list(self.known):
             slot.forget()
 

@@ -10,29 +10,34 @@ import atexit
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any
 
 from ..core import messages
 from ..core.lifecycle import Signal
 from .clock import stopwatch
 from .fleet import Fleet
+from .returns import Returns
 from .slots import Slot
+from .waiting import wait_for
 
 CLOSING_TIME = 2.0  # seconds for everything
 LANDING_TIME = 0.8  # of these, for flights in the air
 ONE_REQUEST = 1.0  # seconds that a parting request may take at most
+BETWEEN_ATTEMPTS = 0.1  # seconds
 HELPERS, LEASES_EACH = 8, 10  # more threads, where there is more than one can do in time
 
 
-def close(fleet: Fleet, *, check_in: bool = True) -> None:
-    """Let nothing new through and give everything back. Idempotent, and over within two seconds."""
-    _close_in_time([(fleet, check_in)])
+def close(fleet: Fleet) -> bool:
+    """Let nothing new through and give everything back, within two seconds; whether the service has it.
+
+    Called again, it tries again what did not go back.
+    """
+    _close_in_time([(fleet, True)])
+    return not fleet.requester.returns.left()
 
 
 def _close_in_time(fleets: list[tuple[Fleet, bool]]) -> None:
     deadline = stopwatch() + CLOSING_TIME
+    fleets = [one for one in fleets if not one[0].is_inherited]
     for fleet, check_in in fleets:
         _close(fleet, check_in, deadline)
     for fleet, check_in in fleets:
@@ -41,10 +46,7 @@ def _close_in_time(fleets: list[tuple[Fleet, bool]]) -> None:
 
 
 def _close(fleet: Fleet, check_in: bool, deadline: float) -> None:
-    with fleet.lock:
-        if fleet.is_closed:
-            return
-        fleet.is_closed = True
+    fleet.is_closed = True
     fleet.requester.leaving.set()
     fleet.tender.stop()
     fleet.queues.dissolve()
@@ -53,49 +55,50 @@ def _close(fleet: Fleet, check_in: bool, deadline: float) -> None:
         slot.empty_windows()
     _let_land(fleet, min(stopwatch() + LANDING_TIME, deadline - ONE_REQUEST))
     slots = list(fleet.all_slots())
-    held = [(slot, slot.let_go(Signal.CLOSE)) for slot in slots]
     for slot in slots:
+        slot.let_go(Signal.CLOSE, fleet.requester.returns)
         slot.signal(Signal.CLOSE)
     if check_in:
-        _return_all(fleet, held, deadline)
+        _return_all(fleet, slots, deadline)
 
 
 def _let_land(fleet: Fleet, deadline: float) -> None:
     for future in fleet.in_air():
-        with contextlib.suppress(FutureTimeout):
-            future.result(max(0.0, deadline - stopwatch()))
+        wait_for(future, deadline - stopwatch())
 
 
-def _return_all(fleet: Fleet, held: list[tuple[Slot, str | None]], deadline: float) -> None:
+def _return_all(fleet: Fleet, slots: list[Slot], deadline: float) -> None:
     """On this thread, with the help of those that can be had."""
     ask = fleet.requester
-    left = deque((slot, token) for slot, token in held if token is not None)
-    lost = deque((slot, intent) for slot, _ in held for intent in slot.pending)
-    raised: list[BaseException] = []
-
-    def alone(ask_for: Callable[..., None], *one: Any, **how: Any) -> None:
-        try:  # what a hook of the client raises for one lease must not cost the others
-            ask_for(*one, **how)
-        except BaseException as problem:  # noqa: BLE001 - raised again when all had their turn
-            raised.append(problem)
+    left = deque(ask.returns.left())
+    lost = deque((slot, intent) for slot in slots for intent in slot.pending)
 
     def work() -> None:
         with contextlib.suppress(IndexError):
             while stopwatch() <= deadline - ONE_REQUEST:
-                alone(ask.check_in, *left.popleft(), parting=True)
+                ask.returns.give_back(left.popleft(), parting=True)
         with contextlib.suppress(IndexError):
             while stopwatch() <= deadline - ONE_REQUEST:
-                alone(ask.settle, *lost.popleft())
+                ask.settle(*lost.popleft())
 
     helpers = [fleet.returns.promise(work) for _ in range(min(HELPERS, len(left) // LEASES_EACH))]
     work()
     for helper in helpers:
-        with contextlib.suppress(FutureTimeout):
-            helper.result(max(0.0, deadline - stopwatch()))
-    for slot, _ in left:
-        ask.not_checked_in(slot, None)
-    if raised:
-        raise raised[0]
+        wait_for(helper, deadline - stopwatch())
+    _return_again(ask.returns, deadline)
+
+
+def _return_again(returns: Returns, deadline: float) -> None:
+    """Try again, while there is time, what failed: once after a no, more often after no answer. Tell of the rest."""
+    again, pause = returns.left(), threading.Event()
+    while again and stopwatch() <= deadline - ONE_REQUEST:
+        pause.wait(BETWEEN_ATTEMPTS)
+        for owed in again:
+            if stopwatch() <= deadline - ONE_REQUEST:
+                returns.attempt(owed, parting=True)
+        again = [owed for owed in returns.left() if owed.is_unanswered]
+    for owed in returns.left():
+        returns.tell(owed)
 
 
 # -- the end of the process ----------------------------------------------------------------------

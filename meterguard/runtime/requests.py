@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import random
 import threading
@@ -13,31 +12,31 @@ from uuid import uuid4
 
 from ..core import messages, verdicts
 from ..core.backoff import pause
+from ..core.exhaustion import may_be_exhaustion
 from ..core.intents import Intent, is_open, is_pending, take_up
 from ..core.lifecycle import Signal
 from ..core.policy import Policy
-from ..core.terms import Phase, remaining
+from ..core.terms import Phase, Term, remaining
 from ..core.verdicts import Granted, Rejected
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ..events import (
-    CheckInFailed,
     EntitlementRefused,
-    LeaseCheckedIn,
     LeaseCheckedOut,
     LeaseLost,
     LeaseRenewed,
     ServiceUnavailable,
 )
 from ..lease import Lease
-from ..ports import CheckoutAnswer, Clock, ExtendAnswer, FaultKind, LicenseService, Moment, ServiceFault
+from ..ports import CheckoutAnswer, Clock, ExtendAnswer, FaultKind, Interruption, LicenseService, Moment, ServiceFault
 from .announcing import Announcer
 from .clock import stopwatch
 from .flights import Landing
+from .returns import SERIES, Returns
 from .series import AllSeries, Turn
 from .slots import Slot
 
 Answer = TypeVar("Answer")
-CHECK_IN_BUDGET = 2.0  # seconds
+UNKNOWN_LIFE = 3600.0  # seconds for which a lease that was not believed is taken to live
 
 
 @dataclass(slots=True)
@@ -50,6 +49,10 @@ class Requester:
     announcer: Announcer
     leaving: threading.Event
     series: AllSeries = field(default_factory=AllSeries)
+    returns: Returns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.returns = Returns(self.service, self.announcer, self.leaving)
 
     # -- getting ---------------------------------------------------------------------------------
 
@@ -60,12 +63,16 @@ class Requester:
         phase = slot.look(now)
         if phase is Phase.LIVE:
             return Landing()
-        renewed = self._renew(slot, until) if phase in (Phase.DUE, Phase.DOUBTFUL) else None
+        renewed: Landing | None = None
+        if phase in (Phase.DUE, Phase.DOUBTFUL):
+            renewed = self._renew(slot, until)
+        elif slot.is_unsure:
+            renewed = self._reclaim(slot)
         return renewed or self._check_out(slot, until)
 
     def renew(self, slot: Slot, patience: float = math.inf) -> Landing:
         """Make good the lease that is held, and do nothing where none is any more."""
-        due = slot.look(self.clock.now()) in (Phase.DUE, Phase.DOUBTFUL)
+        due = slot.look(self.clock.now()) in (Phase.DUE, Phase.DOUBTFUL) or slot.is_unsure
         return self.obtain(slot, patience) if due else Landing()
 
     def _until(self, patience: float) -> float:
@@ -77,7 +84,7 @@ class Requester:
             self.leaving.wait(slot.vacant_from - began)
         try:
             self.service.connect()
-            lease = self._granted(slot, until)
+            lease = self._taken(slot, until)
         except ServiceFault as fault:
             return Landing(self._failed(slot, fault, began))
         except EntitlementDenied as denial:
@@ -88,6 +95,30 @@ class Requester:
         lifetime = lease.expires_in
         self.announcer.tell(LeaseCheckedOut(slot.key.requirement, lifetime, stopwatch() - began))
         return Landing()
+
+    def _taken(self, slot: Slot, until: float) -> Lease:
+        """A lease, taken when nothing that this guard owes is in its way."""
+        what = slot.key.requirement
+        self._recover(slot, stopwatch() + SERIES, until)
+        try:
+            return self._granted(slot, until)
+        except (EntitlementDenied, ServiceFault) as no:
+            denial = messages.failed(what, no) if isinstance(no, ServiceFault) else no
+            if (
+                not isinstance(denial, EntitlementDenied)
+                or not may_be_exhaustion(denial)
+                or not self.returns.owes(what)
+            ):
+                raise
+        # what is taken may well be what could not be given back
+        self._recover(slot, math.inf, until)
+        return self._granted(slot, until)
+
+    def _recover(self, slot: Slot, soon: float, until: float) -> None:
+        owed = self.returns.recover(slot.key.requirement, slot.key, min(soon, until), until)
+        if owed is not None and owed.fault is not None and (owed.bars == slot.key or soon > until):
+            why = f"what was given back has not arrived: {owed.fault.detail}"
+            raise ServiceFault(FaultKind.UNKNOWN, why, code=owed.fault.code, request_id=owed.fault.request_id)
 
     def _granted(self, slot: Slot, until: float) -> Lease:
         """Ask when it is this slot's turn among all that want the same, or hear what they heard."""
@@ -115,7 +146,7 @@ class Requester:
                 lease = slot.granted(verdict.facts, verdict.term, now)
                 if lease is not None:
                     return lease
-            self.check_in(slot, answer.token, parting=self.leaving.is_set())
+            self.give_back(slot, answer.token, parting=self.leaving.is_set())
             if isinstance(verdict, Granted):
                 raise messages.closed()
             if isinstance(verdict, Rejected):
@@ -172,45 +203,77 @@ class Requester:
             lease, term = slot.lease, slot.term
         if lease is None or term is None:
             return Landing(was_renewal=True)
-        facts = lease._facts
         try:
             # in doubt nothing remains that is known, but the lease may well be live
             until = min(until, began + (remaining(term, sent) or math.inf))
             answer = self._retried(lambda: self._extended(slot, lease), until)
+            return self._renewed(slot, lease, term, answer, sent, began)
         except ServiceFault as fault:
             return self._not_renewed(slot, lease, fault, began)
+
+    def _reclaim(self, slot: Slot) -> Landing | None:
+        """Extend a lease that has ended here and may be live at the service. None when it has to go back instead."""
+        began, sent = stopwatch(), self.clock.now()
+        with slot.lock:
+            lease, term = slot.lease, slot.spent
+        if lease is None or term is None:
+            return None
+        try:
+            return self._renewed(slot, lease, term, self._extended(slot, lease), sent, began)
+        except ServiceFault as fault:
+            if verdicts.RENEWAL_SIGNALS[fault.kind] is Signal.LOST:
+                return self._not_renewed(slot, lease, fault, began)
+        owed = slot.lose(Signal.LOST, self.returns)
+        if owed is not None:  # from here on it is not extended any more, for a check-in without an answer may act late
+            self.returns.attempt(owed)
+        return Landing(was_renewal=True) if slot.abandoned else None
+
+    def _renewed(
+        self, slot: Slot, lease: Lease, term: Term, answer: ExtendAnswer, sent: Moment, began: float
+    ) -> Landing:
+        facts = lease._facts
         renewed = verdicts.renewed_term(facts, term, answer, sent, self.policy.refresh_ahead, random.random())
         if renewed is None:
-            useless = ServiceFault(FaultKind.UNKNOWN, "the renewal leaves no time to live")
-            return self._not_renewed(slot, lease, useless, began)
+            slot.unanswered()
+            raise ServiceFault(FaultKind.UNKNOWN, "the renewal leaves no time to live")
         moved = replace(facts, expires_at=answer.expires_at, token=answer.token or facts.token)
         with slot.lock:
             if slot.lease is not lease:  # given back meanwhile
                 return Landing(was_renewal=True)
             slot.renewed(moved, renewed, self.clock.now())
-            stray = slot.let_go(Signal.RETURNED) if slot.abandoned else None
+            stray = slot.let_go(Signal.RETURNED, self.returns) if slot.abandoned else None
         self.announcer.tell(LeaseRenewed(slot.key.requirement, renewed.lifetime, stopwatch() - began))
         if stray is not None:  # its end was noticed, and so its call could not give it back
-            self.check_in(slot, stray)
+            self.returns.give_back(stray)
         return Landing(was_renewal=True)
 
     def _extended(self, slot: Slot, lease: Lease) -> ExtendAnswer:
         try:
             return self.service.extend(lease.token or "")
         except ServiceFault as fault:
+            if fault.may_have_acted:
+                slot.unanswered()
             if fault.kind is FaultKind.UNKNOWN:
                 # known at once, so that calls go into grace at the lease's end and do not wait for the last attempt
                 slot.failed(messages.unavailable(slot.key.requirement, fault), stopwatch())
+            raise
+        except BaseException:  # of a hook's own; what the service did nobody knows
+            slot.unanswered()
             raise
 
     def _not_renewed(self, slot: Slot, lease: Lease, fault: ServiceFault, began: float) -> Landing | None:
         signal = verdicts.RENEWAL_SIGNALS[fault.kind]
         with slot.lock:
-            if slot.lease is not lease or slot.abandoned:  # given back meanwhile, so that nobody wants another
+            if slot.lease is not lease:  # given back meanwhile
                 return Landing(was_renewal=True)
-            if signal is Signal.LOST:
-                slot.signal_held(signal)
-        if signal is Signal.LOST:
+            is_lost = signal is Signal.LOST
+            # whatever the service says of it, it may be live
+            owed = slot.lose(signal, self.returns) if is_lost or slot.abandoned else None
+        if owed is not None:
+            self.returns.attempt(owed)
+        if slot.abandoned:  # so that nobody wants another
+            return Landing(was_renewal=True)
+        if is_lost:
             self.announcer.tell(LeaseLost(slot.key.requirement, fault.code))
             return None
         error = messages.failed(slot.key.requirement, fault, renewing=True)
@@ -262,23 +325,19 @@ class Requester:
         """Give back what an unanswered intent may have got: only its token can find out."""
         if intent.acted_since is None or not is_pending(intent, self.clock.now()):
             return
-        with contextlib.suppress(Exception):
-            answer = self.service.check_out(slot.key.requirement, intent.client_token, parting=True)
-            self.check_in(slot, answer.token, parting=True)
-
-    def check_in(self, slot: Slot, token: str, *, parting: bool = False) -> None:
-        """Give a lease back. A failure is told, never raised: the lease lapses by itself."""
         try:
-            until = self._until(0.0 if parting else CHECK_IN_BUDGET)
-            self._retried(lambda: self.service.check_in(token, parting=parting), until)
-        except Exception as problem:  # noqa: BLE001 - a hook of the client's may raise anything
-            fault = problem if isinstance(problem, ServiceFault) else None
-            # not found: it lapsed, or an attempt whose answer was lost gave it back
-            if fault is None or fault.kind is not FaultKind.NOT_FOUND:
-                self.not_checked_in(slot, fault.code if fault else type(problem).__name__)
-                return
-        self.announcer.tell(LeaseCheckedIn(slot.key.requirement))
+            answer = self.service.check_out(slot.key.requirement, intent.client_token, parting=True)
+        except ServiceFault as fault:
+            if not is_open(intent, fault.kind):
+                slot.settled(intent)
+            return
+        except (Interruption, KeyboardInterrupt):
+            raise
+        except BaseException:  # noqa: BLE001 - a hook of the client's may raise anything
+            return
+        self.give_back(slot, answer.token, parting=True)
+        slot.settled(intent)
 
-    def not_checked_in(self, slot: Slot, code: str | None) -> None:
-        """Tell that a lease is left to lapse by itself."""
-        self.announcer.tell(CheckInFailed(slot.key.requirement, code))
+    def give_back(self, slot: Slot, token: str, *, parting: bool = False) -> None:
+        """Give back a lease that no slot holds."""
+        self.returns.give_back(self.returns.owe(slot.key.requirement, token, UNKNOWN_LIFE), parting=parting)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Hashable
 from concurrent.futures import Future
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from ..ports import Clock, Moment
 from ..reasons import OnUnknown
 from .announcing import Announcer
 from .clock import stopwatch
+from .returns import Owed, Returns
 from .seats import Seats
 from .window import Window
 
@@ -63,11 +65,13 @@ class Slot:
         "seats",
         "slack",
         "sought",
+        "spent",
         "state",
         "term",
         "told_grace",
         "tries",
         "trouble",
+        "unsure_until",
         "used",
         "used_at",
         "vacant_from",
@@ -83,6 +87,7 @@ class Slot:
         self.state = State.VACANT
         self.lease: Lease | None = None
         self.term: Term | None = None
+        self.spent: Term | None = None  # the last one, once the lease has ended
         self.windows: list[Window] = []
         # use
         self.pins = 0
@@ -108,6 +113,7 @@ class Slot:
         self.tries = 0
         self.next_try = 0.0
         self.vacant_from = 0.0  # when the lease that ended here has surely ended at the service too
+        self.unsure_until = 0.0  # until when an extension whose answer was lost may keep the lease alive there
         self.next_look = math.inf
         self.returning: Future[None] | None = None
         """Done when the lease given back last is back at the service."""
@@ -121,7 +127,7 @@ class Slot:
                 return
             self.state = step(self.state, signal)
             if not self.state.holds:
-                self.term = None
+                self.spent, self.term = self.term or self.spent, None
                 self.empty_windows()
             if signal in (Signal.LOST, Signal.RETURNED, Signal.CLOSE):
                 self.lease = None
@@ -170,7 +176,7 @@ class Slot:
             self.tries, self.next_try = 0, 0.0
 
     def _answered(self, term: Term, now: Moment) -> None:
-        self.term = term
+        self.term, self.spent, self.unsure_until = term, None, 0.0
         self.slack = min(LONGEST_SLACK, elapsed(term.start, now)[1])
         self.last_good = term.start
         self.used, self.used_at = False, now
@@ -189,24 +195,47 @@ class Slot:
             self.wanted = self.pins > 0 or (boarded and self.wanted)
         announcer.tell(LeaseLapsed(self.key.requirement))
 
-    def let_go(self, signal: Signal, *, if_idle: bool = False) -> str | None:
-        """Hold the lease no longer. Its token, for whoever gives it back."""
+    def let_go(self, signal: Signal, returns: Returns, *, if_idle: bool = False) -> Owed | None:
+        """Hold the lease no longer. What is owed to the service from now on."""
         with self.lock:
             if if_idle and self.pins:
                 return None
             # a seat was for one call: what still comes for it goes back too
             self.abandoned = self.parent is not None
-            token = self.token
-            if token is None:
+            owed = self.lose(signal, returns)
+            if owed is not None:
+                self.wanted = False
+            return owed
+
+    def lose(self, signal: Signal, returns: Returns) -> Owed | None:
+        """Part with the lease, which may be live at the service. Whoever uses it wants another."""
+        with self.lock:
+            token, term = self.token, self.term or self.spent
+            if token is None or term is None:
                 return None
-            self.signal(signal)
-            self.wanted = False
-            return token
+            bars = None if self.parent is not None else self.key
+            owed = returns.owe(self.key.requirement, token, term.ttl + LONGEST_SLACK, bars)
+            if self.state.holds:
+                self.signal(signal)
+            self.lease, self.unsure_until = None, 0.0
+            return owed
+
+    def unanswered(self) -> None:
+        """An extension may have acted: until it is asked about again, the lease may outlive its term at the service."""
+        with self.lock:
+            term = self.term or self.spent
+            if term is not None:
+                self.unsure_until = stopwatch() + term.ttl + LONGEST_SLACK
 
     def leave_pending(self, intent: Intent) -> None:
         """It may have got a lease that nobody knows of; the next call takes it up."""
         with self.lock:
             self.pending = [*self.pending, intent]
+
+    def settled(self, intent: Intent) -> None:
+        """It holds nothing any more."""
+        with self.lock:
+            self.pending = [one for one in self.pending if one is not intent]
 
     def forget(self) -> None:
         """In a forked child: the lease is the parent's, and so may be whoever held the lock."""
@@ -217,8 +246,13 @@ class Slot:
 
     @property
     def token(self) -> str | None:
-        """The consumption token, None when nothing is held."""
-        return self.lease.token if self.lease is not None and self.state.holds else None
+        """The consumption token of what is held, or may still be live at the service; else None."""
+        return self.lease.token if self.lease is not None and (self.state.holds or self.is_unsure) else None
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether its lease may outlive what is known of its term."""
+        return self.lease is not None and stopwatch() < self.unsure_until
 
     def look(self, now: Moment) -> Phase | None:
         """What the clocks say of the lease held, None when there is none."""
@@ -326,11 +360,13 @@ class RemainingOf:
     __slots__ = ("_slot", "_token")
 
     def __init__(self, slot: Slot, token: str | None) -> None:
-        self._slot = slot
+        self._slot = weakref.ref(slot)  # else the slot would hold itself, by its lease
         self._token = token
 
     def __call__(self) -> float:
-        slot = self._slot
+        slot = self._slot()
+        if slot is None:
+            return 0.0
         with slot.lock:
             if slot.term is None or slot.token != self._token:
                 return 0.0

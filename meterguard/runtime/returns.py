@@ -1,0 +1,193 @@
+"""Returns: consumption tokens that nobody needs any more, kept until the service has them back.
+
+A check-in that failed may have left its units taken. So it is tried again: in the background, before the same units
+are asked for again, and when the guard closes.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from ..core.backoff import pause, retry_pause
+from ..core.requirements import Requirement
+from ..events import CheckInFailed, LeaseCheckedIn
+from ..ports import FaultKind, Interruption, LicenseService, ServiceFault
+from .announcing import Announcer
+from .clock import stopwatch
+from .waiting import wait_for
+
+SERIES = 2.0  # seconds for the attempts that follow each other at once
+MOST_NOES = 3  # definite answers after which a token is given up
+MOST_REFUSED = 1000  # tokens owed beyond which those that IAM keeps from going back are given up
+
+
+@dataclass(slots=True, eq=False)
+class Owed:
+    """One token that the service should have back."""
+
+    requirement: Requirement
+    token: str = field(repr=False)
+    lapses_at: float
+    """When it has surely lapsed by itself, in stopwatch seconds."""
+    bars: Hashable = None
+    """The key for which nothing is checked out beside it; None for a seat of one call among others."""
+    fault: ServiceFault | None = None
+    """How the last attempt failed."""
+    noes: int = 0
+    was_told: bool = False
+    asking: Future[None] | None = None
+    """Done when the attempt that is in the air has ended."""
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the last attempt got no answer, so that another one is worth it before a checkout."""
+        return self.fault is not None and self.fault.kind in (FaultKind.UNKNOWN, FaultKind.UNREACHABLE)
+
+
+class Returns:
+    """The tokens owed by one guard, and one pace for all attempts that follow a failure."""
+
+    def __init__(self, service: LicenseService, announcer: Announcer, leaving: threading.Event) -> None:
+        self._service = service
+        self._announcer = announcer
+        self._leaving = leaving
+        self._lock = threading.RLock()
+        self._owed: dict[str, Owed] = {}
+        self._tries = 0
+        self._next_try = 0.0
+        self.on_return: Callable[[Requirement], None] = lambda _: None
+        self.on_failure: Callable[[float], None] = lambda _: None
+
+    def owe(self, requirement: Requirement, token: str, lasting: float, bars: Hashable = None) -> Owed:
+        """Remember a token that has to go back and lapses by itself after ``lasting`` seconds."""
+        with self._lock:
+            if token not in self._owed:
+                self._owed[token] = Owed(requirement, token, stopwatch() + lasting, bars)
+            return self._owed[token]
+
+    def left(self) -> list[Owed]:
+        """What is owed and may be live, a snapshot."""
+        now = stopwatch()
+        with self._lock:
+            for one in [one for one in self._owed.values() if one.lapses_at <= now]:
+                del self._owed[one.token]
+            return list(self._owed.values())
+
+    def forget(self) -> None:
+        """In a forked child: the tokens are the parent's, and the lock may be another thread's."""
+        self._lock = threading.RLock()
+        self._owed = {}
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    def attempt(self, owed: Owed, *, parting: bool = False) -> bool:
+        """Ask the service once to take a token back; whether it has it."""
+        with self._lock:
+            if owed.token not in self._owed:
+                return True
+        asking: Future[None] = Future()
+        owed.asking = asking
+        try:
+            owed.fault = self._asked(owed, parting)
+        finally:
+            owed.asking = None
+            asking.set_result(None)
+        if owed.fault is None:
+            self._came_back(owed)
+        else:
+            self._failed(owed, owed.fault)
+        return owed.fault is None
+
+    def _asked(self, owed: Owed, parting: bool) -> ServiceFault | None:
+        try:
+            self._service.check_in(owed.token, parting=parting)
+        except ServiceFault as fault:
+            # not found: it lapsed, or an attempt whose answer was lost gave it back
+            return None if fault.kind is FaultKind.NOT_FOUND else fault
+        except (Interruption, KeyboardInterrupt):
+            raise
+        except BaseException as problem:  # noqa: BLE001 - a hook of the client's may raise anything
+            return ServiceFault(FaultKind.UNKNOWN, "a hook of the client's failed", code=type(problem).__name__)
+        return None
+
+    def _came_back(self, owed: Owed) -> None:
+        with self._lock:
+            self._tries, self._next_try = 0, 0.0
+            was_owed = self._owed.pop(owed.token, None) is not None
+        if was_owed:
+            self._announcer.tell(LeaseCheckedIn(owed.requirement))
+            self.on_return(owed.requirement)
+
+    def _failed(self, owed: Owed, fault: ServiceFault) -> None:
+        with self._lock:
+            self._next_try = stopwatch() + max(pause(self._tries, random.random()), fault.retry_after or 0.0)
+            self._tries += 1
+            if not owed.is_unanswered and fault.kind is not FaultKind.REFUSED:  # IAM may be mended
+                owed.noes += 1
+            is_hopeless = owed.noes >= MOST_NOES or (not owed.is_unanswered and len(self._owed) > MOST_REFUSED)
+            if self._owed.pop(owed.token, None) is not None and not is_hopeless:
+                self._owed[owed.token] = owed  # behind the others
+        self.on_failure(retry_pause(self._tries, random.random()))
+
+    def give_back(self, owed: Owed, *, parting: bool = False) -> bool:
+        """Make the first attempts to return a token. A failure is told once, and never raised."""
+        until = stopwatch() + (0.0 if parting else SERIES)
+        while not self.attempt(owed, parting=parting):
+            delay = max(0.0, self._next_try - stopwatch())
+            if not owed.is_unanswered or stopwatch() + delay >= until or self._leaving.wait(delay):
+                self.tell(owed)
+                return False
+        return True
+
+    def tell(self, owed: Owed) -> None:
+        """Tell, once, that a lease could not be given back."""
+        if not owed.was_told:
+            owed.was_told = True
+            self._announcer.tell(CheckInFailed(owed.requirement, owed.fault.code if owed.fault else None))
+
+    # -- asking again ----------------------------------------------------------------------------
+
+    def recover(self, requirement: Requirement, key: Hashable, soon: float, until: float) -> Owed | None:
+        """Have back what is owed of these units, since a checkout would find them taken.
+
+        Waits until ``soon``, and for what bars ``key`` until ``until``. Returns what is still owed then, else None.
+        """
+        while (owed := self._unanswered(requirement, key)) is not None:
+            if owed.asking is None and self._next_try <= stopwatch() and self.attempt(owed):
+                continue
+            left = (until if owed.bars == key else soon) - stopwatch()
+            if left <= 0 or self._leaving.is_set():
+                return owed
+            self._wait(owed, left)
+        return None
+
+    def owes(self, requirement: Requirement) -> bool:
+        """Whether units of these are owed that could not be given back for want of an answer."""
+        return self._unanswered(requirement, None) is not None
+
+    def _unanswered(self, requirement: Requirement, key: Hashable) -> Owed | None:
+        names = {one.name for one in requirement}
+        owed = [one for one in self.left() if one.is_unanswered and any(line.name in names for line in one.requirement)]
+        return min(owed, key=lambda one: (one.bars != key, one.asking is not None), default=None)
+
+    def _wait(self, owed: Owed, longest: float) -> None:
+        asking = owed.asking
+        if asking is not None:
+            wait_for(asking, longest)
+        else:
+            self._leaving.wait(min(longest, max(0.0, self._next_try - stopwatch())))
+
+    def collect(self) -> None:
+        """Try again what failed, until one attempt fails."""
+        for owed in self.left():
+            too_soon = self._next_try - stopwatch()
+            if too_soon > 0:
+                self.on_failure(too_soon)
+            if too_soon > 0 or self._leaving.is_set():
+                break
+            if owed.asking is None and not self.attempt(owed):
+                self.tell(owed)

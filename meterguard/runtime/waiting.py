@@ -1,0 +1,21 @@
+"""Waiting for a future on this thread."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import Any
+
+
+def wait_for(future: Future[Any], seconds: float) -> bool:
+    """Block until the future is done, or for so many seconds; whether it is done.
+
+    Not ``future.result(seconds)``: its ``TimeoutError`` cannot be told from one that a signal handler of the
+    application raises while this thread waits.
+    """
+    if not future.done() and seconds > 0:
+        done = threading.Lock()
+        done.acquire()
+        future.add_done_callback(lambda _: done.release())
+        done.acquire(timeout=min(seconds, threading.TIMEOUT_MAX))
+    return future.done()

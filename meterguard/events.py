@@ -52,7 +52,7 @@ class LeaseCheckedIn(Event):
 
 @dataclass(frozen=True, slots=True)
 class CheckInFailed(Event):
-    """A lease could not be checked in; it lapses by its own expiry."""
+    """A lease could not be checked in. It is tried again until it goes back or lapses; this is told once."""
 
     code: str | None
 

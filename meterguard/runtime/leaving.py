@@ -13,6 +13,7 @@ from collections import deque
 
 from ..core import messages
 from ..core.lifecycle import Signal
+from ..ports import FaultKind
 from .clock import stopwatch
 from .fleet import Fleet
 from .returns import Returns
@@ -90,13 +91,14 @@ def _return_all(fleet: Fleet, slots: list[Slot], deadline: float) -> None:
 
 def _return_again(returns: Returns, deadline: float) -> None:
     """Try again, while there is time, what failed: once after a no, more often after no answer. Tell of the rest."""
-    again, pause = returns.left(), threading.Event()
+    pause = threading.Event()
+    again = [owed for owed in returns.left() if owed.fault is not None and owed.fault.kind is not FaultKind.UNREACHABLE]
     while again and stopwatch() <= deadline - ONE_REQUEST:
         pause.wait(BETWEEN_ATTEMPTS)
         for owed in again:
             if stopwatch() <= deadline - ONE_REQUEST:
                 returns.attempt(owed, parting=True)
-        again = [owed for owed in returns.left() if owed.is_unanswered]
+        again = [owed for owed in again if owed.fault is not None and owed.fault.kind is FaultKind.UNKNOWN]
     for owed in returns.left():
         returns.tell(owed)
 

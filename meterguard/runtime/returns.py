@@ -6,6 +6,7 @@ are asked for again, and when the guard closes.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections.abc import Callable, Hashable
@@ -21,6 +22,7 @@ from .clock import stopwatch
 from .waiting import wait_for
 
 SERIES = 2.0  # seconds for the attempts that follow each other at once
+PROMPTED = 0.4  # seconds after an attempt until a call that needs the units may have the next one made
 MOST_NOES = 3  # definite answers after which a token is given up
 MOST_REFUSED = 1000  # tokens owed beyond which those that IAM keeps from going back are given up
 
@@ -57,8 +59,10 @@ class Returns:
         self._leaving = leaving
         self._lock = threading.RLock()
         self._owed: dict[str, Owed] = {}
+        self._unanswered: dict[str, Owed] = {}  # of these, those whose last attempt got no answer
         self._tries = 0
         self._next_try = 0.0
+        self._asked_at = -math.inf
         self.on_return: Callable[[Requirement], None] = lambda _: None
         self.on_failure: Callable[[float], None] = lambda _: None
 
@@ -74,13 +78,17 @@ class Returns:
         now = stopwatch()
         with self._lock:
             for one in [one for one in self._owed.values() if one.lapses_at <= now]:
-                del self._owed[one.token]
+                self._drop(one)
             return list(self._owed.values())
 
     def forget(self) -> None:
         """In a forked child: the tokens are the parent's, and the lock may be another thread's."""
         self._lock = threading.RLock()
-        self._owed = {}
+        self._owed, self._unanswered = {}, {}
+
+    def _drop(self, owed: Owed) -> bool:
+        self._unanswered.pop(owed.token, None)
+        return self._owed.pop(owed.token, None) is not None
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -90,7 +98,7 @@ class Returns:
             if owed.token not in self._owed:
                 return True
         asking: Future[None] = Future()
-        owed.asking = asking
+        owed.asking, self._asked_at = asking, stopwatch()
         try:
             owed.fault = self._asked(owed, parting)
         finally:
@@ -111,13 +119,13 @@ class Returns:
         except (Interruption, KeyboardInterrupt):
             raise
         except BaseException as problem:  # noqa: BLE001 - a hook of the client's may raise anything
-            return ServiceFault(FaultKind.UNKNOWN, "a hook of the client's failed", code=type(problem).__name__)
+            return ServiceFault(FaultKind.UNREACHABLE, "a hook of the client's failed", code=type(problem).__name__)
         return None
 
     def _came_back(self, owed: Owed) -> None:
         with self._lock:
             self._tries, self._next_try = 0, 0.0
-            was_owed = self._owed.pop(owed.token, None) is not None
+            was_owed = self._drop(owed)
         if was_owed:
             self._announcer.tell(LeaseCheckedIn(owed.requirement))
             self.on_return(owed.requirement)
@@ -129,8 +137,10 @@ class Returns:
             if not owed.is_unanswered and fault.kind is not FaultKind.REFUSED:  # IAM may be mended
                 owed.noes += 1
             is_hopeless = owed.noes >= MOST_NOES or (not owed.is_unanswered and len(self._owed) > MOST_REFUSED)
-            if self._owed.pop(owed.token, None) is not None and not is_hopeless:
+            if self._drop(owed) and not is_hopeless:
                 self._owed[owed.token] = owed  # behind the others
+                if owed.is_unanswered:
+                    self._unanswered[owed.token] = owed
         self.on_failure(retry_pause(self._tries, random.random()))
 
     def give_back(self, owed: Owed, *, parting: bool = False) -> bool:
@@ -156,8 +166,12 @@ class Returns:
 
         Waits until ``soon``, and for what bars ``key`` until ``until``. Returns what is still owed then, else None.
         """
-        while (owed := self._unanswered(requirement, key)) is not None:
-            if owed.asking is None and self._next_try <= stopwatch() and self.attempt(owed):
+        is_first = True
+        while (owed := self._in_the_way(requirement, key)) is not None:
+            # who comes first asks at once, for the service may have come back since the last attempt
+            is_time = stopwatch() >= (self._asked_at + PROMPTED if is_first else self._next_try)
+            is_first = False
+            if owed.asking is None and (is_time or owed.bars == key) and self.attempt(owed):
                 continue
             left = (until if owed.bars == key else soon) - stopwatch()
             if left <= 0 or self._leaving.is_set():
@@ -167,11 +181,13 @@ class Returns:
 
     def owes(self, requirement: Requirement) -> bool:
         """Whether units of these are owed that could not be given back for want of an answer."""
-        return self._unanswered(requirement, None) is not None
+        return self._in_the_way(requirement, None) is not None
 
-    def _unanswered(self, requirement: Requirement, key: Hashable) -> Owed | None:
-        names = {one.name for one in requirement}
-        owed = [one for one in self.left() if one.is_unanswered and any(line.name in names for line in one.requirement)]
+    def _in_the_way(self, requirement: Requirement, key: Hashable) -> Owed | None:
+        names, now = {one.name for one in requirement}, stopwatch()
+        with self._lock:
+            failed = list(self._unanswered.values())
+        owed = [one for one in failed if one.lapses_at > now and any(line.name in names for line in one.requirement)]
         return min(owed, key=lambda one: (one.bars != key, one.asking is not None), default=None)
 
     def _wait(self, owed: Owed, longest: float) -> None:

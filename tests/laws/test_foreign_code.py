@@ -139,4 +139,6 @@ def test_a_hook_of_the_client_that_exits_costs_no_other_lease(lm, guard, eight):
     eight()
     guard.close()
     assert gone.is_set()
+    assert lm.usage("ACME-1") == {"Seats": 1}
+    guard.close()
     assert lm.usage("ACME-1") == {"Seats": 0}

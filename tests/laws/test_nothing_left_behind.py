@@ -237,11 +237,17 @@ def test_a_second_check_in_of_a_lost_first_is_no_failure(lm, guard):
     assert [type(event) for event in events][-1] is LeaseCheckedIn
 
 
-def test_check_in_on_exit_can_be_switched_off(lm, licence, make_guard):
-    guard = make_guard(lm, licence, check_in_on_exit=False)
-    guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")()
-    guard.close()
-    assert lm.usage("ACME-1") == {"Seats": 1}
+@pytest.mark.parametrize(("ending", "seats"), [("", 1), ("guard.close()", 0)])
+def test_check_in_on_exit_can_be_switched_off_for_the_exit_only(lm, licence, ending, seats):
+    program = """
+import meterguard
+
+guard = meterguard.MeterGuard(check_in_on_exit=False)
+guard.requires_entitlement("Seats", 1, "Count").__enter__()
+"""
+    done = run(lm, licence, program + ending)
+    assert done.returncode == 0, done.stderr
+    assert lm.usage("ACME-1") == {"Seats": seats}
 
 
 def test_configure_closes_the_guard_it_replaces(lm, licence):

@@ -12,7 +12,7 @@ from ..events import Event
 from ..extras import needed
 from ..guard import MeterGuard
 from ..model import shortened
-from ._readings import (
+from .readings import (
     ACTIVE,
     BUCKETS,
     CHECK_INS,

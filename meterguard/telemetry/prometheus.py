@@ -12,7 +12,7 @@ from ..events import Event
 from ..extras import needed
 from ..guard import MeterGuard
 from ..model import shortened
-from ._readings import ACTIVE, BUCKETS, COUNTERS, DURATION, active, begun, check_guard, named, reading
+from .readings import ACTIVE, BUCKETS, COUNTERS, DURATION, active, begun, check_guard, named, reading
 
 with needed("prometheus_client", "prometheus", by="meterguard.telemetry.prometheus"):
     from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric

@@ -53,7 +53,7 @@ def life(lm, licence, make_guard, captured):
     session = boto3.Session(ACCESS_KEY, SECRET_KEY, SESSION_TOKEN)
 
     def live():
-        guard = make_guard(lm, licence, session=session, timeout=2, denial_ttl=0, on_unknown="deny")
+        guard = make_guard(lm, licence, session=session, denial_ttl=0, on_unknown="deny")
         secrets = {ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, licence.arn, licence.key_fingerprint}
         with guard.requires_entitlement("Seats", 1, hold="call") as lease:
             secrets.add(lease.token)

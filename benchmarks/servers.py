@@ -21,7 +21,7 @@ ENTITLEMENTS = [["Seats", 100_000_000, "Count"]]
 EMULATOR = f"""
 import sys
 from meterguard.emulator import serve
-from meterguard.emulator.seed import read_seed
+from meterguard.emulator.admin.seeds import read_seed
 seats = {{"product_sku": {SKU!r}, "issuer_name": "Bench", "entitlements": {ENTITLEMENTS!r}}}
 serve(int(sys.argv[1]), seed=read_seed({{"licenses": [seats]}}))
 """

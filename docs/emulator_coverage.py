@@ -8,17 +8,17 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from meterguard.emulator.operations import OPERATIONS
+from meterguard.emulator.operations.table import OPERATIONS
 
 PAGE = Path(__file__).parent / "reference" / "emulator-coverage.md"
 
 GROUPS = {
-    "Consumption": ("consuming", "borrowing"),
-    "Reading": ("reading",),
-    "Issuing": ("issuing",),
-    "Grants": ("granting", "granted"),
-    "Tokens": ("tokening",),
-    "Tags": ("tagging",),
+    "Consumption": ("checkouts", "borrows"),
+    "Reading": ("license_queries",),
+    "Issuing": ("licenses",),
+    "Grants": ("grants", "grant_queries"),
+    "Tokens": ("tokens",),
+    "Tags": ("tags",),
 }
 
 HEAD = """\

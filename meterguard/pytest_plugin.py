@@ -151,7 +151,7 @@ def meterguard_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
 
 
 def _point_at(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    from .emulator.loopback import unproxied
+    from .emulator.serving.loopback import unproxied
 
     for name, value in {**_environment(emulator), **unproxied(os.environ)}.items():
         monkeypatch.setenv(name, value)

@@ -15,16 +15,17 @@ What belongs here:
 
 from __future__ import annotations
 
-from .behavior import Behavior
-from .clock import Clock
-from .errors import EmulatorBug, StateError
+from .admin.journal import Request
+from .admin.seeds import Seed, SeedError, load_seed
 from .facade import Emulator
-from .faults import Fault, Faults
+from .faults.fault import Fault
+from .faults.queue import Faults
 from .foreground import serve
-from .licenses import Checkout, Entitlement, License
-from .policies import PolicyError
-from .record import Request
-from .seed import Seed, SeedError, load_seed
+from .protocol.errors import EmulatorBug, StateError
+from .protocol.policies import PolicyError
+from .state.behavior import Behavior
+from .state.clock import Clock
+from .state.licenses import Checkout, Entitlement, License
 
 __all__ = (
     "Behavior",

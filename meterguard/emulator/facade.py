@@ -10,34 +10,36 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from .behavior import Behavior
-from .clock import Clock
-from .dispatch import Desk
-from .errors import EmulatorBug, UnknownLicense
-from .faults import Fault, Faults
-from .issuing import license_arn
-from .keeping import keep
-from .licenses import Checkout, License
-from .moments import Moment
-from .options import MoreTerms, check_arguments, check_options
-from .policies import Policy, authorizer
-from .pools import State
-from .record import Request
-from .redaction import shown
-from .seed import Seed, load_seed
-from .signatures import verifier
-from .terms import (
+from .admin.journal import Request
+from .admin.seeds import Seed, load_seed
+from .faults.fault import Fault
+from .faults.options import FaultOptions
+from .faults.queue import Faults
+from .options import check_arguments, check_options
+from .protocol.errors import EmulatorBug, UnknownLicense
+from .protocol.moments import Moment
+from .protocol.policies import Policy, authorizer
+from .protocol.redaction import shown
+from .protocol.sigv4 import verifier
+from .serving.dispatch import Desk
+from .state.behavior import Behavior
+from .state.clock import Clock
+from .state.licenses import Checkout, License, license_arn
+from .state.persistence import keep
+from .state.pools import State
+from .state.terms import (
     ISSUER_ACCOUNT,
     ISSUER_NAME,
     EntitlementLike,
+    MoreTerms,
     build_license,
     change_terms,
     check_receipt,
 )
 
 if TYPE_CHECKING:
-    from .server import HttpServer
-    from .signing import Signer
+    from .protocol.signer import Signer
+    from .serving.server import HttpServer
 
 __all__ = ("ACCOUNT", "Emulator")
 
@@ -144,7 +146,7 @@ class Emulator:
         """Serve; return when requests are answered. A stopped emulator starts again on its old port."""
         self._kept.require()
         if self._server is None:
-            from .server import HttpServer
+            from .serving.server import HttpServer
 
             self._server = HttpServer(self._desk, self, self._port)
         self._server.start()
@@ -168,7 +170,7 @@ class Emulator:
         Other services go on to the network, or to moto's ``mock_aws`` in the same test. A fault's waits happen on the
         thread that asks, where no time-out of the client ends them.
         """
-        from .in_process import answering
+        from .serving.in_process import answering
 
         with answering(self._desk):
             yield self
@@ -179,7 +181,7 @@ class Emulator:
         Args:
             to: A client of License Manager, or a ``boto3.Session``. It stays attached.
         """
-        from .in_process import attach
+        from .serving.in_process import attach
 
         attach(self._desk, to)
 
@@ -335,20 +337,18 @@ class Emulator:
         if not self._desk.wait_for(ready, timeout):
             raise TimeoutError(f"{self.calls(operation)} {operation} of {count} arrived within {timeout} s")
 
-    # Outages
-
-    def down(self, **options: Any) -> AbstractContextManager[Fault]:
+    def down(self, **options: Unpack[FaultOptions]) -> AbstractContextManager[Fault]:
         """Let every request fail until :meth:`up`, or for the length of a ``with`` block.
 
         By default with status 503; ``options`` are those of :meth:`Faults.add`. Other faults wait meanwhile.
         """
-        return self.faults.begin_outage(**(options or {"status": 503}))
+        if not options:
+            options["status"] = 503
+        return self.faults.begin_outage(**options)
 
     def up(self) -> None:
         """End what :meth:`down` began."""
         self.faults.end_outage()
-
-    # What the rest asks of it
 
     def _begin(self, planted: Seed | None) -> None:
         try:
@@ -371,7 +371,7 @@ class Emulator:
     def _make_signer(self) -> Signer:
         with self._desk.lock:
             if self._signer is None:
-                from .signing import Signer
+                from .protocol.signer import Signer
 
                 self._signer = Signer(self._kept.settings.get("signing_key"))
                 self._kept.settings["signing_key"] = self._signer.private_key_pem

@@ -10,7 +10,7 @@ from typing import Final, Unpack
 
 from .facade import Emulator
 from .options import EmulatorOptions
-from .rules import check, maybe
+from .protocol.rules import check, maybe
 
 __all__ = ("serve",)
 

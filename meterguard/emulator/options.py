@@ -6,12 +6,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypedDict
 
-from .behavior import Behavior
-from .clock import Clock
-from .licenses import License
-from .policies import Policy
-from .record import Request
-from .rules import (
+from .admin.journal import Request
+from .admin.seeds import Seed
+from .protocol.policies import Policy
+from .protocol.rules import (
     FLAG,
     Rules,
     check,
@@ -24,9 +22,11 @@ from .rules import (
     is_whole,
     maybe,
 )
-from .seed import Seed
+from .state.behavior import Behavior
+from .state.clock import Clock
+from .state.licenses import License
 
-__all__ = ("EmulatorOptions", "MoreTerms", "check_arguments", "check_options")
+__all__ = ("EmulatorOptions", "check_arguments", "check_options")
 
 
 class EmulatorOptions(TypedDict, total=False):
@@ -45,20 +45,6 @@ class EmulatorOptions(TypedDict, total=False):
     policy: Policy | None
     most_requests: int | None
     on_request: Callable[[Request], None] | None
-
-
-class MoreTerms(TypedDict, total=False):
-    """The terms of a licence that tests rarely set."""
-
-    name: str
-    product_name: str
-    home_region: str
-    status: str
-    renew_type: str
-    borrow_ttl: float | None
-    borrow_early_check_in: bool
-    metadata: Mapping[str, str] | None
-    sign_key: str | None
 
 
 def check_options(options: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from meterguard.cli.serving import DOCUMENTED
 from meterguard.emulator import Emulator
-from meterguard.emulator.steering import ACTIONS
+from meterguard.emulator.admin.actions import ACTIONS
 from tests.documents.pages import DOCS, blocks
 
 PAGE = "docs/how-to/steer-the-emulator.md"

@@ -15,7 +15,7 @@ import meterguard.emulator
 from meterguard import config, events, pytest_plugin, testing
 from meterguard.core.lifecycle import TABLE, Signal, State
 from meterguard.emulator import Emulator
-from meterguard.emulator.seed import read_seed
+from meterguard.emulator.admin.seeds import read_seed
 from tests.documents.pages import DOCS, blocks
 
 REFERENCE = {path.name: path.read_text("utf-8") for path in (DOCS / "reference").glob("*.md")}

@@ -9,7 +9,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 
 from meterguard.emulator import Behavior, Emulator
-from meterguard.emulator.signing import Signer
+from meterguard.emulator.protocol.signer import Signer
 
 from .requests_by_model import NAMES, shape_of
 

@@ -7,7 +7,7 @@ import re
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from meterguard.emulator.operations import OPERATIONS
+from meterguard.emulator.operations.table import OPERATIONS
 
 MODEL = ServiceModel(Loader().load_service_model("license-manager", "service-2"), "license-manager")
 NAMES = sorted(OPERATIONS)

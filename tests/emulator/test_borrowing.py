@@ -137,7 +137,7 @@ class TestTheToken:
         assert lm.usage("ACME-1")["Seats"] == 1
 
     def test_without_the_packages_it_says_what_to_install_and_takes_nothing(self, monkeypatch, connect, borrow, code):
-        monkeypatch.delitem(sys.modules, "meterguard.emulator.signing", raising=False)
+        monkeypatch.delitem(sys.modules, "meterguard.emulator.protocol.signer", raising=False)
         monkeypatch.setitem(sys.modules, "jwt", None)
         lm = Emulator().start()
         licence = lm.add_license("ACME-1", [("Seats", 3, "Count")], borrow_ttl=DAY)

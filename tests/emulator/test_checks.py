@@ -9,8 +9,8 @@ from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meterguard.emulator.operations import OPERATIONS
-from meterguard.emulator.service import Problems, describe, operations
+from meterguard.emulator.operations.table import OPERATIONS
+from meterguard.emulator.protocol.model import Problems, describe, operations
 
 MODEL = ServiceModel(Loader().load_service_model("license-manager", "service-2"), "license-manager")
 ODD = st.sampled_from(["", "x", 0, 1, True, 1.5, [], {}, ["x"], {"Name": "x"}])

@@ -12,7 +12,7 @@ import pytest
 import time_machine
 
 from meterguard.emulator import Clock, Emulator
-from meterguard.emulator.clock import elapsed
+from meterguard.emulator.state.clock import elapsed
 
 TRUE_TIME = time.time()
 FAKES = {

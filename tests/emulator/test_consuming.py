@@ -7,8 +7,8 @@ from datetime import datetime
 import pytest
 
 from meterguard.emulator import Behavior, Emulator
-from meterguard.emulator.clock import moment_of
-from meterguard.emulator.periods import period_of
+from meterguard.emulator.state.clock import moment_of
+from meterguard.emulator.state.periods import period_of
 
 
 def seconds(text):

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterguard.emulator import Emulator, EmulatorBug
-from meterguard.emulator.faults import OPTIONS
-from meterguard.emulator.license_terms import LICENSE_TERMS
-from meterguard.emulator.steering import ACTIONS
+from meterguard.emulator.admin.actions import ACTIONS
+from meterguard.emulator.faults.fault import OPTIONS
+from meterguard.emulator.state.term_rules import LICENSE_TERMS
 
 JSON = {"Content-Type": "application/json"}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import runpy
 
-from meterguard.emulator.operations import OPERATIONS
-from meterguard.emulator.service import operations
+from meterguard.emulator.operations.table import OPERATIONS
+from meterguard.emulator.protocol.model import operations
 from tests.house.source import ROOT
 
 SELF_MANAGED = ("Configuration", "ReportGenerator", "ResourceInventory", "ServiceSettings", "Conversion", "Asset")

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from meterguard.emulator import Emulator, EmulatorBug
-from meterguard.emulator.clock import elapsed
+from meterguard.emulator.state.clock import elapsed
 
 MODELLED = [
     "AccessDeniedException",

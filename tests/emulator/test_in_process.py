@@ -11,7 +11,8 @@ from botocore.config import Config
 from moto import mock_aws
 
 import meterguard
-from meterguard.emulator import Emulator, in_process
+from meterguard.emulator import Emulator
+from meterguard.emulator.serving import in_process
 
 ENTITLEMENTS = [("Seats", 3, "Count"), ("Export", None, "None")]
 ONCE = Config(retries={"total_max_attempts": 1, "mode": "standard"})

@@ -11,7 +11,7 @@ import socket
 import pytest
 
 from meterguard.emulator import Behavior, Emulator
-from meterguard.emulator.service import operations
+from meterguard.emulator.protocol.model import operations
 
 from .requests_by_model import CONTENT_TYPE, NAMES, refusal_of, right, shape_of, wrong
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from meterguard.emulator import Emulator
-from meterguard.emulator.signing import Signer
+from meterguard.emulator.protocol.signer import Signer
 
 LOADER = Loader()
 ISSUER, BUYERS, HOME = "111111111111", ["222222222222", "333333333333"], "us-east-1"

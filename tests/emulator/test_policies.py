@@ -204,7 +204,7 @@ def test_the_operations_with_a_resource_have_it_in_their_model():
     """Each names it in a member that the caller has to give."""
     from botocore.session import Session
 
-    from meterguard.emulator.policies import _NAMED_BY
+    from meterguard.emulator.protocol.policies import _NAMED_BY
 
     model = Session().get_service_model("license-manager")
     for operation, member in _NAMED_BY.items():

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from meterguard.emulator import Behavior, Emulator
-from meterguard.emulator.errors import ServiceError
-from meterguard.emulator.licenses import Wanted
-from meterguard.emulator.pools import State
-from meterguard.emulator.portions import Ask
-from meterguard.emulator.terms import build_license
+from meterguard.emulator.protocol.errors import ServiceError
+from meterguard.emulator.state.licenses import Wanted
+from meterguard.emulator.state.pools import State
+from meterguard.emulator.state.portions import Ask
+from meterguard.emulator.state.terms import build_license
 
 TTL = 60
 BEGIN = 1_000_000.0

@@ -9,7 +9,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meterguard.emulator.record import NOTHING, Reply
+from meterguard.emulator.protocol.messages import NOTHING, Reply
 
 from .almost_right import STEPS, Asker, switches
 

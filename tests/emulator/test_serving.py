@@ -17,7 +17,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from meterguard.emulator import Emulator, serve
-from meterguard.emulator.clock import elapsed
+from meterguard.emulator.state.clock import elapsed
 
 
 def threads():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from meterguard.emulator import Behavior, Emulator
-from meterguard.emulator.documents import TABLES, write
+from meterguard.emulator.state.documents import TABLES, write
 
 ME, OTHER = "111122223333", "222222222222"
 ORGANIZATION = f"arn:aws:organizations::{ME}:organization/o-1"

@@ -1,0 +1,74 @@
+"""What is kept of every request, for tests to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..faults.fault import Fault
+from ..protocol.errors import ServiceError
+from ..protocol.messages import Answer, Caller, RawHeaders
+from ..protocol.redaction import hidden, shown
+
+__all__ = ("Request",)
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One request that arrived, and what became of it."""
+
+    operation: str
+    """The operation's name, whether or not there is such an operation."""
+    parameters: dict[str, Any]
+    """The members of the body, as sent; empty if it could not be read. The repr leaves out its tokens and ARNs."""
+    caller: Caller
+    at: float
+    """When it arrived, by the emulator's clock."""
+    request_id: str
+    raw_headers: RawHeaders = field(default=(), repr=False)
+    in_flight: int = 1
+    """How many requests of the operation were in the air when it had arrived, itself included."""
+    status: int | None = None
+    """The HTTP status of the answer; None while it is under way, and if none was sent."""
+    error: str | None = None
+    """The code of the error answered."""
+    dropped: bool = False
+    """Whether the connection was closed instead of an answer."""
+    replayed: bool = False
+    """Whether its ``ClientToken`` was known, so that it got the first answer again."""
+    fault: Fault | None = None
+    """The fault that it met."""
+    done: bool = False
+    """Whether it has been answered, or dropped."""
+    refused: ServiceError | None = field(default=None, repr=False)
+    """Why it was not carried out."""
+    answer: Answer | None = field(default=None, repr=False)
+    """What it was answered, before a fault spoiled it."""
+    moment: float | None = field(default=None, repr=False)
+    """When it took effect or was refused, by the emulator's clock."""
+
+    def __repr__(self) -> str:
+        outcome = "dropped" if self.dropped else self.error or self.status or "under way"
+        replayed = ", replayed" if self.replayed else ""
+        return f"<Request {shown(self.operation)} {hidden(self.parameters)}: {outcome}{replayed}>"
+
+    @property
+    def waits(self) -> bool:
+        """Whether it meets a fault that makes it wait."""
+        return self.fault is not None and self.fault.waits
+
+    @property
+    def account(self) -> str:
+        """The account that called."""
+        return self.caller.account
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers, with their names in lower case."""
+        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self.raw_headers}
+
+    @property
+    def client_token(self) -> str | None:
+        """The ``ClientToken`` sent."""
+        token = self.parameters.get("ClientToken")
+        return token if isinstance(token, str) else None

@@ -1,0 +1,155 @@
+"""Seed files: what an emulator holds when it starts, in TOML or JSON.
+
+One table for the emulator, one list for its licences and one for its faults; the names are those of the
+Python arguments. What is wrong is told with the place where it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from ..protocol.errors import ConfigurationError
+from ..protocol.redaction import shown
+from ..protocol.rules import Rules, is_list_of_texts, is_path, is_table_of, is_text, maybe
+from ..state.behavior import Behavior
+from ..state.licenses import License, key_fingerprint
+from ..state.term_rules import check_license
+from ..state.terms import ISSUER_ACCOUNT, ISSUER_NAME
+from .target import Target
+
+__all__ = ("Seed", "SeedError", "load_seed", "read_seed")
+
+
+class SeedError(ConfigurationError, ValueError):
+    """A seed file that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """The contents of a seed file.
+
+    Raises:
+        SeedError: A field has a value that it cannot have.
+    """
+
+    account_id: str | None = None
+    region: str | None = None
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    organizations: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    behavior: Behavior | None = None
+    licenses: Sequence[Mapping[str, Any]] = ()
+    faults: Sequence[Mapping[str, Any]] = ()
+
+    def __post_init__(self) -> None:
+        for name, (passes, meaning) in _FIELDS.items():
+            if not passes(getattr(self, name)):
+                raise SeedError(f"{name}: must be {meaning}")
+
+    def __repr__(self) -> str:
+        return f"<Seed with {len(self.licenses)} licenses and {len(self.faults)} faults>"
+
+    def plant(self, emulator: Target, held: Iterable[License] = ()) -> None:
+        """Add the faults to an emulator, and the licences that it does not hold yet.
+
+        A licence is known by its SKU, its issuer and its beneficiary, as it was ``held`` when it was issued. One
+        that was changed or deleted since stays so. Two alike in a seed are two licences.
+        """
+        known = Counter((one.sku, one.key_fingerprint, one.beneficiary) for one in held)
+        for number, terms in enumerate(self.licenses):
+            with _place(f"licenses[{number}]"):
+                check_license(terms)
+                identity = _identity(terms, emulator.account_id)
+                if known[identity]:
+                    known[identity] -= 1
+                else:
+                    emulator.add_license(**terms)
+        for number, options in enumerate(self.faults):
+            with _place(f"faults[{number}]"):
+                emulator.faults.add(**{"operation": None, **options})
+
+
+def load_seed(path: str | os.PathLike[str]) -> Seed:
+    """Read a seed file, whose name ends in ``.toml`` or ``.json``.
+
+    Raises:
+        SeedError: The file cannot be read, or something in it is wrong. The text is one line.
+    """
+    if not is_path(path):
+        raise SeedError(f"path: {shown(path)} is not the path of a seed file")
+    file = Path(path)
+    readers = {".toml": tomllib.loads, ".json": json.loads}
+    reader = readers.get(file.suffix.lower())
+    if reader is None:
+        raise SeedError(f"{file.name}: a seed file's name ends in .toml or .json")
+    try:
+        return read_seed(reader(file.read_text(encoding="utf-8")))
+    except RecursionError as error:
+        raise SeedError(f"{file.name}: its tables and lists are nested too deeply") from error
+    except (ValueError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SeedError(f"{file.name}: {reason}") from error
+
+
+def read_seed(data: object) -> Seed:
+    """Return the seed that the data of a file describe."""
+    if not isinstance(data, Mapping):
+        raise SeedError("a seed is a table")
+    unknown = data.keys() - _FIELDS.keys()
+    if unknown:
+        raise SeedError(f"unknown {', '.join(sorted(map(str, unknown)))}; known are {', '.join(sorted(_FIELDS))}")
+    return Seed(**{**data, "behavior": _behavior(data.get("behavior", {}))})
+
+
+class _place:  # noqa: N801 - reads as a word in a with statement
+    """Tell where in the seed something was wrong."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ConfigurationError):
+            raise SeedError(f"{self._where}: {error}") from error
+
+
+def _identity(terms: Mapping[str, Any], account_id: str) -> tuple[Any, str, Any]:
+    issuer = terms.get("issuer_account") or ISSUER_ACCOUNT
+    beneficiary = terms.get("beneficiary")
+    return (
+        terms.get("product_sku"),
+        key_fingerprint(issuer, terms.get("issuer_name", ISSUER_NAME)),
+        account_id if beneficiary is None else beneficiary,
+    )
+
+
+def _are_tables(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(map(is_table_of(lambda _: True), value))
+
+
+_FIELDS: Final[Rules] = {
+    "account_id": maybe((is_text, "a text")),
+    "region": maybe((is_text, "a text")),
+    "accounts": (is_table_of(is_text), "a table of access keys and their accounts"),
+    "organizations": (is_table_of(is_list_of_texts), "a table of ARNs and lists of accounts"),
+    "behavior": maybe((lambda value: isinstance(value, Behavior), "a table of switches")),
+    "licenses": (_are_tables, "a list of tables"),
+    "faults": (_are_tables, "a list of tables"),
+}
+
+
+def _behavior(switches: object) -> Behavior | None:
+    if not isinstance(switches, Mapping):
+        raise SeedError("behavior: must be a table")
+    unknown = switches.keys() - Behavior.names()
+    if unknown:
+        raise SeedError(f"behavior: unknown {', '.join(sorted(map(str, unknown)))}")
+    return Behavior(**switches) if switches else None

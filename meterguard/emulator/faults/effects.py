@@ -1,0 +1,72 @@
+"""What a fault does to an answer on its way out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from ..protocol.errors import BARE_STATUSES, ServiceError
+from ..protocol.wire import zoned, zoneless
+from .fault import Fault
+
+__all__ = ("html_page", "refusal", "spoil_answer", "spoil_body")
+
+_TIMES: Final = ("IssuedAt", "Expiration")
+
+
+def refusal(fault: Fault) -> ServiceError | None:
+    """The error that a fault answers; None if it answers none, or a bare status."""
+    if fault.error is None:
+        return None
+    message = fault.message if fault.message is not None else f"{fault.error} was ordered from the emulator."
+    return ServiceError(fault.error, message, location=fault.location, status=fault.status)
+
+
+def html_page(status: int) -> bytes:
+    """What a proxy in front of the service would say."""
+    title = f"{status} {BARE_STATUSES.get(status, 'Error')}"
+    return f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>".encode()
+
+
+def spoil_answer(fault: Fault, answer: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """An answer with wrong times, or without some of its members."""
+    spoiled = dict(answer)
+    if fault.lifetime is not None and "Expiration" in spoiled:
+        spoiled["Expiration"] = _expiration(fault.lifetime, spoiled, now)
+    if fault.skew:
+        for name in _TIMES:
+            if name in spoiled:
+                spoiled[name] = _shifted(spoiled[name], fault.skew)
+    for name in fault.strip:
+        spoiled.pop(name, None)
+    return spoiled
+
+
+def spoil_body(fault: Fault, body: bytes) -> tuple[bytes, int]:
+    """A body that cannot be read, and the length that its header is to claim."""
+    if fault.body == "cut":
+        return body[: len(body) // 2], max(len(body), 2)
+    if isinstance(fault.body, bytes):
+        body = fault.body
+    elif fault.body == "empty":
+        body = b""
+    elif fault.body == "garbled":
+        body = body[: len(body) // 2] + b"\\u"
+    return body, len(body)
+
+
+def _expiration(lifetime: float | str, answer: Mapping[str, Any], now: float) -> str:
+    if isinstance(lifetime, str):
+        return lifetime
+    if "IssuedAt" in answer:
+        return zoneless(datetime.fromisoformat(answer["IssuedAt"] + "+00:00").timestamp() + lifetime)
+    return zoned(now + lifetime)
+
+
+def _shifted(text: str, seconds: float) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return (moment + timedelta(seconds=int(seconds))).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,29 @@
+"""What a signed token says: a checkout's answer in camel case, and none of JWT's registered claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..protocol.messages import Answer
+
+__all__ = ("proof_of",)
+
+_SAME: Final = {
+    "LicenseArn": "licenseArn",
+    "LicenseConsumptionToken": "licenseConsumptionToken",
+    "IssuedAt": "issuedAt",
+    "Expiration": "expiration",
+    "NodeId": "nodeId",
+}
+
+
+def proof_of(answer: Mapping[str, Any]) -> Answer:
+    """The payload for an answer. Metadata, a list in the answer, is an object by name."""
+    payload = {name: answer[member] for member, name in _SAME.items() if member in answer}
+    payload["entitlementsAllowed"] = [
+        {member.lower(): value for member, value in item.items()} for item in answer["EntitlementsAllowed"]
+    ]
+    if "CheckoutMetadata" in answer:
+        payload["checkoutMetadata"] = {one.get("Name", ""): one.get("Value", "") for one in answer["CheckoutMetadata"]}
+    return payload

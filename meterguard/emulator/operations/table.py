@@ -1,0 +1,62 @@
+"""What this service can do: each operation's name and the function that carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from .borrows import check_out_borrow_license
+from .call import Handler
+from .checkouts import check_in_license, check_out_license, extend_license_consumption
+from .grant_queries import (
+    get_grant,
+    list_distributed_grants,
+    list_received_grants,
+    list_received_grants_for_organization,
+)
+from .grants import accept_grant, create_grant, create_grant_version, delete_grant, reject_grant
+from .license_queries import (
+    get_license,
+    get_license_usage,
+    list_license_versions,
+    list_licenses,
+    list_received_licenses,
+    list_received_licenses_for_organization,
+)
+from .licenses import create_license, create_license_version, delete_license
+from .tags import list_tags_for_resource, tag_resource, untag_resource
+from .tokens import create_token, delete_token, get_access_token, list_tokens
+
+__all__ = ("OPERATIONS",)
+
+OPERATIONS: Final[Mapping[str, Handler]] = {
+    "CheckoutLicense": check_out_license,
+    "CheckoutBorrowLicense": check_out_borrow_license,
+    "CheckInLicense": check_in_license,
+    "ExtendLicenseConsumption": extend_license_consumption,
+    "GetLicense": get_license,
+    "GetLicenseUsage": get_license_usage,
+    "ListLicenses": list_licenses,
+    "ListLicenseVersions": list_license_versions,
+    "ListReceivedLicenses": list_received_licenses,
+    "ListReceivedLicensesForOrganization": list_received_licenses_for_organization,
+    "CreateLicense": create_license,
+    "CreateLicenseVersion": create_license_version,
+    "DeleteLicense": delete_license,
+    "CreateGrant": create_grant,
+    "CreateGrantVersion": create_grant_version,
+    "AcceptGrant": accept_grant,
+    "RejectGrant": reject_grant,
+    "DeleteGrant": delete_grant,
+    "GetGrant": get_grant,
+    "ListDistributedGrants": list_distributed_grants,
+    "ListReceivedGrants": list_received_grants,
+    "ListReceivedGrantsForOrganization": list_received_grants_for_organization,
+    "CreateToken": create_token,
+    "GetAccessToken": get_access_token,
+    "ListTokens": list_tokens,
+    "DeleteToken": delete_token,
+    "TagResource": tag_resource,
+    "UntagResource": untag_resource,
+    "ListTagsForResource": list_tags_for_resource,
+}

@@ -1,0 +1,105 @@
+"""What the service answers when it does not do what was asked: code, text and HTTP status."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...errors import ConfigurationError
+
+__all__ = (
+    "BARE_STATUSES",
+    "ConfigurationError",
+    "EmulatorBug",
+    "ServiceError",
+    "StateError",
+    "UnknownArgument",
+    "UnknownLicense",
+    "WrongValue",
+    "elsewhere",
+    "malformed",
+    "status_of",
+    "wrong_value",
+)
+
+_DOCUMENTED: Final = {
+    "ServerInternalException": 500,
+    "InternalFailure": 500,
+    "InternalServerError": 500,
+    "ServiceUnavailable": 503,
+    "ServiceUnavailableException": 503,
+    "RequestEntityTooLargeException": 413,
+    "TooManyRequestsException": 429,
+}
+
+# The Smithy model disagrees with the API reference, which describes this wire; so it is a switch, off
+# by default.
+_SMITHY: Final = {
+    "AccessDeniedException": 401,
+    "AuthorizationException": 403,
+    "ConflictException": 409,
+    "RateLimitExceededException": 429,
+    "RedirectException": 308,
+}
+
+BARE_STATUSES: Final = {
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Time-out",
+}
+
+
+def status_of(code: str, *, smithy: bool = False) -> int:
+    """The HTTP status that goes with an error code."""
+    if smithy and code in _SMITHY:
+        return _SMITHY[code]
+    return _DOCUMENTED.get(code, 400)
+
+
+class ServiceError(Exception):
+    """A refusal that the caller of the service sees."""
+
+    def __init__(self, code: str, message: str, *, location: str | None = None, status: int | None = None) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.location = location
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+def wrong_value(message: str) -> ServiceError:
+    """A request that is well formed and wrong all the same."""
+    return ServiceError("InvalidParameterValueException", message)
+
+
+def malformed(message: str) -> ServiceError:
+    """A request that breaks the service's model."""
+    return ServiceError("ValidationException", message)
+
+
+def elsewhere(region: str) -> ServiceError:
+    """A request that can be carried out in another Region only."""
+    return ServiceError("RedirectException", "Ask in the license's home Region.", location=region)
+
+
+class WrongValue(ConfigurationError, ValueError):
+    """An argument has a value that it cannot have. The text names the argument."""
+
+
+class UnknownArgument(ConfigurationError, TypeError):
+    """There is no argument of that name. The text names it, and those that there are."""
+
+
+class UnknownLicense(ConfigurationError, KeyError):
+    """No licence was added that is known by this."""
+
+
+class StateError(ConfigurationError, RuntimeError):
+    """A state file that cannot be used: it is another's, in use, damaged, or cannot be written."""
+
+
+class EmulatorBug(RuntimeError):
+    """The emulator itself went wrong while it answered a request; the cause is chained."""

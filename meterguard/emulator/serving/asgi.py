@@ -1,0 +1,86 @@
+"""The ASGI application: what does not come as a plain request, and what is asked of the emulator itself."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from ..admin.http import Control
+from ..admin.target import Target
+from ..faults.delays import Delays
+from ..protocol.errors import ServiceError
+from ..protocol.messages import Reply
+from .delivery import answer_later, deliver
+from .dispatch import Desk
+from .http1 import whole_body
+
+__all__ = ("application",)
+
+
+def application(desk: Desk, delays: Delays, emulator: Target) -> Starlette:
+    """The service at ``/``, and what steers its emulator below ``/_meterguard``."""
+    steering = _Steering(Control(emulator, desk))
+    app = Starlette(routes=[Route("/_meterguard{path:path}", steering), Route("/", _Endpoint(desk, delays))])
+    app.router.default = _Elsewhere(desk)
+    return app
+
+
+class _Steering:
+    """The ASGI application of a control."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        http = Request(scope, receive)
+        body = await whole_body(http.stream())
+        reply = self._control.answer(http.method, http.path_params["path"], scope["headers"], body)
+        await _response(reply)(scope, receive, send)
+
+
+_TOO_LARGE = ServiceError("RequestEntityTooLargeException", "The request body is too large.")
+_NOT_POST = ServiceError("UnknownOperationException", "Operations are asked for by POST.")
+_NOWHERE = ServiceError("UnknownOperationException", "Operations are asked for at /.", status=404)
+
+
+class _Elsewhere:
+    """The ASGI application for every path that is not there."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await _response(self._desk.refuse_unread(_NOWHERE))(scope, receive, send)
+
+
+class _Endpoint:
+    """The ASGI application: requests that did not come by the fast lane."""
+
+    def __init__(self, desk: Desk, delays: Delays) -> None:
+        self._desk = desk
+        self._delays = delays
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        http = Request(scope, receive)
+        body = await whole_body(http.stream())
+        if body is None or http.method != "POST":
+            refused = self._desk.refuse_unread(_TOO_LARGE if body is None else _NOT_POST)
+            await _response(refused)(scope, receive, send)
+            return
+        request = self._desk.arrive(scope["headers"], body)
+        reply = await answer_later(self._desk, self._delays, request)
+        if reply.is_whole and not reply.is_nothing:
+            await _response(reply)(scope, receive, send)
+            return
+        deliver(reply, scope["state"]["transport"])
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+def _response(reply: Reply) -> Response:
+    response = Response(reply.body, reply.status)
+    response.raw_headers = [*reply.headers, (b"content-length", b"%d" % reply.length)]
+    return response

@@ -1,0 +1,135 @@
+"""An emulator without a socket: it answers where botocore would send.
+
+botocore asks the handlers of ``before-send`` for an answer before it opens a connection. One handler of ours serves
+the whole process; it passes the request on to the network while no emulator is active.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ConnectionClosedError
+from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST
+
+from ..faults.delays import wait_on_thread
+from ..protocol.errors import WrongValue
+from ..protocol.messages import RawHeaders, Reply
+from ..protocol.redaction import shown
+from .dispatch import Desk
+from .loopback import unproxied
+
+__all__ = ("answering", "attach")
+
+_EVENT = "before-send.license-manager"
+_ENDPOINT = "AWS_ENDPOINT_URL_LICENSE_MANAGER"
+# Where clients of this time think they send to, so that one which outlives its emulator never reaches AWS.
+_NOWHERE = "http://127.0.0.1:9"
+_lock = threading.Lock()
+_active: list[Desk] = []
+_is_registered = False
+
+
+@contextmanager
+def answering(desk: Desk) -> Iterator[None]:
+    """Answer every botocore client of this process that is made from now on; the innermost emulator does."""
+    _register()
+    with _lock:
+        _active.append(desk)
+        # A proxy of the environment must not see requests that come too late, either.
+        pointers = {_ENDPOINT: os.environ.get(_ENDPOINT, _NOWHERE), **unproxied(os.environ)}
+        before = {name: os.environ.get(name) for name in pointers}
+        os.environ.update(pointers)
+    try:
+        yield
+    finally:
+        with _lock:
+            _active.remove(desk)
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+def attach(desk: Desk, to: Any) -> None:
+    """Answer one boto3 client, or the clients that a session will make, wherever they think they send to."""
+    events = getattr(getattr(to, "meta", to), "events", None)
+    if events is None or not hasattr(events, "register_first"):
+        raise WrongValue(f"to: {shown(to)} is neither a boto3 client nor a session")
+    events.register_first(_EVENT, lambda request, **_: _answer(desk, request))
+
+
+def _register() -> None:
+    global _is_registered
+    with _lock:
+        if not _is_registered:
+            BUILTIN_HANDLERS.append((_EVENT, _answer_if_active, REGISTER_FIRST))
+            _is_registered = True
+    # boto3.client() makes clients of this one, which may be older than our handler; looked for each time, because
+    # others (moto) put another in its place for a while
+    session = getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
+    if session is not None:
+        # one that is younger has it already, and each handler would answer
+        session.events.unregister(_EVENT, _answer_if_active)
+        session.events.register_first(_EVENT, _answer_if_active)
+
+
+def _answer_if_active(request: Any, **_: Any) -> AWSResponse | None:
+    with _lock:
+        desk = _active[-1] if _active else None
+    return None if desk is None else _answer(desk, request)
+
+
+def _answer(desk: Desk, sent: Any) -> AWSResponse:
+    # Neither body nor headers are kept in a name here: an error page that shows local variables would show tokens.
+    request = desk.arrive(_raw(sent), _bytes(sent.body))
+    fault = request.fault
+    if fault is not None and fault.waits:
+        if fault.applied:
+            desk.apply(request)
+        # As a server would, on the thread that asks. The client's own time-outs are not looked at.
+        wait_on_thread(fault)
+    reply = desk.answer(request)
+    if reply.is_nothing:
+        raise ConnectionClosedError(endpoint_url=sent.url)
+    headers = HTTPHeaders()
+    for name, value in reply.headers:
+        headers[name.decode("latin-1")] = value.decode("latin-1")
+    headers["content-length"] = str(reply.length)
+    return AWSResponse(sent.url, reply.status, headers, _Body(reply))
+
+
+def _bytes(body: str | bytes | bytearray | None) -> bytes:
+    return body.encode() if isinstance(body, str) else bytes(body or b"")
+
+
+def _raw(sent: Any) -> RawHeaders:
+    # the host, which is signed, would be added by the connection
+    return [
+        (name.lower().encode("latin-1"), value if isinstance(value, bytes) else str(value).encode("latin-1"))
+        for name, value in {"Host": urlsplit(sent.url).netloc, **sent.headers}.items()
+    ]
+
+
+class _Body:
+    """What AWSResponse reads from a connection."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._left = reply.body
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        left, self._left = self._left, b""
+        if left:
+            yield left
+
+    def read(self, *_: Any) -> bytes:
+        left, self._left = self._left, b""
+        return left

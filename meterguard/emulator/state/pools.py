@@ -1,0 +1,377 @@
+"""The tables of the service and the rules by which they change.
+
+Pure: the moment comes in as an argument, ids from a source that is passed in; no clock, lock or wire here.
+Whoever calls holds the lock. A unit is in exactly one of three places: free, held by a live provisional
+checkout or borrow, or spent for good by a perpetual one.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from dataclasses import replace
+
+from ..protocol.errors import ServiceError, elsewhere, wrong_value
+from .behavior import Behavior
+from .grants import Grants, ready_grant
+from .licenses import Checkout, Entitlement, License, Wanted
+from .periods import period_of
+from .portions import Ask, can_be_returned, portion, whole
+from .tables import MakeTable, plain
+from .tags import Tags
+from .tokens import Tokens
+
+__all__ = ("State",)
+
+# A perpetual checkout has no lifetime; its token is remembered for as long as AWS's own example prints.
+_PERPETUAL_SECONDS = 3600
+
+_Units = MutableMapping[tuple[str, str], int]
+
+
+class State:
+    """All licences, who received them, and all that is checked out."""
+
+    def __init__(self, behavior: Behavior, new_token: Callable[[], str], table: MakeTable = plain) -> None:
+        self.behavior = behavior
+        self.grants = Grants(table("grants"))
+        self.tags = Tags(table("tags"))
+        self.tokens = Tokens(table("tokens"))
+        self.organizations: dict[str, Sequence[str]] = {}
+        self._new_token = new_token
+        self._versions: MutableMapping[str, tuple[License, ...]] = table("licenses")
+        self._by_product: MutableMapping[tuple[str, str], tuple[str, ...]] = table("products")
+        self._checkouts: MutableMapping[str, Checkout] = table("checkouts")
+        self._spent: _Units = table("spent")
+        self._periods: MutableMapping[str, int] = table("periods")
+        # What follows from the tables.
+        self._expiries = sorted((one.expires, one.token) for one in self._checkouts.values())
+        self._held: _Units = {}
+        for checkout in self._checkouts.values():
+            if checkout.kind != "PERPETUAL":
+                self._move(checkout, self._held, +1)
+
+    # Licences
+
+    def add(self, licence: License, recipients: Iterable[str] = ()) -> None:
+        """Put a new licence in the tables, received and activated by some accounts."""
+        self._versions[licence.arn] = (licence,)
+        self._list(licence)
+        for account in recipients:
+            self.receive(licence.arn, account, "ACTIVE")
+
+    def change(self, arn: str, **changes: object) -> License:
+        """Make a new version of a licence."""
+        current = self._versions[arn][-1]
+        version = replace(current, version=current.version + 1, **changes)  # type: ignore[arg-type]
+        self._versions[arn] = (*self._versions[arn], version)
+        if version.key_fingerprint != current.key_fingerprint:
+            before = current.sku, current.key_fingerprint
+            self._by_product[before] = tuple(one for one in self._by_product[before] if one != arn)
+            self._list(version)
+        if self.behavior.version_ends_checkouts:
+            self._end_held(arn)
+        return version
+
+    def reset_usage(self, arn: str, now: float) -> None:
+        """Give back what was spent of a licence. What is held stays with its holders, unless behaviour ends it."""
+        self.lapse(now)
+        self._forget_spent(arn)
+        if self.behavior.reset_ends_checkouts:
+            self._end_held(arn)
+
+    def receive(self, arn: str, account: str, status: str, operations: Sequence[str] | None = None) -> None:
+        """Set what has become of a licence that an account received, and what it may do with it."""
+        grant = self.grants.shown(arn, account)
+        if grant is None:
+            self.grants.add(ready_grant(self._versions[arn][-1], self._new_token(), account, status, operations))
+            return
+        if operations is not None:
+            self.grants.revise(grant.arn, operations=tuple(operations))
+        self.grants.settle(grant.arn, status)
+
+    def license(self, arn: str) -> License | None:
+        """The newest version of a licence."""
+        versions = self._versions.get(arn)
+        return versions[-1] if versions else None
+
+    def version(self, arn: str, version: str) -> License | None:
+        """One version of a licence."""
+        return next((one for one in self._versions.get(arn, ()) if str(one.version) == version), None)
+
+    def versions(self, arn: str) -> list[License]:
+        """All versions of a licence, the first one first."""
+        return list(self._versions.get(arn, ()))
+
+    def owner_of(self, arn: str) -> str | None:
+        """The account that a licence or grant belongs to."""
+        licence, grant = self.license(arn), self.grants.find(arn)
+        if licence is not None:
+            return licence.issuer_account
+        return None if grant is None else grant.granter
+
+    def members(self, account: str) -> frozenset[str]:
+        """The accounts of the organizations that an account manages."""
+        managed = (accounts for arn, accounts in self.organizations.items() if f"::{account}:" in arn)
+        return frozenset(member for accounts in managed for member in accounts)
+
+    def licenses(self) -> list[License]:
+        """The newest version of every licence, in the order of creation."""
+        return [versions[-1] for versions in self._versions.values()]
+
+    def received_status(self, arn: str, account: str) -> str | None:
+        """What has become of a licence that an account received; None if it never did."""
+        grant = self.grants.shown(arn, account)
+        return None if grant is None else grant.status
+
+    def is_visible(self, licence: License, account: str) -> bool:
+        """Whether an account may read a licence: it issued or received it."""
+        return licence.issuer_account == account or self.received_status(licence.arn, account) is not None
+
+    # Checkouts
+
+    def check_out(self, ask: Ask, now: float) -> tuple[Checkout, License]:
+        """Take what is asked, or as much of it as can be given."""
+        self.lapse(now)
+        licence = self._choose(ask, now)
+        self._renew(licence, now)
+        lifetime = licence.lifetime
+        if ask.kind == "PROVISIONAL" and lifetime is None:
+            raise ServiceError(self.behavior.not_provisional_error, "The license does not allow provisional checkouts.")
+        end = self._end_of(licence, now, _PERPETUAL_SECONDS if lifetime is None else lifetime)
+        held = self._held_by_node(licence, ask)
+        if held is not None:
+            return self._put(replace(held, issued=now, expires=end)), licence
+        checkout = Checkout(
+            token=self._new_token(),
+            arn=licence.arn,
+            account=ask.account,
+            kind=ask.kind,
+            items=portion(licence, ask, self._used(licence), self.behavior),
+            issued=now,
+            expires=end,
+            beneficiary=ask.beneficiary,
+            node_id=ask.node_id,
+            version=licence.version,
+            region=ask.region,
+        )
+        self._keep(checkout)
+        return checkout, licence
+
+    def borrow(
+        self,
+        licence: License,
+        account: str,
+        wanted: Sequence[Wanted],
+        now: float,
+        *,
+        node_id: str | None = None,
+        region: str | None = None,
+    ) -> Checkout:
+        """Take all that is asked for the length of a borrow, or nothing."""
+        self.lapse(now)
+        if not self._may_use(licence, account):
+            raise ServiceError("ResourceNotFoundException", "The license was not found.")
+        if not licence.is_usable_at(now):
+            raise self._not_usable([licence], now)
+        self._require_granted(licence, account, "CheckoutBorrowLicense")
+        self._renew(licence, now)
+        checkout = Checkout(
+            token=self._new_token(),
+            arn=licence.arn,
+            account=account,
+            kind="BORROW",
+            items=whole(licence, wanted, self._used(licence), self.behavior),
+            issued=now,
+            expires=self._end_of(licence, now, licence.borrow_lifetime or 0),
+            node_id=node_id,
+            version=licence.version,
+            region=region,
+        )
+        self._keep(checkout)
+        return checkout
+
+    def extend(
+        self, token: str, account: str, now: float, *, dry_run: bool = False, region: str | None = None
+    ) -> Checkout:
+        """Give a provisional checkout a further lifetime."""
+        self.lapse(now)
+        checkout = self._find(token, account, region, self.behavior.lost_error)
+        if checkout.kind == "BORROW" or (checkout.kind == "PERPETUAL" and checkout.is_counted):
+            raise wrong_value("Only a provisional checkout can be extended.")
+        licence = self._versions[checkout.arn][-1]
+        if not licence.is_usable_at(now) or licence.lifetime is None or not self._may_use(licence, checkout.account):
+            raise ServiceError(self.behavior.lost_error, "The license is not available.")
+        self._require_granted(licence, checkout.account, "ExtendConsumptionLicense")
+        extended = self._extended(checkout, licence, licence.lifetime, now)
+        if dry_run:
+            return extended if self.behavior.dry_run == "as_if" else checkout
+        return self._put(extended)
+
+    def check_in(
+        self, token: str, account: str, now: float, beneficiary: str | None = None, *, region: str | None = None
+    ) -> None:
+        """Return a provisional checkout to the pool."""
+        self.lapse(now)
+        checkout = self._find(token, account, region, self.behavior.check_in_gone_error)
+        if beneficiary is not None and beneficiary != checkout.beneficiary:
+            raise wrong_value("The beneficiary is not that of the checkout.")
+        self._require_granted(self._versions[checkout.arn][-1], checkout.account, "CheckInLicense")
+        if not self._may_return(checkout):
+            raise ServiceError(self.behavior.check_in_refused_error, "The entitlements cannot be checked in.")
+        if self.behavior.units_return_after > 0:
+            end = min(checkout.expires, now + self.behavior.units_return_after)
+            self._put(replace(checkout, expires=end, is_returned=True))
+            return
+        self._end(checkout)
+
+    def lapse(self, now: float) -> None:
+        """Return to the pool what has expired."""
+        while self._expiries and self._expiries[0][0] <= now:
+            expiry, token = heapq.heappop(self._expiries)
+            checkout = self._checkouts.get(token)
+            # An extension leaves its old expiry in the heap.
+            if checkout is None or checkout.expires != expiry:
+                continue
+            self._end(checkout)
+
+    # Reading
+
+    def checkouts(self, now: float) -> Iterator[Checkout]:
+        """Everything that is held and has not lapsed."""
+        self.lapse(now)
+        return (one for one in self._checkouts.values() if one.kind != "PERPETUAL" and not one.is_returned)
+
+    def consumed(self, arn: str, name: str) -> int:
+        """Units in use: held and spent, when last looked at."""
+        return self._held.get((arn, name), 0) + self._spent.get((arn, name), 0)
+
+    def usage(self, arn: str, now: float) -> list[tuple[Entitlement, int]]:
+        """The counted entitlements of a licence and the units of them in use."""
+        self.lapse(now)
+        licence = self._versions[arn][-1]
+        self._renew(licence, now)
+        return [(one, self.consumed(arn, one.name)) for one in licence.entitlements if one.is_counted]
+
+    # Rules
+
+    def _list(self, licence: License) -> None:
+        product = licence.sku, licence.key_fingerprint
+        self._by_product[product] = (*self._by_product.get(product, ()), licence.arn)
+
+    def _renew(self, licence: License, now: float) -> None:
+        period = period_of(licence.renew_type, licence.begin, now)
+        if self._periods.setdefault(licence.arn, period) == period:
+            return
+        self._periods[licence.arn] = period
+        if self.behavior.renewal_resets_spent:
+            self._forget_spent(licence.arn)
+
+    def _forget_spent(self, arn: str) -> None:
+        for key in [key for key in self._spent if key[0] == arn]:
+            del self._spent[key]
+
+    def _choose(self, ask: Ask, now: float) -> License:
+        arns = self._by_product.get((ask.sku, ask.key_fingerprint), ())
+        matching = [licence for licence in (self._versions[arn][-1] for arn in arns) if licence.status != "DELETED"]
+        own = [licence for licence in matching if licence.issuer_account == ask.account]
+        if ask.beneficiary is not None:
+            candidates = [licence for licence in own if licence.beneficiary == ask.beneficiary]
+        else:
+            candidates = [one for one in matching if self.grants.active(one.arn, ask.account)]
+            if own and not candidates:
+                raise ServiceError(
+                    self.behavior.missing_beneficiary_error,
+                    "Beneficiary is required when the license was issued by the caller's account.",
+                )
+        # The newest wins, and the caller has no say in it.
+        for licence in reversed(candidates):
+            if licence.is_usable_at(now):
+                if self.behavior.checkout_only_at_home and ask.region not in (None, licence.home_region):
+                    raise elsewhere(licence.home_region)
+                self._require_granted(licence, ask.account, "CheckoutLicense")
+                return licence
+        raise self._not_usable(candidates, now)
+
+    def _may_use(self, licence: License, account: str) -> bool:
+        return licence.issuer_account == account or bool(self.grants.active(licence.arn, account))
+
+    def _require_granted(self, licence: License, account: str, operation: str) -> None:
+        # Whoever lost its grant may still return what it holds.
+        active = self.grants.active(licence.arn, account)
+        if licence.issuer_account != account and active and not any(operation in one.operations for one in active):
+            raise ServiceError(self.behavior.not_granted_error, f"The grant does not allow {operation}.")
+
+    def _not_usable(self, candidates: Sequence[License], now: float) -> ServiceError:
+        if not candidates:
+            return ServiceError(self.behavior.unknown_sku_error, "No license was found for the product and issuer.")
+        if candidates[-1].status_at(now) == "PENDING_AVAILABLE":
+            return ServiceError(self.behavior.pending_license_error, "The license is not available yet.")
+        return ServiceError(self.behavior.unusable_license_error, "No Entitlements Allowed")
+
+    def _used(self, licence: License) -> Callable[[str], int]:
+        return lambda name: self.consumed(licence.arn, name)
+
+    def _held_by_node(self, licence: License, ask: Ask) -> Checkout | None:
+        if not self.behavior.node_keeps_seat or ask.node_id is None or ask.kind != "PROVISIONAL":
+            return None
+        asked = licence.arn, ask.account, "PROVISIONAL", ask.node_id, {(one.name, one.count) for one in ask.wanted}
+        for one in self._checkouts.values():
+            items = {(item.name, item.count) for item in one.items}
+            if not one.is_returned and (one.arn, one.account, one.kind, one.node_id, items) == asked:
+                return one
+        return None
+
+    def _extended(self, checkout: Checkout, licence: License, lifetime: float, now: float) -> Checkout:
+        start = now if self.behavior.extend_from == "now" else checkout.expires
+        end = self._end_of(licence, start, lifetime)
+        if self.behavior.extend_cap is not None:
+            end = min(end, checkout.issued + self.behavior.extend_cap)
+        return replace(checkout, expires=end)
+
+    def _find(self, token: str, account: str, region: str | None, code: str) -> Checkout:
+        checkout = self._checkouts.get(token)
+        if checkout is None or checkout.is_returned or not self._is_bound(checkout, account, region):
+            raise ServiceError(code, "The license consumption token was not found.")
+        return checkout
+
+    def _is_bound(self, checkout: Checkout, account: str, region: str | None) -> bool:
+        is_theirs = checkout.account == account or not self.behavior.token_bound_to_account
+        return is_theirs and (checkout.region == region or not self.behavior.token_bound_to_region)
+
+    def _may_return(self, checkout: Checkout) -> bool:
+        licence = self._versions[checkout.arn][checkout.version - 1]
+        if checkout.kind == "BORROW":
+            return licence.borrow_early_check_in
+        if checkout.kind == "PERPETUAL" and checkout.is_counted:
+            return False
+        held = (licence.entitlement(item.name) for item in checkout.items)
+        return all(can_be_returned(one, self.behavior) for one in held if one is not None and one.is_counted)
+
+    def _end_of(self, licence: License, start: float, lifetime: float) -> float:
+        end = licence.end if self.behavior.cut_at_end else None
+        return start + lifetime if end is None else min(start + lifetime, end)
+
+    def _keep(self, checkout: Checkout) -> None:
+        self._move(checkout, self._spent if checkout.kind == "PERPETUAL" else self._held, +1)
+        self._put(checkout)
+
+    def _put(self, checkout: Checkout) -> Checkout:
+        self._checkouts[checkout.token] = checkout
+        heapq.heappush(self._expiries, (checkout.expires, checkout.token))
+        return checkout
+
+    def _end(self, checkout: Checkout) -> None:
+        del self._checkouts[checkout.token]
+        if checkout.kind != "PERPETUAL":
+            self._move(checkout, self._held, -1)
+
+    def _end_held(self, arn: str) -> None:
+        for checkout in [one for one in self._checkouts.values() if one.arn == arn and one.kind != "PERPETUAL"]:
+            self._end(checkout)
+
+    def _move(self, checkout: Checkout, pool: _Units, sign: int) -> None:
+        for item in checkout.items:
+            if item.count is not None:
+                key = checkout.arn, item.name
+                pool[key] = pool.get(key, 0) + sign * item.count

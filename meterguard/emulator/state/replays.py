@@ -1,0 +1,60 @@
+"""What a ``ClientToken`` was answered, for as long as the service remembers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..protocol.errors import ServiceError
+from ..protocol.messages import Answer
+from .behavior import Behavior
+
+__all__ = ("Remembered", "Replays")
+
+Key = tuple[str, str, str]
+
+_DOCUMENTED: Final[Mapping[str, float]] = {"CreateToken": 600}
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a token was first asked and answered, and until when that counts."""
+
+    asked: Mapping[str, Any] = field(repr=False)
+    answer: Answer = field(repr=False)
+    until: float
+
+
+class Replays:
+    """First answers by account, operation and token. Only successes are remembered."""
+
+    def __init__(self, behavior: Behavior, answers: MutableMapping[Key, Remembered]) -> None:
+        self._behavior = behavior
+        self._answers = answers
+        self._order = deque((known.until, key) for key, known in answers.items())
+
+    def find(self, key: Key, parameters: Mapping[str, Any], now: float) -> Answer | None:
+        """The first answer to this token, if there is one."""
+        self._forget(now)
+        known = self._answers.get(key)
+        if known is None or known.until <= now:
+            return None
+        if known.asked != parameters:
+            code = self._behavior.replay_mismatch_error
+            raise ServiceError(code, "The client token was used before with other parameters.")
+        return known.answer
+
+    def remember(self, key: Key, parameters: Mapping[str, Any], answer: Answer, now: float) -> None:
+        """Keep the first answer to this token."""
+        until = now + _DOCUMENTED.get(key[1], self._behavior.replay_window)
+        self._answers[key] = Remembered(parameters, answer, until)
+        self._order.append((until, key))
+
+    def _forget(self, now: float) -> None:
+        while self._order and self._order[0][0] <= now:
+            until, key = self._order.popleft()
+            known = self._answers.get(key)
+            if known is not None and known.until == until:
+                del self._answers[key]

@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 import os
-import random
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from .admin.journal import Request
+from .admin.journal import Journal, Request
 from .admin.seeds import Seed, load_seed
 from .faults.fault import Fault
 from .faults.options import FaultOptions
 from .faults.queue import Faults
+from .holdings import Holdings
 from .options import check_arguments, check_options
-from .protocol.errors import EmulatorBug, UnknownLicense
-from .protocol.moments import Moment
+from .protocol.errors import EmulatorBug
 from .protocol.policies import Policy, authorizer
-from .protocol.redaction import shown
 from .protocol.sigv4 import verifier
-from .serving.dispatch import Desk
+from .serving.access import Access
+from .serving.dispatch import Dispatcher
 from .state.behavior import Behavior
 from .state.clock import Clock
-from .state.licenses import Checkout, License, license_arn
+from .state.identifiers import Identifiers
 from .state.persistence import keep
 from .state.pools import State
-from .state.terms import (
-    ISSUER_ACCOUNT,
-    ISSUER_NAME,
-    EntitlementLike,
-    MoreTerms,
-    build_license,
-    change_terms,
-    check_receipt,
-)
+from .state.signing_key import SigningKey
 
 if TYPE_CHECKING:
-    from .protocol.signer import Signer
     from .serving.server import HttpServer
 
 __all__ = ("ACCOUNT", "Emulator")
@@ -47,7 +36,7 @@ ACCOUNT = "111122223333"
 _TWELVE_DIGITS = re.compile(r"\d{12}")
 
 
-class Emulator:
+class Emulator(Holdings):
     """An AWS License Manager on this machine, for tests and demonstrations.
 
     It serves HTTP on a port of the loopback interface while it is started: in a ``with`` block, or between
@@ -95,38 +84,30 @@ class Emulator:
         most_requests: int | None = None,
         on_request: Callable[[Request], None] | None = None,
     ) -> None:
-        check_options({name: value for name, value in locals().items() if name != "self"})
+        check_options({name: value for name, value in locals().items() if name not in ("self", "__class__")})
         planted, authorize = _planted(seed), authorizer(policy)
         self._kept = keep(state, clock)
-        self.account_id = account_id or (planted and planted.account_id) or ACCOUNT
-        self.region = region or (planted and planted.region) or "us-east-1"
-        self.accounts = {**(planted.accounts if planted else {}), **(accounts or {})}
-        self.clock = self._kept.clock
-        self.faults = Faults(self.clock)
-        starts = self._kept.settings.get("starts", 0)
-        self._random = random.Random(f"{random_seed}/{starts}" if random_seed is not None and starts else random_seed)
-        self._random_lock = threading.Lock()
-        switches = behavior or (planted and planted.behavior) or Behavior()
-        self._state = State(switches, self._new_id, self._kept.table)
+        self._identifiers = Identifiers(random_seed, self._kept.settings.get("starts", 0))
+        self._state = State(behavior or planted.behavior or Behavior(), self._identifiers.new, self._kept.table)
+        account, home = account_id or planted.account_id or ACCOUNT, region or planted.region or "us-east-1"
+        super().__init__(self._state, self._kept, self._identifiers, account, home)
+        self.accounts = {**planted.accounts, **(accounts or {})}
         self.organizations = self._state.organizations
-        self.organizations.update(planted.organizations if planted else {})
-        self.organizations.update(organizations or {})
-        self._desk = Desk(
+        self.organizations.update({**planted.organizations, **(organizations or {})})
+        self.faults = Faults(self.clock)
+        self._journal = Journal(most_requests, on_request)
+        self._signing_key = SigningKey(self._kept.settings, self._kept.lock)
+        self._dispatcher = Dispatcher(
             self._state,
             self._kept,
             self.faults,
-            account_of=self._account_of,
-            region=self.region,
-            new_id=self._new_id,
-            signer=lambda: self._make_signer().sign,
-            verify=verifier(verify_signatures),
-            authorize=authorize,
-            most_requests=most_requests,
-            on_request=on_request,
+            self._journal,
+            Access(self._account_of, self.region, verifier(verify_signatures), authorize),
+            new_id=self._identifiers.new,
+            signer=lambda: self._signing_key.signer().sign,
         )
         self._port = port
         self._server: HttpServer | None = None
-        self._signer: Signer | None = None
         self._begin(planted)
 
     def __repr__(self) -> str:
@@ -137,8 +118,8 @@ class Emulator:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close()
-        if kind is None and self._desk.bugs:
-            raise EmulatorBug("the emulator failed to answer a request") from self._desk.bugs[0]
+        if kind is None and self._dispatcher.bugs:
+            raise EmulatorBug("the emulator failed to answer a request") from self._dispatcher.bugs[0]
 
     # Serving
 
@@ -148,7 +129,7 @@ class Emulator:
         if self._server is None:
             from .serving.server import HttpServer
 
-            self._server = HttpServer(self._desk, self, self._port)
+            self._server = HttpServer(self._dispatcher, self, self._port)
         self._server.start()
         return self
 
@@ -172,7 +153,7 @@ class Emulator:
         """
         from .serving.in_process import answering
 
-        with answering(self._desk):
+        with answering(self._dispatcher):
             yield self
 
     def attach(self, to: Any) -> None:
@@ -183,7 +164,7 @@ class Emulator:
         """
         from .serving.in_process import attach
 
-        attach(self._desk, to)
+        attach(self._dispatcher, to)
 
     @property
     def is_running(self) -> bool:
@@ -200,141 +181,27 @@ class Emulator:
         """What to give a client as ``endpoint_url``."""
         return f"http://127.0.0.1:{self.port}"
 
-    # Licences
-
-    def add_license(
-        self,
-        product_sku: str,
-        entitlements: list[EntitlementLike] | tuple[EntitlementLike, ...],
-        *,
-        ttl: float | None = 3600,
-        issuer_account: str | None = None,
-        issuer_name: str = ISSUER_NAME,
-        beneficiary: str | None = None,
-        recipients: tuple[str, ...] | list[str] | None = None,
-        begin: Moment | None = None,
-        end: Moment | None = None,
-        allow_check_in: bool = True,
-        overage: bool = False,
-        **more: Unpack[MoreTerms],
-    ) -> License:
-        """Issue a licence. Unless told otherwise another account issues it and `account_id` received it.
-
-        Args:
-            product_sku: The SKU to ask for in a checkout.
-            entitlements: ``(name, maximum, unit)`` for what is counted, where the maximum None is no limit;
-                ``(name, value or None, "None")`` for a feature. A mapping as fourth member may set
-                ``overage`` and ``allow_check_in`` of one entitlement.
-            ttl: How long a provisional checkout lives: whole seconds, at least 1. None: none can be made.
-            issuer_account: Who issues it. If that is `account_id`, nobody receives it, and a checkout has to
-                name the beneficiary.
-            issuer_name: The name in the fingerprint.
-            beneficiary: The customer's name or account; by default `account_id`.
-            recipients: The accounts that received and activated it.
-            begin: When it becomes valid; by default now.
-            end: When it ends; by default never.
-            allow_check_in: Whether units can be returned before they lapse.
-            overage: Whether more than the maximum may be taken.
-            more: ``name``, ``product_name``, ``home_region``, ``status``, ``renew_type``, ``borrow_ttl``,
-                ``borrow_early_check_in``, ``metadata`` (a mapping), ``sign_key``.
-        """
-        issuer = ISSUER_ACCOUNT if issuer_account is None else issuer_account
-        default = () if issuer == self.account_id else (self.account_id,)
-        terms = {
-            "product_sku": product_sku,
-            "entitlements": entitlements,
-            "ttl": ttl,
-            "issuer_account": issuer,
-            "issuer_name": issuer_name,
-            "beneficiary": beneficiary if beneficiary is not None else self.account_id,
-            "recipients": recipients,
-            "begin": begin,
-            "end": end,
-            "allow_check_in": allow_check_in,
-            "overage": overage,
-            "home_region": self.region,
-            **more,
-        }
-        licence = build_license(license_arn(issuer, self._new_id()), self.clock.now(), terms)
-        with self._desk.lock:
-            self._state.add(licence, default if recipients is None else recipients)
-        return licence
-
-    def update_license(self, licence: License | str, **changes: Any) -> License:
-        """Make a new version of a licence; ``changes`` are named as in :meth:`add_license`."""
-        with self._desk.lock:
-            current = self.license(licence)
-            return self._state.change(current.arn, **change_terms(current, changes))
-
-    def receive(
-        self,
-        licence: License | str,
-        *,
-        account: str | None = None,
-        status: str = "ACTIVE",
-        operations: Sequence[str] | None = None,
-    ) -> None:
-        """Set what has become of a licence that an account received, by default `account_id`.
-
-        Only ``"ACTIVE"`` may be checked out; ``"DISABLED"`` and ``"DELETED"`` take it away. ``operations`` are
-        what its grant allows, as ``CreateGrant`` names them.
-        """
-        check_receipt(account, status, operations)
-        with self._desk.lock:
-            self._state.receive(self.license(licence).arn, account or self.account_id, status, operations)
-
-    def license(self, licence: License | str) -> License:
-        """The newest version of a licence, found by its ARN or as the newest of its SKU."""
-        check_arguments(licence=licence)
-        with self._desk.lock:
-            for known in reversed(self._state.licenses()):
-                if _is_meant(known, licence):
-                    return known
-        raise UnknownLicense(f"licence: {shown(licence)} was not added")
-
-    def licenses(self) -> list[License]:
-        """The newest version of every licence, deleted ones too, in the order in which they were added."""
-        with self._desk.lock:
-            return self._state.licenses()
-
-    def usage(self, licence: License | str) -> dict[str, int]:
-        """The units in use now of each counted entitlement, held and spent."""
-        with self._desk.lock:
-            arn = self.license(licence).arn
-            return {held.name: used for held, used in self._state.usage(arn, self.clock.now())}
+    # Requests
 
     @property
     def public_key_pem(self) -> str:
         """The key that verifies the signed tokens of ``CheckoutBorrowLicense``, as a vendor ships it."""
-        return self._make_signer().public_key_pem
-
-    def checkouts(self, licence: License | str | None = None) -> list[Checkout]:
-        """The provisional checkouts and borrows that are live now."""
-        with self._desk.lock:
-            arn = None if licence is None else self.license(licence).arn
-            return [one for one in self._state.checkouts(self.clock.now()) if arn in (None, one.arn)]
-
-    # Requests
+        return self._signing_key.signer().public_key_pem
 
     @property
     def requests(self) -> list[Request]:
         """Every request since the last ``clear()``, in the order of arrival."""
-        return self._desk.requests
+        return self._journal.requests
 
     def calls(self, operation: str | None = None) -> int:
         """How many requests arrived, of one operation or of all."""
         check_arguments(operation="*" if operation is None else operation)
-        return sum(operation in (None, one.operation) for one in tuple(self._desk.requests))
+        return self._journal.count(operation)
 
     def wait_for_calls(self, operation: str, count: int = 1, timeout: float = 5, *, done: bool = False) -> None:
         """Wait until so many requests of an operation have arrived, or with ``done`` have been answered."""
         check_arguments(operation=operation, count=count, timeout=timeout, done=done)
-
-        def ready() -> bool:
-            found = sum(one.operation == operation and one.done >= done for one in tuple(self._desk.requests))
-            return found >= count
-
-        if not self._desk.wait_for(ready, timeout):
+        if not self._journal.wait_for(operation, count, timeout, done=done):
             raise TimeoutError(f"{self.calls(operation)} {operation} of {count} arrived within {timeout} s")
 
     def down(self, **options: Unpack[FaultOptions]) -> AbstractContextManager[Fault]:
@@ -350,7 +217,7 @@ class Emulator:
         """End what :meth:`down` began."""
         self.faults.end_outage()
 
-    def _begin(self, planted: Seed | None) -> None:
+    def _begin(self, planted: Seed) -> None:
         try:
             with self._kept.lock:
                 self._kept.settings["starts"] = self._kept.settings.get("starts", 0) + 1
@@ -359,23 +226,12 @@ class Emulator:
             self._kept.discard()
             raise
 
-    def _plant(self, planted: Seed | None) -> None:
-        if planted is None:
-            return
+    def _plant(self, planted: Seed) -> None:
         try:
             planted.plant(self, [self._state.versions(one.arn)[0] for one in self._state.licenses()])
         except BaseException:
             self._kept.discard()  # with all that was planted before
             raise
-
-    def _make_signer(self) -> Signer:
-        with self._desk.lock:
-            if self._signer is None:
-                from .protocol.signer import Signer
-
-                self._signer = Signer(self._kept.settings.get("signing_key"))
-                self._kept.settings["signing_key"] = self._signer.private_key_pem
-            return self._signer
 
     def _account_of(self, access_key: str | None) -> str:
         if access_key is None:
@@ -384,16 +240,8 @@ class Emulator:
             return self.accounts[access_key]
         return access_key if _TWELVE_DIGITS.fullmatch(access_key) else self.account_id
 
-    def _new_id(self) -> str:
-        with self._random_lock:
-            return f"{self._random.getrandbits(128):032x}"
 
-
-def _is_meant(known: License, licence: License | str) -> bool:
-    return (licence.arn if isinstance(licence, License) else licence) in (known.arn, known.sku)
-
-
-def _planted(seed: Seed | str | os.PathLike[str] | None) -> Seed | None:
+def _planted(seed: Seed | str | os.PathLike[str] | None) -> Seed:
     if isinstance(seed, (str, os.PathLike)):
         return load_seed(seed)
-    return seed
+    return Seed() if seed is None else seed

@@ -129,7 +129,7 @@ class Asker:
 
     def __init__(self, behavior, seed=1):
         self.lm = Emulator(behavior=behavior, random_seed=seed, organizations={ORGANIZATION: [OTHER]})
-        self.lm._signer = signer()
+        self.lm._signing_key._signer = signer()
         self.lm.clock.freeze("2030-01-01T00:00:00Z")
         for sku, issuer in (("SKU", ME), ("SKU", OTHER)):
             self.lm.add_license(
@@ -181,7 +181,7 @@ class Asker:
         return reply, said
 
     def send(self, headers, body):
-        return self.lm._desk.answer(self.lm._desk.arrive(headers, body))
+        return self.lm._dispatcher.answer(self.lm._dispatcher.arrive(headers, body))
 
 
 STEPS = st.lists(

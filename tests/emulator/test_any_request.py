@@ -15,6 +15,6 @@ def test_what_is_almost_right_is_answered_too(behavior, steps):
         asker.lm.clock.advance(seconds)
         reply, said = asker.ask(operation, account, region, asker.filled(parameters, which))
         event(f"{operation} {said.get('__type', 'succeeds')}")
-        assert not asker.lm._desk.bugs, asker.lm._desk.bugs
+        assert not asker.lm._dispatcher.bugs, asker.lm._dispatcher.bugs
         is_refusal = reply.status in (400, 401, 403, 409, 308) and said.keys() >= {"__type", "Message"}
         assert reply.status == 200 or is_refusal, said

@@ -102,7 +102,7 @@ class Market(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.lm = Emulator(random_seed=1)
-        self.lm._signer = signer()
+        self.lm._signing_key._signer = signer()
         self.lm.clock.freeze("2030-01-01T00:00:00Z")
         self.active = self.lm.in_process()
         self.active.__enter__()

@@ -27,7 +27,7 @@ NUMBERS = st.integers(0, 3)
 
 def everything(lm):
     """All that an emulator has, as values that can be compared."""
-    state, replays = lm._state, lm._desk._replays
+    state, replays = lm._state, lm._dispatcher._idempotency._replays
     tables = {
         "licenses": state._versions,
         "products": state._by_product,
@@ -90,8 +90,8 @@ class Kept(RuleBasedStateMachine):
             (b"x-amz-target", f"AWSLicenseManager.{operation}".encode()),
             (b"authorization", f"Credential={account}/20300101/{HOME}/license-manager/".encode()),
         ]
-        request = self.lm._desk.arrive(headers, json.dumps(parameters).encode())
-        reply = self.lm._desk.answer(request)
+        request = self.lm._dispatcher.arrive(headers, json.dumps(parameters).encode())
+        reply = self.lm._dispatcher.answer(request)
         assert reply.status in (200, 400), reply.body
         return json.loads(reply.body or b"{}") if reply.status == 200 else None
 

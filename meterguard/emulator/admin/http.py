@@ -10,12 +10,11 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ..protocol.errors import ConfigurationError, StateError
 from ..protocol.messages import LONGEST_BODY, Headers, Reply
-from ..serving.dispatch import Desk
 from .actions import ACTIONS, Action, NotThereError
 from .target import Target
 
@@ -38,11 +37,11 @@ class _Refusal(Exception):
 
 
 class Control:
-    """Answers the requests that steer an emulator, which has that desk."""
+    """Answers the requests that steer an emulator; ``note_bug`` is told of its own failures."""
 
-    def __init__(self, emulator: Target, desk: Desk) -> None:
+    def __init__(self, emulator: Target, note_bug: Callable[[str, Exception], None]) -> None:
         self._emulator = emulator
-        self._desk = desk
+        self._note_bug = note_bug
 
     def answer(self, method: str, path: str, headers: Headers, body: bytes | None) -> Reply:
         """The reply to one request; ``body`` is None if it was too long to be read."""
@@ -64,7 +63,7 @@ class Control:
         except ConfigurationError as error:
             raise _Refusal(400, str(error)) from error
         except Exception as error:
-            self._desk.note_bug(action.path, error)
+            self._note_bug(action.path, error)
             raise _Refusal(500, "the emulator failed; its log says how") from error
 
 

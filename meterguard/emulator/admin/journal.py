@@ -1,7 +1,10 @@
-"""What is kept of every request, for tests to look at."""
+"""The journal: what arrived, and what became of it, for tests to look at and wait for."""
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,8 +12,9 @@ from ..faults.fault import Fault
 from ..protocol.errors import ServiceError
 from ..protocol.messages import Answer, Caller, RawHeaders
 from ..protocol.redaction import hidden, shown
+from ..state.clock import elapsed
 
-__all__ = ("Request",)
+__all__ = ("Journal", "Request")
 
 
 @dataclass(slots=True, eq=False)
@@ -44,6 +48,8 @@ class Request:
     """Why it was not carried out."""
     answer: Answer | None = field(default=None, repr=False)
     """What it was answered, before a fault spoiled it."""
+    target: str = field(default="", repr=False)
+    """The service and the operation, as its header named them."""
     moment: float | None = field(default=None, repr=False)
     """When it took effect or was refused, by the emulator's clock."""
 
@@ -72,3 +78,53 @@ class Request:
         """The ``ClientToken`` sent."""
         token = self.parameters.get("ClientToken")
         return token if isinstance(token, str) else None
+
+
+class Journal:
+    """The requests that an emulator remembers.
+
+    Args:
+        most: How many of the latest requests are remembered; None: all.
+        on_request: Called with each request once it is answered or dropped.
+    """
+
+    def __init__(self, most: int | None = None, on_request: Callable[[Request], None] | None = None) -> None:
+        self.requests: list[Request] = []
+        self._most = most
+        self._on_request = on_request
+        self._in_flight: Counter[str] = Counter()
+        self._change = threading.Condition()
+
+    def note_arrival(self, request: Request) -> None:
+        """Remember a request that has arrived."""
+        with self._change:
+            self._in_flight[request.operation] += 1
+            request.in_flight = self._in_flight[request.operation]
+            self.requests.append(request)
+            if self._most is not None:
+                del self.requests[: -self._most]
+            self._change.notify_all()
+
+    def note_end(self, request: Request) -> None:
+        """Note that a request has been answered or dropped."""
+        with self._change:
+            request.done = True
+            self._in_flight[request.operation] -= 1
+            self._change.notify_all()
+        if self._on_request is not None:
+            self._on_request(request)
+
+    def count(self, operation: str | None = None, *, done: bool = False) -> int:
+        """Return how many requests arrived, of one operation or of all; with ``done``, how many have ended."""
+        return sum(operation in (None, one.operation) and one.done >= done for one in tuple(self.requests))
+
+    def wait_for(self, operation: str, count: int, timeout: float, *, done: bool = False) -> bool:
+        """Wait until so many requests have arrived or ended. Return False if that takes longer than the timeout."""
+        deadline = elapsed() + timeout
+        with self._change:
+            while self.count(operation, done=done) < count:
+                left = deadline - elapsed()
+                if left <= 0:
+                    return False
+                self._change.wait(left)
+        return True

@@ -25,13 +25,12 @@ _HEADER: Final = re.compile(rf"{_ALGORITHM} +(.*)", re.DOTALL)
 _CREDENTIAL: Final = re.compile(r"([^/]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request")
 _DATE: Final = re.compile(r"\d{8}T\d{6}Z")
 _BASIC: Final = "%Y%m%dT%H%M%SZ"
-_SERVICE: Final = "license-manager"
 _TOLERANCE: Final = 300
 _TEMPORARY: Final = "ASIA"
 # Customers without an AWS account ask for it, with a token that is its own proof.
 _UNSIGNED: Final = frozenset({"GetAccessToken"})
 
-Verify = Callable[[str, RawHeaders, bytes, float], None]
+Verify = Callable[[str, str, RawHeaders, bytes, float], None]
 """Refuses, with the service's own error, a request of an operation that is not signed as it should be at a moment."""
 
 
@@ -41,7 +40,7 @@ def verifier(secrets: Mapping[str, str] | bool) -> Verify | None:
         return None
     known = {} if secrets is True else dict(secrets)
 
-    def verify(operation: str, headers: RawHeaders, body: bytes, now: float) -> None:
+    def verify(signing_name: str, operation: str, headers: RawHeaders, body: bytes, now: float) -> None:
         given = _joined(headers)
         if "authorization" not in given:
             if operation in _UNSIGNED:
@@ -52,8 +51,8 @@ def verifier(secrets: Mapping[str, str] | bool) -> Verify | None:
         _require_signed(given, signed)
         time = given.get("x-amz-date", "")
         _check_date(time, day, now)
-        if service != _SERVICE:
-            raise _invalid(f"Credential should be scoped to correct service: '{_SERVICE}'. ")
+        if service != signing_name:
+            raise _invalid(f"Credential should be scoped to correct service: '{signing_name}'. ")
         if access_key.startswith(_TEMPORARY) and "x-amz-security-token" not in given:
             raise ServiceError("UnrecognizedClientException", "The security token included in the request is invalid.")
         to_sign = _to_sign(given, signed, body, time, f"{day}/{region}/{service}/aws4_request")

@@ -14,17 +14,17 @@ from ..faults.delays import Delays
 from ..protocol.errors import ServiceError
 from ..protocol.messages import Reply
 from .delivery import answer_later, deliver
-from .dispatch import Desk
+from .dispatch import Dispatcher
 from .http1 import whole_body
 
 __all__ = ("application",)
 
 
-def application(desk: Desk, delays: Delays, emulator: Target) -> Starlette:
+def application(dispatcher: Dispatcher, delays: Delays, emulator: Target) -> Starlette:
     """The service at ``/``, and what steers its emulator below ``/_meterguard``."""
-    steering = _Steering(Control(emulator, desk))
-    app = Starlette(routes=[Route("/_meterguard{path:path}", steering), Route("/", _Endpoint(desk, delays))])
-    app.router.default = _Elsewhere(desk)
+    steering = _Steering(Control(emulator, dispatcher.note_bug))
+    app = Starlette(routes=[Route("/_meterguard{path:path}", steering), Route("/", _Endpoint(dispatcher, delays))])
+    app.router.default = _Elsewhere(dispatcher)
     return app
 
 
@@ -49,29 +49,29 @@ _NOWHERE = ServiceError("UnknownOperationException", "Operations are asked for a
 class _Elsewhere:
     """The ASGI application for every path that is not there."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await _response(self._desk.refuse_unread(_NOWHERE))(scope, receive, send)
+        await _response(self._dispatcher.replies.refuse_unread(_NOWHERE))(scope, receive, send)
 
 
 class _Endpoint:
     """The ASGI application: requests that did not come by the fast lane."""
 
-    def __init__(self, desk: Desk, delays: Delays) -> None:
-        self._desk = desk
+    def __init__(self, dispatcher: Dispatcher, delays: Delays) -> None:
+        self._dispatcher = dispatcher
         self._delays = delays
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         http = Request(scope, receive)
         body = await whole_body(http.stream())
         if body is None or http.method != "POST":
-            refused = self._desk.refuse_unread(_TOO_LARGE if body is None else _NOT_POST)
+            refused = self._dispatcher.replies.refuse_unread(_TOO_LARGE if body is None else _NOT_POST)
             await _response(refused)(scope, receive, send)
             return
-        request = self._desk.arrive(scope["headers"], body)
-        reply = await answer_later(self._desk, self._delays, request)
+        request = self._dispatcher.arrive(scope["headers"], body)
+        reply = await answer_later(self._dispatcher, self._delays, request)
         if reply.is_whole and not reply.is_nothing:
             await _response(reply)(scope, receive, send)
             return

@@ -9,21 +9,21 @@ import socket
 from ..admin.journal import Request
 from ..faults.delays import Delays
 from ..protocol.messages import Reply
-from .dispatch import Desk
+from .dispatch import Dispatcher
 from .http1 import render
 
 __all__ = ("answer_later", "deliver", "hang_up")
 
 
-async def answer_later(desk: Desk, delays: Delays, request: Request) -> Reply:
+async def answer_later(dispatcher: Dispatcher, delays: Delays, request: Request) -> Reply:
     """Return the reply to a request once it has waited; no reply at all if the server stops before."""
     fault = request.fault
     if fault is not None and fault.waits:
         if fault.applied:
-            desk.apply(request)
+            dispatcher.apply(request)
         if not await delays.wait(fault):
-            return desk.abandon(request)
-    return desk.answer(request)
+            return dispatcher.abandon(request)
+    return dispatcher.answer(request)
 
 
 def deliver(reply: Reply, transport: asyncio.Transport) -> None:

@@ -23,7 +23,7 @@ from ..faults.delays import wait_on_thread
 from ..protocol.errors import WrongValue
 from ..protocol.messages import RawHeaders, Reply
 from ..protocol.redaction import shown
-from .dispatch import Desk
+from .dispatch import Dispatcher
 from .loopback import unproxied
 
 __all__ = ("answering", "attach")
@@ -33,16 +33,16 @@ _ENDPOINT = "AWS_ENDPOINT_URL_LICENSE_MANAGER"
 # Where clients of this time think they send to, so that one which outlives its emulator never reaches AWS.
 _NOWHERE = "http://127.0.0.1:9"
 _lock = threading.Lock()
-_active: list[Desk] = []
+_active: list[Dispatcher] = []
 _is_registered = False
 
 
 @contextmanager
-def answering(desk: Desk) -> Iterator[None]:
+def answering(dispatcher: Dispatcher) -> Iterator[None]:
     """Answer every botocore client of this process that is made from now on; the innermost emulator does."""
     _register()
     with _lock:
-        _active.append(desk)
+        _active.append(dispatcher)
         # A proxy of the environment must not see requests that come too late, either.
         pointers = {_ENDPOINT: os.environ.get(_ENDPOINT, _NOWHERE), **unproxied(os.environ)}
         before = {name: os.environ.get(name) for name in pointers}
@@ -51,7 +51,7 @@ def answering(desk: Desk) -> Iterator[None]:
         yield
     finally:
         with _lock:
-            _active.remove(desk)
+            _active.remove(dispatcher)
             for name, value in before.items():
                 if value is None:
                     os.environ.pop(name, None)
@@ -59,12 +59,12 @@ def answering(desk: Desk) -> Iterator[None]:
                     os.environ[name] = value
 
 
-def attach(desk: Desk, to: Any) -> None:
+def attach(dispatcher: Dispatcher, to: Any) -> None:
     """Answer one boto3 client, or the clients that a session will make, wherever they think they send to."""
     events = getattr(getattr(to, "meta", to), "events", None)
     if events is None or not hasattr(events, "register_first"):
         raise WrongValue(f"to: {shown(to)} is neither a boto3 client nor a session")
-    events.register_first(_EVENT, lambda request, **_: _answer(desk, request))
+    events.register_first(_EVENT, lambda request, **_: _answer(dispatcher, request))
 
 
 def _register() -> None:
@@ -84,20 +84,20 @@ def _register() -> None:
 
 def _answer_if_active(request: Any, **_: Any) -> AWSResponse | None:
     with _lock:
-        desk = _active[-1] if _active else None
-    return None if desk is None else _answer(desk, request)
+        dispatcher = _active[-1] if _active else None
+    return None if dispatcher is None else _answer(dispatcher, request)
 
 
-def _answer(desk: Desk, sent: Any) -> AWSResponse:
+def _answer(dispatcher: Dispatcher, sent: Any) -> AWSResponse:
     # Neither body nor headers are kept in a name here: an error page that shows local variables would show tokens.
-    request = desk.arrive(_raw(sent), _bytes(sent.body))
+    request = dispatcher.arrive(_raw(sent), _bytes(sent.body))
     fault = request.fault
     if fault is not None and fault.waits:
         if fault.applied:
-            desk.apply(request)
+            dispatcher.apply(request)
         # As a server would, on the thread that asks. The client's own time-outs are not looked at.
         wait_on_thread(fault)
-    reply = desk.answer(request)
+    reply = dispatcher.answer(request)
     if reply.is_nothing:
         raise ConnectionClosedError(endpoint_url=sent.url)
     headers = HTTPHeaders()

@@ -20,7 +20,7 @@ from typing import Any
 from ..admin.target import Target
 from ..faults.delays import Delays
 from ..state.clock import elapsed
-from .dispatch import Desk
+from .dispatch import Dispatcher
 
 _NEEDS = 'the emulator needs Starlette and uvicorn: pip install "meterguard[emulator]"'
 try:
@@ -43,11 +43,11 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class HttpServer:
-    """Serves a desk on a port of the loopback interface, and lets requests steer its emulator."""
+    """Serves a dispatcher on a port of the loopback interface, and lets requests steer its emulator."""
 
-    def __init__(self, desk: Desk, emulator: Target, port: int = 0) -> None:
+    def __init__(self, dispatcher: Dispatcher, emulator: Target, port: int = 0) -> None:
         self.port = port
-        self._desk = desk
+        self._dispatcher = dispatcher
         self._emulator = emulator
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -116,18 +116,18 @@ class HttpServer:
 
     async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
         delays = Delays()
-        server = Server(self._desk, delays, _application(self._desk, delays, self._emulator), ready.set)
+        server = Server(self._dispatcher, delays, _application(self._dispatcher, delays, self._emulator), ready.set)
         self._leave = server.leave
         await server.serve(sockets=[listener])
 
 
-def _application(desk: Desk, delays: Delays, emulator: Target) -> Callable[..., Awaitable[None]]:
+def _application(dispatcher: Dispatcher, delays: Delays, emulator: Target) -> Callable[..., Awaitable[None]]:
     @cache
     def built() -> Callable[..., Awaitable[None]]:
         # Starlette takes an eighth of the time of a start, and what an SDK sends never needs it.
         from .asgi import application
 
-        return application(desk, delays, emulator)
+        return application(dispatcher, delays, emulator)
 
     # uvicorn takes what can be called without arguments for a factory.
     async def delegate(scope: Any, receive: Any, send: Any) -> None:

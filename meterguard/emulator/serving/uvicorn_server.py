@@ -22,7 +22,7 @@ from ..admin.journal import Request
 from ..faults.delays import Delays
 from ..protocol.messages import Headers
 from .delivery import answer_later, deliver, hang_up
-from .dispatch import Desk
+from .dispatch import Dispatcher
 from .http1 import read_plain
 
 __all__ = ("Server",)
@@ -33,11 +33,11 @@ _log = logging.getLogger("meterguard.emulator")
 class _Protocol(H11Protocol):
     """uvicorn's protocol with a fast lane in front."""
 
-    def __init__(self, desk: Desk, delays: Delays, **uvicorns: Any) -> None:
+    def __init__(self, dispatcher: Dispatcher, delays: Delays, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
         self.access_log = False
         self.logger = _log
-        self._desk = desk
+        self._dispatcher = dispatcher
         self._delays = delays
         self._buffer = b""
         self._is_busy = False
@@ -70,9 +70,9 @@ class _Protocol(H11Protocol):
             self._take(headers, body)
 
     def _take(self, headers: Headers, body: bytes) -> None:
-        request = self._desk.arrive(headers, body)
+        request = self._dispatcher.arrive(headers, body)
         if not request.waits:
-            deliver(self._desk.answer(request), self.transport)
+            deliver(self._dispatcher.answer(request), self.transport)
             return
         self._is_busy = True
         task = self.loop.create_task(self._take_later(request))
@@ -80,7 +80,7 @@ class _Protocol(H11Protocol):
         self.tasks.add(task)
 
     async def _take_later(self, request: Request) -> None:
-        reply = await answer_later(self._desk, self._delays, request)
+        reply = await answer_later(self._dispatcher, self._delays, request)
         if not self.transport.is_closing():
             deliver(reply, self.transport)
         self._is_busy = False
@@ -90,10 +90,12 @@ class _Protocol(H11Protocol):
 class Server(uvicorn.Server):
     """uvicorn's server, which tells when it is ready and stops at once instead of at its next tick."""
 
-    def __init__(self, desk: Desk, delays: Delays, app: Callable[..., Any], ready: Callable[[], None]) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, delays: Delays, app: Callable[..., Any], ready: Callable[[], None]
+    ) -> None:
         config = uvicorn.Config(
             app,
-            http=partial(_Protocol, desk, delays),  # type: ignore[arg-type]
+            http=partial(_Protocol, dispatcher, delays),  # type: ignore[arg-type]
             ws="none",
             lifespan="off",
             loop="none",

@@ -8,18 +8,16 @@ checkout or borrow, or spent for good by a perpetual one.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import replace
 
-from ..protocol.errors import ServiceError, elsewhere, wrong_value
+from ..protocol.errors import ServiceError, wrong_value
 from .behavior import Behavior
-from .grants import Grants, ready_grant
+from .catalog import Catalog
 from .licenses import Checkout, Entitlement, License, Wanted
 from .periods import period_of
 from .portions import Ask, can_be_returned, portion, whole
 from .tables import MakeTable, plain
-from .tags import Tags
-from .tokens import Tokens
 
 __all__ = ("State",)
 
@@ -29,18 +27,12 @@ _PERPETUAL_SECONDS = 3600
 _Units = MutableMapping[tuple[str, str], int]
 
 
-class State:
-    """All licences, who received them, and all that is checked out."""
+class State(Catalog):
+    """All licences, and all that is checked out of them."""
 
     def __init__(self, behavior: Behavior, new_token: Callable[[], str], table: MakeTable = plain) -> None:
-        self.behavior = behavior
-        self.grants = Grants(table("grants"))
-        self.tags = Tags(table("tags"))
-        self.tokens = Tokens(table("tokens"))
-        self.organizations: dict[str, Sequence[str]] = {}
+        super().__init__(behavior, new_token, table)
         self._new_token = new_token
-        self._versions: MutableMapping[str, tuple[License, ...]] = table("licenses")
-        self._by_product: MutableMapping[tuple[str, str], tuple[str, ...]] = table("products")
         self._checkouts: MutableMapping[str, Checkout] = table("checkouts")
         self._spent: _Units = table("spent")
         self._periods: MutableMapping[str, int] = table("periods")
@@ -51,24 +43,9 @@ class State:
             if checkout.kind != "PERPETUAL":
                 self._move(checkout, self._held, +1)
 
-    # Licences
-
-    def add(self, licence: License, recipients: Iterable[str] = ()) -> None:
-        """Put a new licence in the tables, received and activated by some accounts."""
-        self._versions[licence.arn] = (licence,)
-        self._list(licence)
-        for account in recipients:
-            self.receive(licence.arn, account, "ACTIVE")
-
     def change(self, arn: str, **changes: object) -> License:
-        """Make a new version of a licence."""
-        current = self._versions[arn][-1]
-        version = replace(current, version=current.version + 1, **changes)  # type: ignore[arg-type]
-        self._versions[arn] = (*self._versions[arn], version)
-        if version.key_fingerprint != current.key_fingerprint:
-            before = current.sku, current.key_fingerprint
-            self._by_product[before] = tuple(one for one in self._by_product[before] if one != arn)
-            self._list(version)
+        """Make a new version of a licence. What is held of it ends if behaviour says so."""
+        version = super().change(arn, **changes)
         if self.behavior.version_ends_checkouts:
             self._end_held(arn)
         return version
@@ -80,60 +57,12 @@ class State:
         if self.behavior.reset_ends_checkouts:
             self._end_held(arn)
 
-    def receive(self, arn: str, account: str, status: str, operations: Sequence[str] | None = None) -> None:
-        """Set what has become of a licence that an account received, and what it may do with it."""
-        grant = self.grants.shown(arn, account)
-        if grant is None:
-            self.grants.add(ready_grant(self._versions[arn][-1], self._new_token(), account, status, operations))
-            return
-        if operations is not None:
-            self.grants.revise(grant.arn, operations=tuple(operations))
-        self.grants.settle(grant.arn, status)
-
-    def license(self, arn: str) -> License | None:
-        """The newest version of a licence."""
-        versions = self._versions.get(arn)
-        return versions[-1] if versions else None
-
-    def version(self, arn: str, version: str) -> License | None:
-        """One version of a licence."""
-        return next((one for one in self._versions.get(arn, ()) if str(one.version) == version), None)
-
-    def versions(self, arn: str) -> list[License]:
-        """All versions of a licence, the first one first."""
-        return list(self._versions.get(arn, ()))
-
-    def owner_of(self, arn: str) -> str | None:
-        """The account that a licence or grant belongs to."""
-        licence, grant = self.license(arn), self.grants.find(arn)
-        if licence is not None:
-            return licence.issuer_account
-        return None if grant is None else grant.granter
-
-    def members(self, account: str) -> frozenset[str]:
-        """The accounts of the organizations that an account manages."""
-        managed = (accounts for arn, accounts in self.organizations.items() if f"::{account}:" in arn)
-        return frozenset(member for accounts in managed for member in accounts)
-
-    def licenses(self) -> list[License]:
-        """The newest version of every licence, in the order of creation."""
-        return [versions[-1] for versions in self._versions.values()]
-
-    def received_status(self, arn: str, account: str) -> str | None:
-        """What has become of a licence that an account received; None if it never did."""
-        grant = self.grants.shown(arn, account)
-        return None if grant is None else grant.status
-
-    def is_visible(self, licence: License, account: str) -> bool:
-        """Whether an account may read a licence: it issued or received it."""
-        return licence.issuer_account == account or self.received_status(licence.arn, account) is not None
-
     # Checkouts
 
     def check_out(self, ask: Ask, now: float) -> tuple[Checkout, License]:
         """Take what is asked, or as much of it as can be given."""
         self.lapse(now)
-        licence = self._choose(ask, now)
+        licence = self.choose(ask, now)
         self._renew(licence, now)
         lifetime = licence.lifetime
         if ask.kind == "PROVISIONAL" and lifetime is None:
@@ -170,11 +99,11 @@ class State:
     ) -> Checkout:
         """Take all that is asked for the length of a borrow, or nothing."""
         self.lapse(now)
-        if not self._may_use(licence, account):
+        if not self.may_use(licence, account):
             raise ServiceError("ResourceNotFoundException", "The license was not found.")
         if not licence.is_usable_at(now):
-            raise self._not_usable([licence], now)
-        self._require_granted(licence, account, "CheckoutBorrowLicense")
+            raise self.not_usable([licence], now)
+        self.require_granted(licence, account, "CheckoutBorrowLicense")
         self._renew(licence, now)
         checkout = Checkout(
             token=self._new_token(),
@@ -199,10 +128,10 @@ class State:
         checkout = self._find(token, account, region, self.behavior.lost_error)
         if checkout.kind == "BORROW" or (checkout.kind == "PERPETUAL" and checkout.is_counted):
             raise wrong_value("Only a provisional checkout can be extended.")
-        licence = self._versions[checkout.arn][-1]
-        if not licence.is_usable_at(now) or licence.lifetime is None or not self._may_use(licence, checkout.account):
+        licence = self.current(checkout.arn)
+        if not licence.is_usable_at(now) or licence.lifetime is None or not self.may_use(licence, checkout.account):
             raise ServiceError(self.behavior.lost_error, "The license is not available.")
-        self._require_granted(licence, checkout.account, "ExtendConsumptionLicense")
+        self.require_granted(licence, checkout.account, "ExtendConsumptionLicense")
         extended = self._extended(checkout, licence, licence.lifetime, now)
         if dry_run:
             return extended if self.behavior.dry_run == "as_if" else checkout
@@ -216,7 +145,7 @@ class State:
         checkout = self._find(token, account, region, self.behavior.check_in_gone_error)
         if beneficiary is not None and beneficiary != checkout.beneficiary:
             raise wrong_value("The beneficiary is not that of the checkout.")
-        self._require_granted(self._versions[checkout.arn][-1], checkout.account, "CheckInLicense")
+        self.require_granted(self.current(checkout.arn), checkout.account, "CheckInLicense")
         if not self._may_return(checkout):
             raise ServiceError(self.behavior.check_in_refused_error, "The entitlements cannot be checked in.")
         if self.behavior.units_return_after > 0:
@@ -249,15 +178,11 @@ class State:
     def usage(self, arn: str, now: float) -> list[tuple[Entitlement, int]]:
         """The counted entitlements of a licence and the units of them in use."""
         self.lapse(now)
-        licence = self._versions[arn][-1]
+        licence = self.current(arn)
         self._renew(licence, now)
         return [(one, self.consumed(arn, one.name)) for one in licence.entitlements if one.is_counted]
 
     # Rules
-
-    def _list(self, licence: License) -> None:
-        product = licence.sku, licence.key_fingerprint
-        self._by_product[product] = (*self._by_product.get(product, ()), licence.arn)
 
     def _renew(self, licence: License, now: float) -> None:
         period = period_of(licence.renew_type, licence.begin, now)
@@ -270,44 +195,6 @@ class State:
     def _forget_spent(self, arn: str) -> None:
         for key in [key for key in self._spent if key[0] == arn]:
             del self._spent[key]
-
-    def _choose(self, ask: Ask, now: float) -> License:
-        arns = self._by_product.get((ask.sku, ask.key_fingerprint), ())
-        matching = [licence for licence in (self._versions[arn][-1] for arn in arns) if licence.status != "DELETED"]
-        own = [licence for licence in matching if licence.issuer_account == ask.account]
-        if ask.beneficiary is not None:
-            candidates = [licence for licence in own if licence.beneficiary == ask.beneficiary]
-        else:
-            candidates = [one for one in matching if self.grants.active(one.arn, ask.account)]
-            if own and not candidates:
-                raise ServiceError(
-                    self.behavior.missing_beneficiary_error,
-                    "Beneficiary is required when the license was issued by the caller's account.",
-                )
-        # The newest wins, and the caller has no say in it.
-        for licence in reversed(candidates):
-            if licence.is_usable_at(now):
-                if self.behavior.checkout_only_at_home and ask.region not in (None, licence.home_region):
-                    raise elsewhere(licence.home_region)
-                self._require_granted(licence, ask.account, "CheckoutLicense")
-                return licence
-        raise self._not_usable(candidates, now)
-
-    def _may_use(self, licence: License, account: str) -> bool:
-        return licence.issuer_account == account or bool(self.grants.active(licence.arn, account))
-
-    def _require_granted(self, licence: License, account: str, operation: str) -> None:
-        # Whoever lost its grant may still return what it holds.
-        active = self.grants.active(licence.arn, account)
-        if licence.issuer_account != account and active and not any(operation in one.operations for one in active):
-            raise ServiceError(self.behavior.not_granted_error, f"The grant does not allow {operation}.")
-
-    def _not_usable(self, candidates: Sequence[License], now: float) -> ServiceError:
-        if not candidates:
-            return ServiceError(self.behavior.unknown_sku_error, "No license was found for the product and issuer.")
-        if candidates[-1].status_at(now) == "PENDING_AVAILABLE":
-            return ServiceError(self.behavior.pending_license_error, "The license is not available yet.")
-        return ServiceError(self.behavior.unusable_license_error, "No Entitlements Allowed")
 
     def _used(self, licence: License) -> Callable[[str], int]:
         return lambda name: self.consumed(licence.arn, name)
@@ -340,7 +227,7 @@ class State:
         return is_theirs and (checkout.region == region or not self.behavior.token_bound_to_region)
 
     def _may_return(self, checkout: Checkout) -> bool:
-        licence = self._versions[checkout.arn][checkout.version - 1]
+        licence = self.versions(checkout.arn)[checkout.version - 1]
         if checkout.kind == "BORROW":
             return licence.borrow_early_check_in
         if checkout.kind == "PERPETUAL" and checkout.is_counted:

@@ -18,6 +18,7 @@ __all__ = (
     "ISSUER_ACCOUNT",
     "ISSUER_NAME",
     "EntitlementLike",
+    "LicenseChanges",
     "MoreTerms",
     "build_license",
     "change_terms",
@@ -44,6 +45,18 @@ class MoreTerms(TypedDict, total=False):
     borrow_early_check_in: bool
     metadata: Mapping[str, str] | None
     sign_key: str | None
+
+
+class LicenseChanges(MoreTerms, total=False):
+    """The terms of a licence that a new version may change."""
+
+    entitlements: list[EntitlementLike] | tuple[EntitlementLike, ...]
+    ttl: float | None
+    issuer_account: str
+    issuer_name: str
+    beneficiary: str
+    begin: Moment
+    end: Moment | None
 
 
 _ENTITLEMENT_TERMS: Final = frozenset({"name", "unit", "max_count", "value", "overage", "allow_check_in"})

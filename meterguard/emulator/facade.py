@@ -16,6 +16,7 @@ from .faults.queue import Faults
 from .holdings import Holdings
 from .options import check_arguments, check_options
 from .protocol.errors import EmulatorBug
+from .protocol.moments import Moment
 from .protocol.policies import Policy, authorizer
 from .protocol.sigv4 import verifier
 from .serving.access import Access
@@ -23,9 +24,11 @@ from .serving.dispatch import Dispatcher
 from .state.behavior import Behavior
 from .state.clock import Clock
 from .state.identifiers import Identifiers
+from .state.licenses import Checkout, License
 from .state.persistence import keep
 from .state.pools import State
 from .state.signing_key import SigningKey
+from .state.terms import ISSUER_NAME, EntitlementLike, LicenseChanges, MoreTerms
 
 if TYPE_CHECKING:
     from .serving.server import HttpServer
@@ -36,7 +39,7 @@ ACCOUNT = "111122223333"
 _TWELVE_DIGITS = re.compile(r"\d{12}")
 
 
-class Emulator(Holdings):
+class Emulator:
     """An AWS License Manager on this machine, for tests and demonstrations.
 
     It serves HTTP on a port of the loopback interface while it is started: in a ``with`` block, or between
@@ -84,13 +87,15 @@ class Emulator(Holdings):
         most_requests: int | None = None,
         on_request: Callable[[Request], None] | None = None,
     ) -> None:
-        check_options({name: value for name, value in locals().items() if name not in ("self", "__class__")})
+        check_options({name: value for name, value in locals().items() if name != "self"})
         planted, authorize = _planted(seed), authorizer(policy)
         self._kept = keep(state, clock)
         self._identifiers = Identifiers(random_seed, self._kept.settings.get("starts", 0))
         self._state = State(behavior or planted.behavior or Behavior(), self._identifiers.new, self._kept.table)
-        account, home = account_id or planted.account_id or ACCOUNT, region or planted.region or "us-east-1"
-        super().__init__(self._state, self._kept, self._identifiers, account, home)
+        self.account_id = account_id or planted.account_id or ACCOUNT
+        self.region = region or planted.region or "us-east-1"
+        self.clock = self._kept.clock
+        self._holdings = Holdings(self._state, self._kept, self._identifiers, self.account_id, self.region)
         self.accounts = {**planted.accounts, **(accounts or {})}
         self.organizations = self._state.organizations
         self.organizations.update({**planted.organizations, **(organizations or {})})
@@ -181,6 +186,96 @@ class Emulator(Holdings):
         """What to give a client as ``endpoint_url``."""
         return f"http://127.0.0.1:{self.port}"
 
+    # Licences
+
+    def add_license(
+        self,
+        product_sku: str,
+        entitlements: list[EntitlementLike] | tuple[EntitlementLike, ...],
+        *,
+        ttl: float | None = 3600,
+        issuer_account: str | None = None,
+        issuer_name: str = ISSUER_NAME,
+        beneficiary: str | None = None,
+        recipients: tuple[str, ...] | list[str] | None = None,
+        begin: Moment | None = None,
+        end: Moment | None = None,
+        allow_check_in: bool = True,
+        overage: bool = False,
+        **more: Unpack[MoreTerms],
+    ) -> License:
+        """Issue a licence. Unless told otherwise another account issues it and `account_id` received it.
+
+        Args:
+            product_sku: The SKU to ask for in a checkout.
+            entitlements: ``(name, maximum, unit)`` for what is counted, where the maximum None is no limit;
+                ``(name, value or None, "None")`` for a feature. A mapping as fourth member may set
+                ``overage`` and ``allow_check_in`` of one entitlement.
+            ttl: How long a provisional checkout lives: whole seconds, at least 1. None: none can be made.
+            issuer_account: Who issues it. If that is `account_id`, nobody receives it, and a checkout has to
+                name the beneficiary.
+            issuer_name: The name in the fingerprint.
+            beneficiary: The customer's name or account; by default `account_id`.
+            recipients: The accounts that received and activated it.
+            begin: When it becomes valid; by default now.
+            end: When it ends; by default never.
+            allow_check_in: Whether units can be returned before they lapse.
+            overage: Whether more than the maximum may be taken.
+            more: ``name``, ``product_name``, ``home_region``, ``status``, ``renew_type``, ``borrow_ttl``,
+                ``borrow_early_check_in``, ``metadata`` (a mapping), ``sign_key``.
+        """
+        return self._holdings.add(
+            {
+                "product_sku": product_sku,
+                "entitlements": entitlements,
+                "ttl": ttl,
+                "issuer_account": issuer_account,
+                "issuer_name": issuer_name,
+                "beneficiary": beneficiary,
+                "recipients": recipients,
+                "begin": begin,
+                "end": end,
+                "allow_check_in": allow_check_in,
+                "overage": overage,
+                **more,
+            }
+        )
+
+    def update_license(self, licence: License | str, **changes: Unpack[LicenseChanges]) -> License:
+        """Make a new version of a licence; ``changes`` are named as in :meth:`add_license`."""
+        return self._holdings.change(licence, changes)
+
+    def receive(
+        self,
+        licence: License | str,
+        *,
+        account: str | None = None,
+        status: str = "ACTIVE",
+        operations: Sequence[str] | None = None,
+    ) -> None:
+        """Set what has become of a licence that an account received, by default `account_id`.
+
+        Only ``"ACTIVE"`` may be checked out; ``"DISABLED"`` and ``"DELETED"`` take it away. ``operations`` are
+        what its grant allows, as ``CreateGrant`` names them.
+        """
+        self._holdings.receive(licence, account, status, operations)
+
+    def license(self, licence: License | str) -> License:
+        """Return the newest version of a licence, found by its ARN or as the newest of its SKU."""
+        return self._holdings.find(licence)
+
+    def licenses(self) -> list[License]:
+        """Return the newest version of every licence, deleted ones too, in the order in which they were added."""
+        return self._holdings.all()
+
+    def usage(self, licence: License | str) -> dict[str, int]:
+        """Return the units in use now of each counted entitlement, held and spent."""
+        return self._holdings.usage(licence)
+
+    def checkouts(self, licence: License | str | None = None) -> list[Checkout]:
+        """Return the provisional checkouts and borrows that are live now."""
+        return self._holdings.checkouts(licence)
+
     # Requests
 
     @property
@@ -228,7 +323,7 @@ class Emulator(Holdings):
 
     def _plant(self, planted: Seed) -> None:
         try:
-            planted.plant(self, [self._state.versions(one.arn)[0] for one in self._state.licenses()])
+            planted.plant(self, self._holdings.as_issued())
         except BaseException:
             self._kept.discard()  # with all that was planted before
             raise

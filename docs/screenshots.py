@@ -1,7 +1,7 @@
 """Photographs the pages that a person sees when a gate is shut: ``python -m docs.screenshots``.
 
 It serves the site of ``tests/browser`` and looks at it with the Chromium of this machine, on light and dark screens.
-Run it when `meterguard.integrations._page` has changed, and look at what came out.
+Run it when `meterguard.integrations.page` has changed, and look at what came out.
 """
 
 from __future__ import annotations

@@ -197,6 +197,18 @@ class MeterGuard(Guard):
             if self._is_closed:
                 self._is_closed, self._engine = False, None
 
+    def resume(self, told: MeterGuard) -> None:
+        """Close, and begin anew with the arguments of another guard, for settings that change. Subscribers stay.
+
+        Do nothing where the arguments are the same and the guard is open.
+        """
+        if told._arguments == self._arguments and not self._is_closed:
+            return
+        self.close()
+        with self._lock:
+            self._arguments = told._arguments
+        self.reopen()
+
     async def aclose(self) -> None:
         """:meth:`close` without blocking the loop."""
         require_asyncio()

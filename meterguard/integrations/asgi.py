@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from typing import Any
 
 from ..errors import EntitlementDenied, EntitlementUnavailable
+from ..gating.declaration import Value
 from ..guard import MeterGuard
-from ._asgi import App, Receive, Scope, Send, guard_of, respond, start, stop
-from ._gates import GATE_OPTIONS, LateGate, arguments, check, check_guard, set_up
-from ._http import HttpOptions
+from ..units import Unit
+from .connection import App, Message, Receive, Scope, Send, guard_of, respond
+from .declaration import GATE_OPTIONS, Declaration
+from .http import HttpOptions
+from .installation import set_up
+from .lifespan import start, stop
+from .settings import check, check_guard, in_code
 
 __all__ = ("EntitlementMiddleware", "with_lifespan")
 
 
 def with_lifespan(app: App, guard: MeterGuard | None = None) -> App:
-    """``app``, which gives all leases back when its server stops: for Django, and whatever else has no lifespan.
+    """Return ``app`` with a lifespan that gives all leases back: for Django, and whatever else has none.
 
     ::
 
@@ -31,20 +35,10 @@ def with_lifespan(app: App, guard: MeterGuard | None = None) -> App:
     check_guard(guard)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
+        if scope["type"] == "lifespan":
+            await _serve_lifespan(app, guard, scope, receive, send)
+        else:
             await app(scope, receive, send)
-            return
-
-        async def saying(message: MutableMapping[str, Any]) -> None:
-            # the server may end its loop as soon as it has heard that the shutdown is complete
-            if message["type"].startswith("lifespan.shutdown."):
-                await stop(guard)
-            await send(message)
-
-        start(guard)
-        unanswered = await _own_lifespan(app, scope, receive, saying)
-        if unanswered is not None:
-            await _serve_lifespan(unanswered, receive, saying)
 
     application.__wrapped__ = app  # type: ignore[attr-defined] # for who looks at the application's routes
     return application
@@ -54,16 +48,29 @@ def _check_application(app: object) -> None:
     check("app", app, callable(app) and not isinstance(app, type), "an ASGI application")
 
 
-async def _own_lifespan(app: App, scope: Scope, receive: Receive, send: Send) -> list[Any] | None:
-    """Run the application's own lifespan; None. Where it has none, what it took and did not answer."""
-    heard: list[Any] = []
+async def _serve_lifespan(app: App, guard: MeterGuard | None, scope: Scope, receive: Receive, send: Send) -> None:
+    async def saying(message: Message) -> None:
+        # the server may end its loop as soon as it has heard that the shutdown is complete
+        if message["type"].startswith("lifespan.shutdown."):
+            await stop(guard)
+        await send(message)
+
+    start(guard)
+    unanswered = await _run_lifespan_of(app, scope, receive, saying)
+    if unanswered is not None:
+        await _answer_lifespan(unanswered, receive, saying)
+
+
+async def _run_lifespan_of(app: App, scope: Scope, receive: Receive, send: Send) -> list[Message] | None:
+    """Run the application's own lifespan; return None. Where it has none, return what it took and did not answer."""
+    heard: list[Message] = []
     said = False
 
-    async def listening() -> Any:
+    async def listening() -> Message:
         heard.append(await receive())
         return heard[-1]
 
-    async def saying(message: Any) -> None:
+    async def saying(message: Message) -> None:
         nonlocal said
         said = True
         await send(message)
@@ -76,7 +83,7 @@ async def _own_lifespan(app: App, scope: Scope, receive: Receive, send: Send) ->
     return None if said else heard
 
 
-async def _serve_lifespan(unanswered: list[Any], receive: Receive, send: Send) -> None:
+async def _answer_lifespan(unanswered: list[Message], receive: Receive, send: Send) -> None:
     while True:
         message = unanswered.pop(0) if unanswered else await receive()
         await send({"type": f"{message['type']}.complete"})
@@ -85,7 +92,7 @@ async def _serve_lifespan(unanswered: list[Any], receive: Receive, send: Send) -
 
 
 class EntitlementMiddleware:
-    """Guards every route of an ASGI application.
+    """A guard before every route of an ASGI application.
 
     ::
 
@@ -102,20 +109,22 @@ class EntitlementMiddleware:
     :raises ConfigurationError: the declaration is wrong.
     """
 
-    def __init__(self, app: App, name: str, value: Any = None, unit: Any = None, **options: Any) -> None:
+    def __init__(
+        self, app: App, name: str, value: Value = None, unit: Unit | str | None = None, **options: Any
+    ) -> None:
         _check_application(app)
         gate_options = {key: options.pop(key) for key in GATE_OPTIONS & options.keys()}
         self.app = app
-        self._gate = LateGate(name, value, unit, **gate_options)
+        self._declaration = Declaration(name, value, unit, **gate_options)
         guard = gate_options.get("guard")
-        self._installed = set_up(guard, arguments(options, "EntitlementMiddleware", guard))
+        self._installed = set_up(guard, in_code(options, "EntitlementMiddleware", guard))
         self._is_set_up_here = guard is not None or not options.keys() <= HttpOptions.names()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or self._is_exempt(scope):
             await self.app(scope, receive, send)
             return
-        gate = self._gate.of(self._installed.guard if self._is_set_up_here else guard_of(scope))
+        gate = self._declaration.gate(self._installed.guard if self._is_set_up_here else guard_of(scope))
         if gate.is_open():
             await self.app(scope, receive, send)
             return

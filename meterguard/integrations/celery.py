@@ -12,8 +12,11 @@ from typing import Any, ClassVar, Literal
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ..extras import needed
 from ..guard import MeterGuard
-from ._gates import Installed, LateGate, arguments, audit, check, declared, set_up
-from ._http import HttpOptions
+from .audit import Registered, audit
+from .declaration import Declaration, declared
+from .http import HttpOptions
+from .installation import Installation, set_up
+from .settings import check, in_code
 
 with needed("celery", "celery", by="meterguard.integrations.celery"):
     from celery import Celery, Task, states
@@ -56,7 +59,7 @@ def setup_celery(app: Celery, guard: MeterGuard | None = None, **settings: Any) 
     unknown = sorted(settings.keys() & HttpOptions.names())
     if unknown:
         raise ConfigurationError(f"setup_celery() has no setting {', '.join(unknown)}: tasks answer nobody over HTTP")
-    installed = set_up(guard, arguments(settings, "setup_celery()", guard))
+    installed = set_up(guard, in_code(settings, "setup_celery()", guard))
     setattr(app, _INSTALLED, installed)
 
     def begin(**_: Any) -> None:
@@ -75,7 +78,7 @@ def setup_celery(app: Celery, guard: MeterGuard | None = None, **settings: Any) 
     worker_shutdown.connect(give_back, weak=False)
 
 
-def registered(app: Celery) -> Iterator[tuple[str, Any]]:
+def registered(app: Celery) -> Iterator[Registered]:
     """The names of the application's tasks, and what is run for them."""
     _check_application(app)
     for name, task in sorted(app.tasks.items()):
@@ -123,8 +126,8 @@ class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no ty
         if self.entitlement is None:
             raise ConfigurationError(f"{type(self).__name__} is an EntitledTask, and has no entitlement=")
         check("on_denied", self.on_denied, self.on_denied in _MODES, f"one of {', '.join(_MODES)}")
-        late = declared(self.entitlement, self.entitlement_options, "entitlement")
-        self.run: Callable[..., Any] = self._licensed(late, self.run)
+        declaration = declared(self.entitlement, self.entitlement_options, "entitlement")
+        self.run: Callable[..., Any] = self._licensed(declaration, self.run)
 
     @classmethod
     def on_bound(cls, app: Celery) -> None:
@@ -136,17 +139,17 @@ class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no ty
                 "before: give it acks_late=True"
             )
 
-    def _licensed(self, late: LateGate, run: Callable[..., Any]) -> Callable[..., Any]:
+    def _licensed(self, declaration: Declaration, run: Callable[..., Any]) -> Callable[..., Any]:
         """Around ``run``, not ``__call__``, so that ``autoretry_for`` is around it."""
 
         @functools.wraps(run)
         def licensed(*args: Any, **kwargs: Any) -> Any:
             try:
-                held = late.of(_installed(self.app).guard).enter(*args, **kwargs)
+                admission = declaration.gate(_installed(self.app).guard).enter(*args, **kwargs)
             except (EntitlementDenied, EntitlementUnavailable) as error:
                 refused: Refused = error
             else:
-                with held:
+                with admission:
                     return run(*args, **kwargs)
             raise self._instead(refused)  # outside the except block, so that it is not chained to the refusal
 
@@ -175,9 +178,9 @@ def _countdown(first: float, retries: int) -> float:
     return min(seconds * random.uniform(1, 1.25), LONGEST_RETRY)
 
 
-_DEFAULT = Installed(None, HttpOptions())
+_DEFAULT = Installation(None, HttpOptions())
 
 
-def _installed(app: Celery) -> Installed:
-    found: Installed = getattr(app, _INSTALLED, _DEFAULT)
+def _installed(app: Celery) -> Installation:
+    found: Installation = getattr(app, _INSTALLED, _DEFAULT)
     return found

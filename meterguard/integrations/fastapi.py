@@ -1,24 +1,26 @@
-"""FastAPI and Starlette: dependency, answers, life cycle, OpenAPI."""
+"""FastAPI: a dependency, and its refusals in OpenAPI; answers and life cycle are those of Starlette."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ..extras import needed
-from ..gating.admission import Admission as Held
-from ._asgi import guard_of
-from ._gates import LateGate
-from ._openapi import entitlement_responses
+from ..gating.admission import Admission
+from ..gating.declaration import Value
+from ..units import Unit
+from .connection import guard_of
+from .declaration import Declaration, Options
+from .openapi import entitlement_responses
 
 with needed("fastapi", "fastapi", by="meterguard.integrations.fastapi"):
     from fastapi.dependencies.models import Dependant
     from fastapi.routing import APIRoute
     from starlette.requests import HTTPConnection
 
-from ._starlette import install, logged_in_user, meterguard_lifespan
+from .starlette_application import install, logged_in_user, meterguard_lifespan
 
 __all__ = (
     "Entitled",
@@ -54,34 +56,42 @@ class Entitled:
     """
 
     # the signature is what people are shown
-    def __new__(cls, name: str, value: Any = None, unit: Any = None, **options: Any) -> Self:  # noqa: ARG004
+    def __new__(
+        cls,
+        name: str,  # noqa: ARG004
+        value: Value = None,  # noqa: ARG004
+        unit: Unit | str | None = None,  # noqa: ARG004
+        **options: Unpack[Options],
+    ) -> Self:
         # FastAPI looks at what kind of function a dependency is, and a generator costs it four times as much
         kind: Any = _Seat if options.get("hold") == "call" and cls is Entitled else cls
         made: Self = object.__new__(kind)
         return made
 
-    def __init__(self, name: str, value: Any = None, unit: Any = None, **options: Any) -> None:
+    def __init__(
+        self, name: str, value: Value = None, unit: Unit | str | None = None, **options: Unpack[Options]
+    ) -> None:
         if "pass_lease" in options:
             raise ConfigurationError("pass_lease= is for decorated functions; the dependency itself gives the lease")
-        self._gate = LateGate(name, value, unit, **options)
+        self._declaration = Declaration(name, value, unit, **options)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Entitled) and self._gate.key == other._gate.key
+        return isinstance(other, Entitled) and self._declaration.key == other._declaration.key
 
     def __hash__(self) -> int:
-        return hash(self._gate.key)
+        return hash(self._declaration.key)
 
-    async def __call__(self, connection: HTTPConnection) -> Any:
-        """What FastAPI calls."""
-        held = await self._held(connection)
-        if held is None:
+    async def __call__(self, connection: HTTPConnection) -> object:
+        """Return the lease, or what the declaration gives in its place."""
+        admission = await self._admit(connection)
+        if admission is None:
             return await self._instead(connection)
-        lease = held.lease
-        await held.arelease()
+        lease = admission.lease
+        await admission.arelease()
         return lease
 
-    async def _held(self, connection: HTTPConnection) -> Held | None:
-        gate = self._gate.of(guard_of(connection.scope))
+    async def _admit(self, connection: HTTPConnection) -> Admission | None:
+        gate = self._declaration.gate(guard_of(connection.scope))
         try:
             return await gate.aenter(connection)
         except _ANSWERS:
@@ -89,26 +99,26 @@ class Entitled:
                 raise
         return None
 
-    async def _instead(self, connection: HTTPConnection) -> Any:
-        instead = self._gate.of(guard_of(connection.scope)).degraded(connection)
+    async def _instead(self, connection: HTTPConnection) -> object:
+        instead = self._declaration.gate(guard_of(connection.scope)).degraded(connection)
         return await instead if inspect.isawaitable(instead) else instead
 
     def __repr__(self) -> str:
-        return f"<Entitled {self._gate!r}>"
+        return f"<Entitled {self._declaration!r}>"
 
 
 class _Seat(Entitled):
     """With ``hold="call"``."""
 
-    async def __call__(self, connection: HTTPConnection) -> AsyncIterator[Any]:  # type: ignore[override]
-        held = await self._held(connection)
-        if held is None:
+    async def __call__(self, connection: HTTPConnection) -> AsyncIterator[object]:  # type: ignore[override]
+        admission = await self._admit(connection)
+        if admission is None:
             yield await self._instead(connection)
             return
         try:
-            yield held.lease
+            yield admission.lease
         finally:
-            await held.arelease()
+            await admission.arelease()
 
 
 # -- OpenAPI -----------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 """Starlette: answers and life cycle. FastAPI has an integration of its own, which has these too."""
 
-from ._starlette import install, logged_in_user, meterguard_lifespan, registered
+from .starlette_application import install, logged_in_user, meterguard_lifespan, registered
 
 __all__ = ("install", "logged_in_user", "meterguard_lifespan", "registered")

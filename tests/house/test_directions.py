@@ -83,6 +83,14 @@ THIRD_PARTY = {
 WHOLE_ROOM = {("cli", "click"), ("emulator", "botocore"), ("pytest_plugin", "pytest")}
 REQUIRED = {"boto3", "cachetools", "wrapt"}
 
+# Integrations: a file or folder each for these. None imports another, and what they share imports none of them.
+FRAMEWORKS = {"asgi", "celery", "click", "django", "drf", "fastapi", "flask", "openfeature", "starlette"}
+SHARED = {
+    *("refusal", "page", "http", "settings", "declaration", "installation", "audit", "openapi"),
+    *("connection", "lifespan", "starlette_application", "starlette_mounts"),
+    *("django_project", "django_guard", "django_response", "django_user"),
+}
+
 IMPURE = {
     *("asyncio", "concurrent", "logging", "multiprocessing", "os", "queue", "random", "secrets"),
     *("select", "selectors", "signal", "socket", "subprocess", "threading", "time", "uuid"),
@@ -140,17 +148,16 @@ def test_an_optional_package_is_imported_in_one_file_of_a_room():
 
 
 def test_no_integration_imports_another():
-    """What they share is in modules whose name begins with an underscore."""
-
-    def framework(dotted: str) -> str | None:
-        return dotted.split(".")[2] if dotted.startswith("meterguard.integrations.") else None
-
+    inside = "meterguard.integrations."
+    parts = {module.name.split(".")[2] for module in MODULES if module.name.startswith(inside)}
+    assert parts == FRAMEWORKS | SHARED, "a file of integrations is a framework's, or is shared"
     wrong = [
         what
         for module, what, dotted in imports(ours=True)
-        if (here := framework(module.name))
-        and not (there := framework(dotted) or "_").startswith("_")
-        and there != here
+        if module.name.startswith(inside)
+        and dotted.startswith(inside)
+        and (there := dotted.split(".")[2]) in FRAMEWORKS
+        and there != module.name.split(".")[2]
     ]
     assert wrong == [], "\n".join(wrong)
 

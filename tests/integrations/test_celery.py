@@ -26,7 +26,7 @@ from meterguard import (
     requires_entitlement,
 )
 from meterguard.integrations import celery as integration
-from meterguard.integrations._gates import audit
+from meterguard.integrations.audit import audit
 from meterguard.integrations.celery import EntitledTask, registered, setup_celery
 from tests.house.source import ROOT
 

@@ -17,11 +17,11 @@ from django.views import View
 
 import meterguard
 from meterguard import ConfigurationError, EntitlementDenied, EntitlementUnavailable, requires_entitlement
-from meterguard.integrations import _django
-from meterguard.integrations._django_guard import permission_denied
+from meterguard.integrations import django_project
 from meterguard.integrations.django import entitlement_not_required, logged_in_user
 from meterguard.integrations.django.test import override_entitlements
 from meterguard.integrations.django.views import EntitlementRequiredMixin
+from meterguard.integrations.django_guard import permission_denied
 from tests.integrations.django_project import SESSIONS, log_in, project, set_up
 
 set_up()
@@ -144,7 +144,7 @@ def test_a_wrong_setting_opens_nothing(lm, serve, told, get, wrong, says):
     serve({"plain": yes, "e": requires_entitlement("Export")(yes), "health": yes})
     given = told | wrong if isinstance(wrong, dict) else wrong
     with override_settings(METERGUARD=given):
-        assert says in str(_django.installed().mistake)
+        assert says in str(django_project.installed().mistake)
         assert [status(get, path) for path in ("/plain", "/e", "/health")] == [500, 500, 200]
         with pytest.raises(ConfigurationError) as caught:
             meterguard.has_entitlement("Export")

@@ -50,7 +50,11 @@ class Mixed(EntitlementRequiredMixin, View):
 
 
 def of_the_settings():
-    return {name.lower(): value for name, value in django_settings.METERGUARD.items() if name != "DENIAL_TTL"}
+    return {
+        name.lower(): value
+        for name, value in django_settings.METERGUARD.items()
+        if name not in ("DENIAL_TTL", "TIMEOUT")
+    }
 
 
 VIEWS = {
@@ -63,6 +67,9 @@ VIEWS = {
     "shared-with": streamed,
     "mixin": Mixed.as_view(),
     "decide": lambda request: meterguard.decide(*SEAT).nothing,
+    "half-made": lambda request: meterguard.MeterGuard(**of_the_settings(), grace="long"),
+    "incomplete": lambda request: meterguard.MeterGuard(**of_the_settings() | {"product_sku": None}).decide("Export"),
+    "configured": lambda request: meterguard.configure(**of_the_settings(), timeout=-1),
     "elsewhere": lambda request: meterguard.MeterGuard(**of_the_settings() | {"region_name": "no where"}).decide("A"),
     "missing": requires_entitlement(*SEAT, per=lambda request: request.nobody)(broken),
 }
@@ -89,7 +96,7 @@ def debugging(settings):
     with contextlib.ExitStack() as stack:
 
         def start(view, *, middleware=(MIDDLEWARE,), **more):
-            told = {name.upper(): value for name, value in settings.items()} | {"DENIAL_TTL": 0} | more
+            told = {name.upper(): value for name, value in settings.items()} | {"DENIAL_TTL": 0, "TIMEOUT": 60} | more
             stack.enter_context(project({"view": view}, told, DEBUG=True, MIDDLEWARE=list(middleware)))
 
         yield start

@@ -19,7 +19,7 @@ from meterguard import (
     EntitlementUnavailable,
     UntrustedLease,
 )
-from meterguard.integrations._http import HTML, PROBLEM_JSON, HttpOptions, prefers_html
+from meterguard.integrations.http import HTML, PROBLEM_JSON, HttpOptions, prefers_html
 
 SEATS = Entitlement("Seats", 2, "Count")
 ARN = "arn:aws:license-manager::123456789012:license:l-1"

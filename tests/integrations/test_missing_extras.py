@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from meterguard import integrations
+from tests.house.test_directions import SHARED
 
 
 class Needs(NamedTuple):
@@ -40,7 +41,7 @@ MORE = (
     *("prometheus_client", "pydantic", "redis", "rich", "typer", "uvicorn", "werkzeug"),
 )
 OPTIONAL = sorted({needs.package for needs in NEEDS.values() if needs} | set(MORE))
-FOUND = sorted(name for _, name, _ in iter_modules(integrations.__path__) if not name.startswith("_"))
+FOUND = sorted(name for _, name, _ in iter_modules(integrations.__path__) if name not in SHARED)
 REST = sorted(name for name in FOUND if NEEDS.get(name))
 
 WITHOUT = """

@@ -27,8 +27,8 @@ from openfeature.track import TrackingEventDetails
 import meterguard
 from meterguard import ConfigurationError, Entitlement, Unit
 from meterguard.emulator import Behavior, Emulator
-from meterguard.integrations import openfeature as integration
 from meterguard.integrations.openfeature import EntitlementProvider
+from meterguard.integrations.openfeature import provider as integration
 from meterguard.open_guard import OpenGuard
 from tests.laws.test_fork import in_child
 

@@ -4,8 +4,8 @@
 `middleware`, `views`, `templatetags`, `checks`, `signals`, `context_processors`; `test` is for a project's tests.
 """
 
-from .._django import logged_in_user
-from ._routes import registered
+from ..django_user import logged_in_user
 from .decorators import entitlement_not_required
+from .routes import registered
 
 __all__ = ("entitlement_not_required", "logged_in_user", "registered")

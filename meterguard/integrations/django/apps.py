@@ -7,7 +7,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.core.signals import setting_changed
 
-from .._django import SETTING, apply_settings
+from ..django_project import SETTING, apply_settings
 from . import checks
 from .signals import forward
 

@@ -11,9 +11,9 @@ from django.utils.module_loading import import_string
 
 from ...errors import ConfigurationError
 from ...gating.registration import is_bypassed, is_guarded
-from .._django import SETTING, installed
-from ._routes import registered
+from ..django_project import SETTING, installed
 from .middleware import EntitlementMiddleware
+from .routes import registered
 from .views import EntitlementRequiredMixin
 
 TAG = "meterguard"

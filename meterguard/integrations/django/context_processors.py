@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from .._django import installed
+from ..django_project import installed
 
 
 class Entitled:

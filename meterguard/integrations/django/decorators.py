@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .._gates import check
+from ..settings import check
 
 V = TypeVar("V", bound=Callable[..., Any])
 

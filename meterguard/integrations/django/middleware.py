@@ -10,9 +10,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from ...errors import ConfigurationError, MeterGuardError
-from ...gating.admission import Admission as Held
+from ...gating.admission import Admission
 from ...gating.gate import Gate
-from .._django import aresponse, installed, response
+from ..django_project import installed
+from ..django_response import aresponse, response
 from .decorators import is_exempt
 
 __all__ = ("EntitlementMiddleware",)
@@ -52,26 +53,26 @@ class EntitlementMiddleware:
         try:
             made = self.get_response(request)
         except BaseException:
-            for held in _taken_from(request):
-                held.release()
+            for admission in _taken_from(request):
+                admission.release()
             raise
-        for held in _taken_from(request):
-            made = held.hand_over(made)
+        for admission in _taken_from(request):
+            made = admission.hand_over(made)
         return made
 
     async def _acall(self, request: HttpRequest) -> Any:
         try:
             made = await self.get_response(request)
         except GeneratorExit:  # the coroutine is thrown away, and must not await
-            for held in _taken_from(request):
-                held.drop()
+            for admission in _taken_from(request):
+                admission.drop()
             raise
         except BaseException:
-            for held in _taken_from(request):
-                await held.arelease()
+            for admission in _taken_from(request):
+                await admission.arelease()
             raise
-        for held in _taken_from(request):
-            made = await held.ahand_over(made)
+        for admission in _taken_from(request):
+            made = await admission.ahand_over(made)
         return made
 
     # -- the whole site --------------------------------------------------------------------------
@@ -84,15 +85,15 @@ class EntitlementMiddleware:
         if gate is None:
             return None
         try:
-            held = gate.enter(request, *args, **kwargs)
+            admission = gate.enter(request, *args, **kwargs)
         except MeterGuardError as error:
             if _is_for_the_debug_page(error):
                 raise
             return response(request, error)
-        if held.hold == "call":
-            _give_to(request, held)
+        if admission.hold == "call":
+            _give_to(request, admission)
         else:
-            held.release()
+            admission.release()
         return None
 
     async def _aprocess_view(
@@ -102,15 +103,15 @@ class EntitlementMiddleware:
         if gate is None:
             return None
         try:
-            held = await gate.aenter(request, *args, **kwargs)
+            admission = await gate.aenter(request, *args, **kwargs)
         except MeterGuardError as error:
             if _is_for_the_debug_page(error):
                 raise
             return await aresponse(request, error)
-        if held.hold == "call":
-            _give_to(request, held)
+        if admission.hold == "call":
+            _give_to(request, admission)
         else:
-            await held.arelease()
+            await admission.arelease()
         return None
 
     # -- one view --------------------------------------------------------------------------------
@@ -134,20 +135,20 @@ def _gate_before(request: HttpRequest, view: Any) -> Gate | None:
     project = installed()
     if project.site is None:
         return None
-    gate = project.site.of(project.guard)
+    gate = project.site.gate(project.guard)
     if gate.is_open() or request.method == "OPTIONS" or project.options.is_exempt(request.path_info) or is_exempt(view):
         return None
     return gate
 
 
-def _give_to(request: HttpRequest, held: Held) -> None:
+def _give_to(request: HttpRequest, admission: Admission) -> None:
     """A seat for this request. When its end is not heard of, it is back when the request is thrown away."""
-    setattr(request, _HELD, held)
+    setattr(request, _HELD, admission)
 
 
-def _taken_from(request: HttpRequest) -> list[Held]:
-    held = vars(request).pop(_HELD, None)
-    return [] if held is None else [held]
+def _taken_from(request: HttpRequest) -> list[Admission]:
+    admission = vars(request).pop(_HELD, None)
+    return [] if admission is None else [admission]
 
 
 def _is_for_the_debug_page(error: MeterGuardError) -> bool:

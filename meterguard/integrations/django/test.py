@@ -8,8 +8,8 @@ from typing import Any
 from django.test.utils import TestContextDecorator
 
 from ...testing import Control, override
-from .._django_guard import PermissionGuard
-from .._gates import check
+from ..django_guard import PermissionGuard
+from ..settings import check
 from .signals import forward
 
 __all__ = ("override_entitlements",)

@@ -10,11 +10,11 @@ from django.http import HttpRequest
 from django.views import View
 
 from ...errors import EntitlementDenied, EntitlementUnavailable
-from ...gating.admission import Admission as Held
+from ...gating.admission import Admission
 from ...gating.gate import Gate
-from .._django import check_order, installed
-from .._django_guard import permission_denied
-from .._gates import LateGate, declared
+from ..declaration import Declaration, declared
+from ..django_guard import permission_denied
+from ..django_project import check_order, installed
 
 __all__ = ("EntitlementRequiredMixin",)
 
@@ -40,7 +40,7 @@ class EntitlementRequiredMixin:
     entitlement_error: Answer
     """What was raised, for :meth:`handle_no_entitlement`."""
 
-    _late: LateGate | None = None
+    _declaration: Declaration | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -54,8 +54,8 @@ class EntitlementRequiredMixin:
         """
         needs = initkwargs.get("entitlement_required", cls.entitlement_required)
         options = initkwargs.get("entitlement_options", cls.entitlement_options)
-        late = declared(needs, options, f"{cls.__qualname__}.entitlement_required")
-        return super().as_view(*args, **initkwargs, _late=late)  # type: ignore[misc]
+        declaration = declared(needs, options, f"{cls.__qualname__}.entitlement_required")
+        return super().as_view(*args, **initkwargs, _declaration=declaration)  # type: ignore[misc]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Run the view, if the licence covers it."""
@@ -65,42 +65,42 @@ class EntitlementRequiredMixin:
         if getattr(self, "view_is_async", False):
             return self._adispatch(gate, request, *args, **kwargs)
         try:
-            held = gate.enter(request, *args, **kwargs)
+            admission = gate.enter(request, *args, **kwargs)
         except _ANSWERS as error:
             self.entitlement_error = _as_django(error)
         else:
-            return self._under(held, request, *args, **kwargs)
+            return self._under(admission, request, *args, **kwargs)
         return self.handle_no_entitlement()  # outside the except block, so that it is not chained to the first
 
-    def _under(self, held: Held, *args: Any, **kwargs: Any) -> Any:
+    def _under(self, admission: Admission, *args: Any, **kwargs: Any) -> Any:
         try:
             result = super().dispatch(*args, **kwargs)  # type: ignore[misc]
         except BaseException:
-            held.release()
+            admission.release()
             raise
-        return held.hand_over(result)
+        return admission.hand_over(result)
 
     async def _adispatch(self, gate: Gate, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
-            held = await gate.aenter(request, *args, **kwargs)
+            admission = await gate.aenter(request, *args, **kwargs)
         except _ANSWERS as error:
             self.entitlement_error = _as_django(error)
         else:
-            return await self._aunder(held, request, *args, **kwargs)
+            return await self._aunder(admission, request, *args, **kwargs)
         result = self.handle_no_entitlement()
         return await result if inspect.isawaitable(result) else result
 
-    async def _aunder(self, held: Held, *args: Any, **kwargs: Any) -> Any:
+    async def _aunder(self, admission: Admission, *args: Any, **kwargs: Any) -> Any:
         try:
             result = super().dispatch(*args, **kwargs)  # type: ignore[misc]
             if inspect.isawaitable(result):
                 result = await result
-            return await held.ahand_over(result)
+            return await admission.ahand_over(result)
         except GeneratorExit:  # the coroutine is thrown away, and must not await
-            held.drop()
+            admission.drop()
             raise
         except BaseException:
-            await held.arelease()
+            await admission.arelease()
             raise
 
     def handle_no_entitlement(self) -> Any:
@@ -108,9 +108,9 @@ class EntitlementRequiredMixin:
         raise self.entitlement_error
 
     def _gate(self) -> Gate:
-        if self._late is None:  # as_view() was not called, as in tests of the class alone
-            self._late = declared(self.entitlement_required, self.entitlement_options, "entitlement_required")
-        return self._late.of(installed().guard)
+        if self._declaration is None:  # as_view() was not called, as in tests of the class alone
+            self._declaration = declared(self.entitlement_required, self.entitlement_options, "entitlement_required")
+        return self._declaration.gate(installed().guard)
 
 
 def _as_django(error: Answer) -> Answer:

@@ -9,7 +9,7 @@ from ...extras import needed
 with needed("rest_framework", "drf", by="meterguard.integrations.drf"):
     import rest_framework  # noqa: F401
 
-from .._django import logged_in_user
+from ..django_user import logged_in_user
 from .answers import EntitlementAPIException, exception_handler
 from .permissions import EntitlementThrottle, HasEntitlement
 from .views import EntitledViewMixin

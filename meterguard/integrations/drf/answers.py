@@ -13,8 +13,8 @@ from rest_framework.views import exception_handler as framework_handler
 from rest_framework.views import set_rollback
 
 from ...errors import ConfigurationError, MeterGuardError
-from .._django import installed
-from .._http import Refusal
+from ..django_project import installed
+from ..refusal import Refusal
 
 
 class EntitlementAPIException(APIException):  # type: ignore[misc,unused-ignore] # the framework has no types

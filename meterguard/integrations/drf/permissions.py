@@ -10,8 +10,8 @@ from rest_framework.throttling import BaseThrottle
 
 from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ...reasons import Reason
-from .._django import installed
-from .._gates import LateGate
+from ..declaration import Declaration
+from ..django_project import installed
 from .answers import as_api_exception
 
 Refused = EntitlementDenied | EntitlementUnavailable
@@ -34,18 +34,18 @@ class _Question:
             )
         if callable(value):
             raise ConfigurationError(f"{type(self).__name__} takes a value, and no callable: it has no call to look at")
-        self._late = LateGate(name, value, unit, **options)
+        self._declaration = Declaration(name, value, unit, **options)
 
     def _refused(self, request: Any) -> Refused | None:
         """The same answer for all of one request, which a framework that renders forms asks for many times."""
         asked = vars(getattr(request, "_request", request)).setdefault(_ASKED, {})
-        if self._late.key not in asked:
-            asked[self._late.key] = self._ask()
-        refused: Refused | None = asked[self._late.key]
+        if self._declaration.key not in asked:
+            asked[self._declaration.key] = self._ask()
+        refused: Refused | None = asked[self._declaration.key]
         return refused
 
     def _ask(self) -> Refused | None:
-        gate = self._late.of(installed().guard)
+        gate = self._declaration.gate(installed().guard)
         try:
             gate.check()
         except (EntitlementDenied, EntitlementUnavailable) as error:
@@ -53,7 +53,7 @@ class _Question:
         return None
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._late!r}>"
+        return f"<{type(self).__name__} {self._declaration!r}>"
 
 
 class HasEntitlement(_Question, OperationHolderMixin):  # type: ignore[misc,unused-ignore] # the framework has no types

@@ -8,8 +8,8 @@ from typing import Any
 from drf_spectacular.openapi import AutoSchema
 
 from ...gating.registration import is_guarded
-from .._django import installed
-from .._openapi import entitlement_responses
+from ..django_project import installed
+from ..openapi import entitlement_responses
 from .permissions import EntitlementThrottle, HasEntitlement
 from .views import EntitledViewMixin
 

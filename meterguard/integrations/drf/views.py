@@ -9,9 +9,9 @@ from django.http import HttpResponse
 from rest_framework.views import APIView
 
 from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
-from ...gating.admission import Admission as Held
-from .._django import check_order, installed
-from .._gates import LateGate, declared
+from ...gating.admission import Admission
+from ..declaration import Declaration, declared
+from ..django_project import check_order, installed
 from .answers import as_api_exception
 
 
@@ -36,8 +36,8 @@ class EntitledViewMixin:
     entitlement_options: ClassVar[Mapping[str, Any]] = {}
     """``hold``, ``per``, ``wait``, ``on_unknown``, ``guard``. Callables get the request and the view's arguments."""
 
-    _entitlements: ClassVar[Mapping[str | None, LateGate | None]]
-    _held: Held | None = None
+    _entitlements: ClassVar[Mapping[str | None, Declaration | None]]
+    _held: Admission | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -48,23 +48,23 @@ class EntitledViewMixin:
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
         """What the framework does before the handler, and the licence last."""
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
-        late = self.needed_entitlement(request.method)
-        if late is None:
+        declaration = self.needed_entitlement(request.method)
+        if declaration is None:
             return
         try:
-            held = late.of(installed().guard).enter(request, *args, **kwargs)
+            admission = declaration.gate(installed().guard).enter(request, *args, **kwargs)
         except (EntitlementDenied, EntitlementUnavailable) as error:
             refused = error
         else:
-            self._held = held
+            self._held = admission
             return
         raise as_api_exception(refused)  # outside the except block, so that it is not chained to the first
 
     def finalize_response(self, request: Any, response: HttpResponse, *args: Any, **kwargs: Any) -> Any:
         """The seat goes with a response that is still to be sent."""
         made = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
-        held, self._held = self._held, None
-        return made if held is None else held.hand_over(made)
+        admission, self._held = self._held, None
+        return made if admission is None else admission.hand_over(made)
 
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
         """What the framework does with a request; whatever becomes of it, no seat is left."""
@@ -74,7 +74,7 @@ class EntitledViewMixin:
             if self._held is not None:
                 self._held.release()
 
-    def needed_entitlement(self, method: str) -> LateGate | None:
+    def needed_entitlement(self, method: str) -> Declaration | None:
         """What is asked for before a handler, None: nothing.
 
         :raises ConfigurationError: ``entitlement_required`` is missing or wrong.
@@ -89,7 +89,7 @@ class EntitledViewMixin:
         return needs[action] if action in needs else needs.get(None)
 
 
-def _by_action(view: Any, name: str) -> dict[str | None, LateGate | None]:
+def _by_action(view: Any, name: str) -> dict[str | None, Declaration | None]:
     needs = view.entitlement_required
     by_action = needs if isinstance(needs, Mapping) else {None: needs}
     # one that is misspelt would be open

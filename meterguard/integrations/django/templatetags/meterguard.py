@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from ..._django import installed
+from ...django_project import installed
 
 register = template.Library()
 

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from .....diagnostics import Finding, examine, guards
 from .....gating.registration import is_bypassed
-from ...._django import installed
+from ....django_project import installed
 from ... import registered
 
 

@@ -1,7 +1,4 @@
-"""An answer of a guard as an answer over HTTP: status, headers and body, once for all frameworks.
-
-Nothing here shows an ARN, a token, a fingerprint or what an exception says: those are for the operator.
-"""
+"""Answers over HTTP: the options of an application, and a refusal as status, headers and body."""
 
 from __future__ import annotations
 
@@ -13,70 +10,26 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from fnmatch import translate
 from functools import cached_property
-from typing import Any
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable, MeterGuardError
-from ..model import Entitlement, shortened
-from ._page import page
+from ..model import shortened
+from .page import page
+from .refusal import LONGEST_RETRY, TEXTS, Refusal, Slug, reason_of
 
 PROBLEM_JSON = "application/problem+json"
 HTML = "text/html; charset=utf-8"
+HEALTH_ROUTES = ("/health", "/health/*", "/healthz", "/livez", "/readyz", "/metrics", "/static/*", "/favicon.ico")
 
 _log = logging.getLogger("meterguard.integrations")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """What a client is told instead of what it asked for. Change it with ``HttpOptions.customize``."""
-
-    status: int
-    slug: str
-    """``not-entitled``, ``entitlement-exhausted``, ``entitlement-unavailable`` or ``internal-error``."""
-    title: str
-    detail: str
-    """For the person who reads it."""
-    type: str
-    retry_after: int | None = None
-    """Seconds, for ``Retry-After``."""
-    entitlements: tuple[Entitlement, ...] = ()
-    """What was asked for; empty for a mistake in the set-up."""
-    reason: str = ""
-    error: MeterGuardError
-    """What was raised. Not for clients: its text is the operator's."""
-
-    def problem(self, instance: str) -> dict[str, Any]:
-        """The members of a problem document (RFC 9457)."""
-        members: dict[str, Any] = {
-            "type": self.type,
-            "title": self.title,
-            "status": self.status,
-            "detail": self.detail,
-            "instance": instance,
-        }
-        for one in self.entitlements[:1]:
-            members |= {"entitlement": one.name, "requested": one.value, "unit": one.unit.value}
-        if len(self.entitlements) > 1:
-            members["entitlements"] = [
-                {"entitlement": one.name, "requested": one.value, "unit": one.unit.value} for one in self.entitlements
-            ]
-        if self.reason:
-            members["reason"] = self.reason
-        if self.retry_after is not None:
-            members["retry_after"] = self.retry_after
-        return members
-
-
 @dataclass(frozen=True)
 class Answer:
-    """What goes over the wire."""
+    """A response, before it is one of a framework's."""
 
     status: int
     headers: dict[str, str]
     body: bytes
-
-
-LONGEST_RETRY = 3600  # seconds
-HEALTH_ROUTES = ("/health", "/health/*", "/healthz", "/livez", "/readyz", "/metrics", "/static/*", "/favicon.ico")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +44,8 @@ class HttpOptions:
     :param exempt: patterns of paths (``*`` matches anything) that guards of whole groups leave alone.
     :param customize: gets each :class:`Refusal` and returns the one to answer with, for texts, languages, statuses.
     :param html: gets a :class:`Refusal` and returns the page as text, or None for the page that comes with meterguard.
-    :param problem_type: what the ``type`` of a problem document begins with.
+    :param problem_type: the beginning of the ``type`` of a problem document.
+    :raises ConfigurationError: an option is of a wrong type.
     """
 
     denied_status: int = 403
@@ -106,21 +60,26 @@ class HttpOptions:
 
     def __post_init__(self) -> None:
         for name in ("denied_status", "exhausted_status", "unavailable_status"):
-            _check(name, getattr(self, name), _is_status, "an HTTP status from 400 to 599")
-        _check("retry_after", self.retry_after, _is_duration, "a positive number of seconds")
-        _check("exempt", self.exempt, _are_patterns, "a list of patterns of paths, such as ['/health*']")
-        _check("problem_type", self.problem_type, lambda text: isinstance(text, str), "text")
-        _check("prove_exhaustion", self.prove_exhaustion, lambda flag: isinstance(flag, bool), "True or False")
+            self._check(name, _is_status, "an HTTP status from 400 to 599")
+        self._check("retry_after", _is_duration, "a positive number of seconds")
+        self._check("exempt", _are_patterns, "a list of patterns of paths, such as ['/health*']")
+        self._check("problem_type", lambda text: isinstance(text, str), "text")
+        self._check("prove_exhaustion", lambda flag: isinstance(flag, bool), "True or False")
         for name in ("customize", "html"):
-            _check(name, getattr(self, name), lambda it: it is None or callable(it), "a callable that takes a Refusal")
+            self._check(name, lambda it: it is None or callable(it), "a callable that takes a Refusal")
+
+    def _check(self, name: str, is_right: Callable[[object], bool], wanted: str) -> None:
+        value = getattr(self, name)
+        if not is_right(value):
+            raise ConfigurationError(f"{name} must be {wanted}; got {shortened(value)}")
 
     @classmethod
     def names(cls) -> frozenset[str]:
-        """What can be set."""
+        """Return the names of all options."""
         return frozenset(one.name for one in fields(cls))
 
     def is_exempt(self, path: str) -> bool:
-        """Whether guards of whole groups leave this path alone."""
+        """Tell whether guards of whole groups leave this path alone."""
         return self._exempts.match(path) is not None
 
     @cached_property
@@ -128,10 +87,8 @@ class HttpOptions:
         # every request to a guarded group asks, and fnmatch would take each pattern in turn
         return re.compile("|".join(map(translate, self.exempt)) or "(?!)")
 
-    # -- from an error to an answer --------------------------------------------------------------
-
     def refusal(self, error: MeterGuardError) -> Refusal:
-        """What to tell a client that ran into this error."""
+        """Return what to tell a client that ran into this error."""
         if isinstance(error, EntitlementUnavailable):
             refusal = self._refusal(error, "entitlement-unavailable", self.unavailable_status, retry=True)
         elif not isinstance(error, EntitlementDenied):
@@ -143,8 +100,8 @@ class HttpOptions:
             refusal = self._refusal(error, "not-entitled", self.denied_status)
         return refusal if self.customize is None else self.customize(refusal)
 
-    def _refusal(self, error: MeterGuardError, slug: str, status: int, *, retry: bool = False) -> Refusal:
-        title, detail = _TEXTS[slug]
+    def _refusal(self, error: MeterGuardError, slug: Slug, status: int, *, retry: bool = False) -> Refusal:
+        title, detail = TEXTS[slug]
         retry_after = math.ceil(getattr(error, "retry_after", None) or self.retry_after) if retry else None
         return Refusal(
             status=status,
@@ -154,12 +111,16 @@ class HttpOptions:
             type="about:blank" if slug == "internal-error" else f"{self.problem_type}{slug}",
             retry_after=None if retry_after is None else min(max(1, retry_after), LONGEST_RETRY),
             entitlements=getattr(error, "entitlements", ()),
-            reason=_reason(error, slug),
+            reason=reason_of(error, slug),
             error=error,
         )
 
     def answer(self, refusal: Refusal, *, accept: str | None, instance: str) -> Answer:
-        """The response: a page for people who prefer one, a problem document for everybody else."""
+        """Return the response: a page for people who prefer one, a problem document for everybody else.
+
+        :param accept: the request's ``Accept``.
+        :param instance: the request's path.
+        """
         headers = {"Cache-Control": "no-store", "Vary": "Accept"}
         if refusal.retry_after is not None:
             headers["Retry-After"] = str(refusal.retry_after)
@@ -171,18 +132,18 @@ class HttpOptions:
         return Answer(refusal.status, headers | {"Content-Type": PROBLEM_JSON}, body)
 
 
-def split(options: Mapping[str, Any]) -> tuple[dict[str, Any], HttpOptions]:
-    """The arguments of a guard, and how to answer."""
+def options_among(settings: Mapping[str, object]) -> tuple[dict[str, object], HttpOptions]:
+    """Return the settings that are no options of answers, and the options made of the rest."""
     names = HttpOptions.names()
-    ours = {name: value for name, value in options.items() if name in names}
-    return {name: value for name, value in options.items() if name not in names}, HttpOptions(**ours)
+    ours = {name: value for name, value in settings.items() if name in names}
+    return {name: value for name, value in settings.items() if name not in names}, HttpOptions(**ours)  # type: ignore[arg-type] # checked there
 
 
 # -- what the client prefers -------------------------------------------------------------------------
 
 
 def prefers_html(accept: str | None) -> bool:
-    """Whether a page is wanted more than a problem document. ``*/*`` and nothing at all want the document."""
+    """Tell whether a client prefers a page to a problem document. ``*/*`` and nothing at all mean the document."""
     html = document = 0.0
     for media_range in (accept or "*/*").split(","):
         kind, _, parameters = media_range.partition(";")
@@ -205,47 +166,18 @@ def _quality(parameters: str) -> float:
     return 1.0
 
 
-# -- texts and checks --------------------------------------------------------------------------------
-
-_TEXTS = {
-    "not-entitled": (
-        "Not included in the licence",
-        "The licence does not include what you asked for. If you need it, ask the people who run this application.",
-    ),
-    "entitlement-exhausted": (
-        "All licensed units are in use",
-        "The licence includes what you asked for, but others are using all of it. Try again when one of them is done.",
-    ),
-    "entitlement-unavailable": (
-        "The licence cannot be checked",
-        "The licence could not be checked just now. Nothing is wrong with your request: try again in a while.",
-    ),
-    "internal-error": ("Internal Server Error", "The server is not set up correctly."),
-}
+# -- checks ------------------------------------------------------------------------------------------
 
 
-def _reason(error: MeterGuardError, slug: str) -> str:
-    if slug == "entitlement-exhausted":
-        return "exhausted"
-    if slug == "entitlement-unavailable":
-        return "unavailable"
-    reason = getattr(error, "reason", None)
-    return "" if reason is None else str(reason.value)
-
-
-def _check(name: str, value: Any, is_right: Callable[[Any], bool], what: str) -> None:
-    if not is_right(value):
-        raise ConfigurationError(f"{name} must be {what}; got {shortened(value)}")
-
-
-def _is_status(value: Any) -> bool:
+def _is_status(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 400 <= value <= 599
 
 
-def _is_duration(value: Any) -> bool:
+def _is_duration(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
-def _are_patterns(value: Any) -> bool:
-    is_list = isinstance(value, Collection) and not isinstance(value, str)
-    return is_list and all(isinstance(one, str) and one.startswith(("/", "*")) for one in value)
+def _are_patterns(value: object) -> bool:
+    if isinstance(value, str) or not isinstance(value, Collection):
+        return False
+    return all(isinstance(one, str) and one.startswith(("/", "*")) for one in value)

@@ -7,6 +7,7 @@ from typing import Any, Never
 
 from ..errors import AuthorizationRefused, ConfigurationError, EntitlementDenied, UntrustedLease
 from ..extras import needed
+from ..gating.admission import Admission
 from ..guard import MeterGuard
 
 with needed("django", "django", by="meterguard.integrations.django"):
@@ -16,11 +17,11 @@ FOR_CLIENTS = "The licence does not include what you asked for."
 
 
 class _Told(PermissionDenied):  # type: ignore[misc,unused-ignore] # Django has no types
-    """The REST framework tells clients what is in ``args``, and can do with no more than two of them."""
+    """A denial with a text for clients: the REST framework tells them ``args``, and can do with two of them at most."""
 
     @property
     def args(self) -> tuple[Any, ...]:  # type: ignore[override,unused-ignore]
-        """For others. Pickle and copy do not look here."""
+        """A text for clients. Pickle and copy do not look here."""
         return (FOR_CLIENTS,)
 
     def __str__(self) -> str:
@@ -47,7 +48,7 @@ _BOTH: dict[type[EntitlementDenied], type[EntitlementDenied]] = {
 
 
 def permission_denied(denied: EntitlementDenied) -> EntitlementDenied:
-    """The same denial, which is a ``PermissionDenied`` as well."""
+    """Return the same denial, as one that is a ``PermissionDenied`` as well."""
     if type(denied) in _BOTH.values():
         return denied
     kind = next(both for kind, both in _BOTH.items() if isinstance(denied, kind))
@@ -55,25 +56,27 @@ def permission_denied(denied: EntitlementDenied) -> EntitlementDenied:
 
 
 class PermissionGuard(MeterGuard):
-    """Denies as Django does, which needs no middleware to be a 403."""
+    """A guard that denies as Django does, so that a denial is a 403 without any middleware."""
 
-    def admit(self, *args: Any, **kwargs: Any) -> Any:
+    def admit(self, question: Any, window: Any = None, *, probing: bool = False) -> Admission:
+        """Let a call through, or raise why not."""
         try:
-            return super().admit(*args, **kwargs)
+            return super().admit(question, window, probing=probing)
         except EntitlementDenied as error:
             denied = error
         raise permission_denied(denied)  # outside the except block, so that it is not chained to the first
 
-    async def aadmit(self, *args: Any, **kwargs: Any) -> Any:
+    async def aadmit(self, question: Any, window: Any = None, *, probing: bool = False) -> Admission:
+        """:meth:`admit` without blocking the loop."""
         try:
-            return await super().aadmit(*args, **kwargs)
+            return await super().aadmit(question, window, probing=probing)
         except EntitlementDenied as error:
             denied = error
         raise permission_denied(denied)
 
 
 class ProjectGuard(PermissionGuard):
-    """Follows the settings, which tests change: one guard for the life of the process.
+    """A guard that follows the settings, which tests change: one for the life of the process.
 
     Tests also put other guards in its place, and put it back later; so a change of the settings must not replace it.
     """
@@ -84,24 +87,26 @@ class ProjectGuard(PermissionGuard):
 
     def follow(self, told: MeterGuard, instead: MeterGuard | None = None) -> None:
         """Become a guard with the arguments of ``told``, or one that leaves everything to ``instead``."""
-        is_same = told._arguments == self._arguments and instead is self._instead is None
-        if is_same and not self.is_closed:
-            return
-        self.close()
-        with self._lock:
-            self._arguments, self._instead = told._arguments, instead
-        self.reopen()
+        if instead is not self._instead:
+            self.close()
+        self._instead = instead
+        self.resume(told)
 
-    def admit(self, *args: Any, **kwargs: Any) -> Any:
-        return super().admit(*args, **kwargs) if self._instead is None else self._instead.admit(*args, **kwargs)
+    def admit(self, question: Any, window: Any = None, *, probing: bool = False) -> Admission:
+        """Let a call through, or raise why not."""
+        if self._instead is None:
+            return super().admit(question, window, probing=probing)
+        return self._instead.admit(question, window, probing=probing)
 
-    async def aadmit(self, *args: Any, **kwargs: Any) -> Any:
-        instead = self._instead
-        return await (super().aadmit(*args, **kwargs) if instead is None else instead.aadmit(*args, **kwargs))
+    async def aadmit(self, question: Any, window: Any = None, *, probing: bool = False) -> Admission:
+        """:meth:`admit` without blocking the loop."""
+        if self._instead is None:
+            return await super().aadmit(question, window, probing=probing)
+        return await self._instead.aadmit(question, window, probing=probing)
 
     @property
     def engine(self) -> Any:
-        """That of the guard in charge."""
+        """The engine of the guard in charge."""
         return super().engine if self._instead is None else self._instead.engine
 
 
@@ -114,5 +119,8 @@ class Misconfigured(MeterGuard):
 
     @property
     def engine(self) -> Never:
-        """There is none."""
+        """There is none.
+
+        :raises ConfigurationError: always, and it says what is wrong.
+        """
         raise copy.copy(self._mistake)

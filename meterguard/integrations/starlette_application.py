@@ -1,23 +1,24 @@
-"""Starlette, and FastAPI as far as it is Starlette: answers, life cycle, the search for guards that never run."""
+"""An application of Starlette or FastAPI: its answers, its life cycle, and the search for guards that never run."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable, MeterGuardError
 from ..extras import needed
 from ..guard import MeterGuard
-from ._asgi import INSTALLED, Lifespan, answer_to, around, close_code, installed_for
-from ._gates import Installed, arguments, audit, check, check_guard, set_up
+from .audit import Registered, audit
+from .connection import answer_to, close_code, installed_for
+from .installation import Installation, set_up
+from .lifespan import Lifespan, around
+from .settings import check, check_guard, in_code
+from .starlette_mounts import MountedApplications, add_handler, parts
 
 with needed("starlette", "starlette", by="meterguard.integrations.starlette"):
     from starlette.applications import Starlette
-    from starlette.middleware.exceptions import ExceptionMiddleware
     from starlette.requests import HTTPConnection
     from starlette.responses import Response
-    from starlette.routing import Host, Mount
-    from starlette.types import ASGIApp, Receive, Scope, Send
     from starlette.websockets import WebSocket
 
 
@@ -39,15 +40,15 @@ def install(app: Starlette, guard: MeterGuard | None = None, **settings: Any) ->
     _check_application(app)
     if app.middleware_stack is not None:
         raise ConfigurationError("the application has answered requests already: call install() before the first one")
-    installed = set_up(guard, arguments(settings, "install()", guard))
+    installed = set_up(guard, in_code(settings, "install()", guard))
     app.state.meterguard = installed
 
     async def answer(connection: HTTPConnection, error: Exception) -> Response | None:
         return await _answer(installed_for(connection.scope) or installed, connection, error)
 
     for kind in (EntitlementDenied, EntitlementUnavailable, ConfigurationError):
-        _add_handler(app, kind, answer)
-    app.add_middleware(_Mounted, application=app, installed=installed)
+        add_handler(app, kind, answer)
+    app.add_middleware(MountedApplications, application=app, installed=installed)
     app.router.lifespan_context = around(_audited(app, app.router.lifespan_context), guard)
 
 
@@ -55,59 +56,13 @@ def _check_application(app: object) -> None:
     check("app", app, isinstance(app, Starlette), "a Starlette or FastAPI application")
 
 
-class _Mounted:
-    """Tells mounted applications what was installed, and gives them the answers of the application around them.
-
-    It stands in the chain of each request, so it is no coroutine function, which would cost ten times as much.
-    """
-
-    def __init__(self, app: ASGIApp, application: Starlette, installed: Installed) -> None:
-        self.app = app
-        self._application = application
-        self._installed = installed
-        self._known = 0
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        scope[INSTALLED] = self._installed
-        routes = self._application.router.routes
-        if len(routes) != self._known:  # the first request, or a route was added since
-            self._known = len(routes)
-            _share_answers(self._application)
-        return self.app(scope, receive, send)
-
-
-def _share_answers(app: Starlette) -> None:
-    """Give all applications mounted in this one its handlers for our exceptions, where they have none."""
-    ours = {
-        kind: handler
-        for kind, handler in app.exception_handlers.items()
-        if isinstance(kind, type) and issubclass(kind, MeterGuardError)
-    }
-    for _, mounted in _parts(app):
-        if isinstance(mounted, Starlette):
-            for kind, handler in ours.items():
-                _add_handler(mounted, kind, handler)
-
-
-def _add_handler(app: Starlette, kind: type[MeterGuardError], handler: Any) -> None:
-    theirs = app.exception_handlers
-    if kind in theirs or MeterGuardError in theirs:
-        return
-    app.add_exception_handler(kind, handler)
-    layer: Any = app.middleware_stack  # None before the first request; what is built then has a table of its own
-    while layer is not None and not isinstance(layer, ExceptionMiddleware):
-        layer = getattr(layer, "app", None)
-    if layer is not None:
-        layer.add_exception_handler(kind, handler)
-
-
-async def _answer(installed: Installed, connection: HTTPConnection, error: Exception) -> Response | None:
+async def _answer(installed: Installation, connection: HTTPConnection, error: Exception) -> Response | None:
     if not isinstance(error, MeterGuardError):
         raise error
     if isinstance(connection, WebSocket):
         await connection.close(close_code(error))
         return None
-    answer = await answer_to(installed, error, connection.scope)
+    answer = answer_to(installed, error, connection.scope)
     return Response(answer.body, answer.status, answer.headers)
 
 
@@ -119,34 +74,12 @@ def _audited(app: Starlette, inner: Lifespan) -> Lifespan:
     return lifespan
 
 
-def registered(app: Starlette) -> Iterable[tuple[str, Any]]:
+def registered(app: Starlette) -> Iterator[Registered]:
     """Yield the paths of an application, also those of mounted applications, and what is run for each."""
     check("app", app, callable(app), "an application")
-    for path, part in _parts(app):
+    for path, part in parts(app):
         if hasattr(part, "endpoint"):
             yield path, part.endpoint
-
-
-def _parts(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield an application, and every application and route inside it, each with its path."""
-    while part is not None:
-        yield path, part
-        for route in getattr(part, "routes", ()):
-            below = path + getattr(route, "path", "")
-            if isinstance(route, Mount | Host):
-                yield from _parts(route.app, below)
-            elif hasattr(route, "original_router"):  # FastAPI keeps an included router as one route
-                yield from _parts(route.original_router, path + route.include_context.prefix)
-            else:
-                yield below, route
-        part = _inner(part)
-
-
-def _inner(part: Any) -> Any:
-    """Return the application inside a middleware; None for anything else."""
-    if isinstance(part, Starlette):  # its own middleware is part of it
-        return None
-    return getattr(part, "app", None) or getattr(part, "__wrapped__", None)
 
 
 def meterguard_lifespan(inner: Any = None, *, guard: MeterGuard | None = None) -> Any:

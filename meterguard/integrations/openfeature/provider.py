@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from ..decision import Decision
-from ..default import get_guard
-from ..errors import ConfigurationError
-from ..events import (
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.event import ProviderEvent, ProviderEventDetails
+from openfeature.exception import ErrorCode, GeneralError, ProviderFatalError
+from openfeature.flag_evaluation import FlagResolutionDetails, FlagType, FlagValueType
+from openfeature.hook import Hook
+from openfeature.provider import AbstractProvider, Metadata, ProviderStatus
+from openfeature.track import TrackingEventDetails
+
+from ...decision import Decision
+from ...default import get_guard
+from ...errors import ConfigurationError
+from ...events import (
     EntitlementRefused,
     Event,
     GraceEnded,
@@ -22,21 +29,14 @@ from ..events import (
     LeaseRenewed,
     ServiceUnavailable,
 )
-from ..extras import needed
-from ..guard import MeterGuard
-from ..model import Entitlement
-from ..reasons import Reason
-from ._features import Features
-from ._gates import check
-
-with needed("openfeature", "openfeature", by="meterguard.integrations.openfeature"):
-    from openfeature.evaluation_context import EvaluationContext
-    from openfeature.event import ProviderEvent, ProviderEventDetails
-    from openfeature.exception import ErrorCode, GeneralError, ProviderFatalError
-    from openfeature.flag_evaluation import FlagResolutionDetails, FlagType, FlagValueType
-    from openfeature.hook import Hook
-    from openfeature.provider import AbstractProvider, Metadata, ProviderStatus
-    from openfeature.track import TrackingEventDetails
+from ...guard import MeterGuard
+from ...model import Entitlement
+from ...reasons import Reason
+from ..settings import check
+from . import flags as declarations
+from .details import ERRORS, details, error, mismatch
+from .features import Features
+from .flags import Flags
 
 __all__ = ("EntitlementProvider",)
 
@@ -46,7 +46,6 @@ V = TypeVar("V")
 Structure = Sequence[FlagValueType] | Mapping[str, FlagValueType]
 Context = EvaluationContext | None
 OnTrack = Callable[[str, Context, TrackingEventDetails | None], object]
-Flags = Mapping[str, Entitlement | tuple[Any, ...]]
 
 START = 8.0  # seconds initialisation may take, also where a call may take longer
 
@@ -55,13 +54,6 @@ _EVENTS = {
     ProviderStatus.STALE: ProviderEvent.PROVIDER_STALE,
     ProviderStatus.ERROR: ProviderEvent.PROVIDER_ERROR,
 }
-_ERRORS = {
-    Reason.REFUSED: ErrorCode.PROVIDER_FATAL,
-    Reason.UNTRUSTED: ErrorCode.PARSE_ERROR,
-    Reason.UNAVAILABLE: ErrorCode.GENERAL,
-}
-_VARIANTS = {Reason.GRACE: "grace", Reason.ALLOWED_UNKNOWN: "allowed"}
-_NOTHING: dict[FlagType, Any] = {FlagType.BOOLEAN: False, FlagType.INTEGER: 0, FlagType.STRING: ""}
 
 
 class EntitlementProvider(AbstractProvider):
@@ -98,9 +90,8 @@ class EntitlementProvider(AbstractProvider):
         if guard is not None and not isinstance(guard, MeterGuard):
             raise ConfigurationError(f"guard must be a MeterGuard; got a {type(guard).__name__}. Flags go to flags=")
         self._given = guard
-        check("flags", flags, flags is None or isinstance(flags, Mapping), "a mapping of keys to entitlements")
-        self._flags = None if flags is None else {key: _entitlement(key, said) for key, said in flags.items()}
-        self._recheck = _seconds(recheck)
+        self._flags = declarations.entitlements(flags)
+        self._recheck = declarations.seconds(recheck)
         is_list = isinstance(hooks, Iterable)
         self._hooks = list(hooks) if is_list else []
         check("hooks", hooks, is_list and all(isinstance(one, Hook) for one in self._hooks), "hooks of OpenFeature")
@@ -153,7 +144,7 @@ class EntitlementProvider(AbstractProvider):
         until = time.monotonic() + START
         for one in features or list(declared)[:1]:
             decision = in_charge.ask(one, round(max(0.1, until - time.monotonic()), 1))
-            if decision.reason in _ERRORS or decision.reason is Reason.ALLOWED_UNKNOWN:
+            if decision.reason in ERRORS or decision.reason is Reason.ALLOWED_UNKNOWN:
                 raise GeneralError(decision.detail)
 
     def _given_or_default(self) -> MeterGuard:
@@ -282,20 +273,24 @@ class EntitlementProvider(AbstractProvider):
     def _resolve(self, kind: FlagType, key: str, default: V) -> FlagResolutionDetails[V]:
         one = self._asked(kind, key)
         if not isinstance(one, Entitlement):
-            return _error(default, *one)
+            return error(default, *one)
         try:
-            return self._answer(kind, one, self._in_charge().ask(one), default)
+            decision = self._in_charge().ask(one)
         except ConfigurationError as mistake:
-            return _error(default, ErrorCode.PROVIDER_FATAL, str(mistake))
+            return error(default, ErrorCode.PROVIDER_FATAL, str(mistake))
+        self._judge(decision)
+        return details(kind, one, decision, default)
 
     async def _aresolve(self, kind: FlagType, key: str, default: V) -> FlagResolutionDetails[V]:
         one = self._asked(kind, key)
         if not isinstance(one, Entitlement):
-            return _error(default, *one)
+            return error(default, *one)
         try:
-            return self._answer(kind, one, await self._in_charge().aask(one), default)
+            decision = await self._in_charge().aask(one)
         except ConfigurationError as mistake:
-            return _error(default, ErrorCode.PROVIDER_FATAL, str(mistake))
+            return error(default, ErrorCode.PROVIDER_FATAL, str(mistake))
+        self._judge(decision)
+        return details(kind, one, decision, default)
 
     def _asked(self, kind: FlagType, key: str) -> Entitlement | tuple[ErrorCode, str]:
         """The entitlement behind a key, or why there is no answer whatever the licence says."""
@@ -312,28 +307,8 @@ class EntitlementProvider(AbstractProvider):
                 return ErrorCode.FLAG_NOT_FOUND, str(problem)
         fits = (FlagType.BOOLEAN, FlagType.INTEGER if one.is_counted else FlagType.STRING)
         if kind not in fits:
-            return _mismatch(kind, one)
+            return mismatch(kind, one)
         return one
-
-    def _answer(self, kind: FlagType, one: Entitlement, decision: Decision, default: Any) -> FlagResolutionDetails[Any]:
-        self._judge(decision)
-        reason = decision.reason.openfeature
-        if decision.reason in _ERRORS:
-            return _error(default, _ERRORS[decision.reason], decision.detail, _metadata(decision))
-        if not decision.allowed:
-            return FlagResolutionDetails(
-                _NOTHING[kind], reason=reason, variant="denied", flag_metadata=_metadata(decision)
-            )
-        value: Any = True
-        if kind is FlagType.INTEGER:
-            value = one.value
-        elif kind is FlagType.STRING:
-            texts = {} if decision.lease is None else decision.lease.texts
-            value = texts.get(one.name, one.value)
-            if value is None:
-                return _error(default, *_mismatch(kind, one), _metadata(decision))
-        variant = _VARIANTS.get(decision.reason, "granted")
-        return FlagResolutionDetails(value, reason=reason, variant=variant, flag_metadata=_metadata(decision))
 
     def _judge(self, decision: Decision) -> None:
         """Tell of an outage that no event tells of: one that was known before anybody listened."""
@@ -341,46 +316,3 @@ class EntitlementProvider(AbstractProvider):
             self._move(ProviderStatus.ERROR, decision.detail)
         elif decision.is_fallback:
             self._move(ProviderStatus.STALE, decision.detail)
-
-
-def _entitlement(key: str, said: Any) -> Entitlement:
-    check("a key of flags", key, isinstance(key, str), "text")
-    if isinstance(said, Entitlement):
-        return said
-    if not isinstance(said, tuple) or not 1 <= len(said) <= 3:
-        raise ConfigurationError(f"flags[{key!r}] must be an Entitlement or (name, value, unit); got {said!r}")
-    try:
-        return Entitlement(*said)
-    except ValueError as problem:
-        raise ConfigurationError(f"flags[{key!r}]: {problem}") from None
-
-
-def _seconds(recheck: Any) -> float:
-    seconds = recheck.total_seconds() if isinstance(recheck, timedelta) else recheck
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
-        raise ConfigurationError(f"recheck must be seconds, at least 0, or a timedelta; got {recheck!r}")
-    return float(seconds)
-
-
-def _mismatch(kind: FlagType, one: Entitlement) -> tuple[ErrorCode, str]:
-    is_ = "counts units: ask for a boolean or an integer" if one.is_counted else "is a feature: ask for a boolean"
-    if kind is FlagType.STRING and not one.is_counted:
-        is_ = "carries no text in this licence: ask for a boolean"
-    return ErrorCode.TYPE_MISMATCH, f"{one.name!r} {is_}, not for {kind.value.lower()}"
-
-
-def _error(
-    default: V, code: ErrorCode, message: str, metadata: Mapping[str, Any] | None = None
-) -> FlagResolutionDetails[V]:
-    return FlagResolutionDetails(default, code, message, "ERROR", flag_metadata=metadata or {})
-
-
-def _metadata(decision: Decision) -> dict[str, bool | int | float | str]:
-    """Scalars without a secret."""
-    told: dict[str, bool | int | float | str] = {"meterguardReason": decision.reason.value}
-    lease = decision.lease
-    if lease is not None and lease.is_live and lease.expires_at is not None:
-        told |= {"expiresAt": lease.expires_at.isoformat(), "remaining": int(lease.expires_in)}
-    elif decision.is_fallback and decision.allowed:
-        told["age"] = int(decision.age)
-    return told

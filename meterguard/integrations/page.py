@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from html import escape
 from string import Template
-from typing import TYPE_CHECKING
 
 from ..model import Entitlement
 from ..units import Unit
-
-if TYPE_CHECKING:
-    from ._http import Refusal
+from .refusal import Refusal
 
 _PAGE = Template("""\
 <!doctype html>
@@ -52,7 +49,7 @@ $facts$again</main>
 
 
 def page(refusal: Refusal) -> str:
-    """A whole document."""
+    """Return a whole HTML document."""
     return _PAGE.substitute(
         status=refusal.status,
         title=escape(refusal.title),
@@ -77,7 +74,7 @@ def _facts(refusal: Refusal) -> str:
 
 
 def _asked(entitlement: Entitlement) -> str:
-    """People count seats; *Count* is a word of the service."""
+    """Return an entitlement as people say it: they count seats, and *Count* is a word of the service."""
     if entitlement.unit is not Unit.COUNT:
         return str(entitlement)
     return entitlement.name if entitlement.value == 1 else f"{entitlement.name} ({entitlement.value})"

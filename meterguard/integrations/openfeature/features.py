@@ -18,14 +18,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from ..decision import Decision
-from ..default import requires_entitlement
-from ..errors import EntitlementDenied, EntitlementUnavailable
-from ..gating.admission import refusal
-from ..gating.gate import Gate
-from ..guard import MeterGuard
-from ..model import Entitlement
-from ..reasons import Reason
+from ...decision import Decision
+from ...default import requires_entitlement
+from ...errors import EntitlementDenied, EntitlementUnavailable
+from ...gating.admission import refusal
+from ...gating.gate import Gate
+from ...guard import MeterGuard
+from ...model import Entitlement
+from ...reasons import Reason
 
 Group = tuple[Entitlement, ...]
 """What is asked for in one checkout."""

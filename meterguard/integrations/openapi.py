@@ -1,4 +1,4 @@
-"""What a guarded route may answer, as OpenAPI has it."""
+"""The answers of a guarded route, as OpenAPI has them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..model import shortened
-from ._http import PROBLEM_JSON, HttpOptions
+from .http import PROBLEM_JSON, HttpOptions
 
 _PROBLEM = {
     "type": "object",
@@ -27,7 +27,7 @@ _PROBLEM = {
 
 
 def entitlement_responses(options: HttpOptions | None = None) -> dict[int | str, dict[str, Any]]:
-    """What a guarded route may answer besides, for ``responses=``.
+    """Return what a guarded route may answer besides, for ``responses=``.
 
     :param options: those of the application, where statuses were changed.
     :raises ConfigurationError: ``options`` is something else.

@@ -1,0 +1,84 @@
+"""A refusal: what a client is told instead of what it asked for, once for all frameworks.
+
+Nothing here shows an ARN, a token, a fingerprint or the text of an exception: those are for the operator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import EntitlementDenied, MeterGuardError
+from ..model import Entitlement
+
+Slug = Literal["not-entitled", "entitlement-exhausted", "entitlement-unavailable", "internal-error"]
+
+LONGEST_RETRY = 3600  # seconds
+
+TEXTS: dict[Slug, tuple[str, str]] = {
+    "not-entitled": (
+        "Not included in the licence",
+        "The licence does not include what you asked for. If you need it, ask the people who run this application.",
+    ),
+    "entitlement-exhausted": (
+        "All licensed units are in use",
+        "The licence includes what you asked for, but others are using all of it. Try again when one of them is done.",
+    ),
+    "entitlement-unavailable": (
+        "The licence cannot be checked",
+        "The licence could not be checked just now. Nothing is wrong with your request: try again in a while.",
+    ),
+    "internal-error": ("Internal Server Error", "The server is not set up correctly."),
+}
+"""A title and a detail for each kind of refusal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """What a client is told instead of what it asked for. Change it with ``HttpOptions.customize``."""
+
+    status: int
+    slug: str
+    """``not-entitled``, ``entitlement-exhausted``, ``entitlement-unavailable`` or ``internal-error``."""
+    title: str
+    detail: str
+    """For the person who reads it."""
+    type: str
+    retry_after: int | None = None
+    """Seconds, for ``Retry-After``."""
+    entitlements: tuple[Entitlement, ...] = ()
+    """The entitlements asked for; empty for a mistake in the set-up."""
+    reason: str = ""
+    error: MeterGuardError
+    """The exception that was raised. Not for clients: its text is the operator's."""
+
+    def problem(self, instance: str) -> dict[str, object]:
+        """Return the members of a problem document (RFC 9457) about the address ``instance``."""
+        members: dict[str, object] = {
+            "type": self.type,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+        }
+        wanted = [
+            {"entitlement": one.name, "requested": one.value, "unit": one.unit.value} for one in self.entitlements
+        ]
+        if wanted:
+            members |= wanted[0]
+        if len(wanted) > 1:
+            members["entitlements"] = wanted
+        if self.reason:
+            members["reason"] = self.reason
+        if self.retry_after is not None:
+            members["retry_after"] = self.retry_after
+        return members
+
+
+def reason_of(error: MeterGuardError, slug: Slug) -> str:
+    """Return the word for the reason of a refusal; empty for a mistake in the set-up."""
+    if slug == "entitlement-exhausted":
+        return "exhausted"
+    if slug == "entitlement-unavailable":
+        return "unavailable"
+    return error.reason.value if isinstance(error, EntitlementDenied) else ""

@@ -51,17 +51,17 @@ class LicenseManager:
         *,
         product_sku: str,
         key_fingerprint: str,
+        timeout: float,
         beneficiary: str | None = None,
         node_id: str | None = None,
         region_name: str | None = None,
         endpoint_url: str | None = None,
         session: Session | None = None,
         client: Client | None = None,
-        timeout: float = 10.0,
         loopback_only: bool = False,
     ) -> None:
         self._identity = wire.Identity(product_sku, Secret(key_fingerprint), _secret(beneficiary), node_id)
-        self._clients = Clients(Settings(region_name, _secret(endpoint_url), session, client, timeout, loopback_only))
+        self._clients = Clients(Settings(timeout, region_name, _secret(endpoint_url), session, client, loopback_only))
 
     def __repr__(self) -> str:
         region = self._clients.region or "not known yet"

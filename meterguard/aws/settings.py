@@ -34,11 +34,11 @@ def time_outs(budget: float) -> TimeOuts:
 class Settings:
     """The user's settings of the connection. A URL may hold a password, so the repr shows none."""
 
+    timeout: float
     region_name: str | None = None
     endpoint_url: str | None = field(default=None, repr=False)
     session: Session | None = field(default=None, repr=False)
     client: Client | None = field(default=None, repr=False)
-    timeout: float = 10.0
     loopback_only: bool = False
 
 

@@ -11,13 +11,13 @@ from ..reasons import OnUnknown
 class Policy:
     """A guard's declared behaviour. Durations in seconds."""
 
-    on_unknown: OnUnknown = OnUnknown.GRACE
-    grace: float = 1800.0
-    denial_ttl: float = 5.0
-    linger: float | None = None
-    refresh_ahead: float = 0.2
-    timeout: float = 10.0
-    max_leases: int = 10_000
-    check_in_on_exit: bool = True
+    on_unknown: OnUnknown
+    grace: float
+    denial_ttl: float
+    linger: float | None
+    refresh_ahead: float
+    timeout: float
+    max_leases: int
+    check_in_on_exit: bool
     inline: bool = False
     """True where no thread of our own is started: renewals run on the caller's, as frozen environments need."""

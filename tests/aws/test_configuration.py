@@ -253,7 +253,7 @@ def test_boto3_is_imported_on_first_use():
     program = """
 import sys
 from meterguard.aws.service import LicenseManager
-service = LicenseManager(product_sku="A", key_fingerprint="F")
+service = LicenseManager(product_sku="A", key_fingerprint="F", timeout=10)
 print("boto3" in sys.modules or "botocore" in sys.modules)
 service.connect()
 print("boto3" in sys.modules)
@@ -268,7 +268,7 @@ from meterguard.model import Entitlement
 SEAT = (Entitlement("Seats", 1, "Count"),)
 url, fingerprint = sys.argv[1:]
 def make(**options):
-    return LicenseManager(product_sku="ACME-1", key_fingerprint=fingerprint, **options)
+    return LicenseManager(product_sku="ACME-1", key_fingerprint=fingerprint, **{"timeout": 10, **options})
 """
 
 

@@ -1,4 +1,4 @@
-"""What signal handlers of the application raise while boto3 sends a request, found among what boto3 makes of it."""
+"""Interruptions: exceptions of the application's signal handlers, found inside those that boto3 makes of them."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ class Emulator:
 
     @property
     def is_running(self) -> bool:
-        """Whether it serves."""
+        """True while it serves."""
         return self._server is not None and self._server.is_running
 
     @property
@@ -183,7 +183,7 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """What to give a client as ``endpoint_url``."""
+        """The URL to give a client as ``endpoint_url``."""
         return f"http://127.0.0.1:{self.port}"
 
     # Licences

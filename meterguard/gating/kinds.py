@@ -74,6 +74,6 @@ def _is_coroutine_function(fn: Any) -> bool:
 
 
 def _is_async_dispatch(fn: Any) -> bool:
-    """What Django's ``method_decorator`` decorates of an async view: a bound plain function that gives a coroutine."""
+    """Return True for the bound function that Django's ``method_decorator`` makes of an async view."""
     is_dispatch = getattr(fn, "__name__", None) == "dispatch"
     return is_dispatch and getattr(getattr(fn, "__self__", None), "view_is_async", False) is True

@@ -1,4 +1,4 @@
-"""What a gate asks: its terms, and the question that they come to for one call."""
+"""Questions of gates: the terms of a gate, and the question that follows from them for one call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Seat = str | contextvars.ContextVar[Any] | Callable[..., Any] | None
 
 
 class Terms(NamedTuple):
-    """What a gate asks for, as declared and checked."""
+    """The terms of a gate, declared and checked."""
 
     alternatives: tuple[tuple[Line, ...], ...]
     single: bool = False

@@ -1,4 +1,4 @@
-"""What is registered with a framework: guards that it bypasses, and objects that must not be guarded."""
+"""Registration with frameworks: guards that a framework bypasses, and objects that must not be guarded."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
 
 
 class Entrance(Protocol):
-    """What a wrapper asks of the gate in front of a callable."""
+    """The gate in front of a callable, as a wrapper sees it."""
 
     pass_lease: str | None
     """The keyword under which the callable gets its lease."""

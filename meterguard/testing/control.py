@@ -25,7 +25,7 @@ _LASTING: Final = {"Retry-After": "60"}
 
 
 class Control:
-    """What a test does to its licence, and asks of it.
+    """The control of a test over its licence.
 
     :param entitlements: what is granted at the start: a number of units, ``(number, unit)``, True or None for a
         feature, a text for a feature that carries it, False for what is denied.
@@ -140,13 +140,13 @@ class Control:
             raise AssertionError(f"everything should be checked in; {self._story()}")
 
     def leaks(self) -> list[str]:
-        """Seats of single calls (``hold="call"``) that nobody gave back."""
+        """Return the seats of single calls (``hold="call"``) that nobody returned."""
         engine = self.guard.engine_in_use
         seats = [] if engine is None else list(engine.fleet.seats)
         return sorted(" and ".join(map(str, seat.key.requirement)) for seat in seats if seat.lease is not None)
 
     def unused(self) -> list[str]:
-        """What is granted, and was never asked for."""
+        """Return the entitlements that are granted, and were never asked for."""
         asked = {one["Name"] for request in self._requests() for one in request.parameters.get("Entitlements", ())}
         return sorted(self._granted.keys() - asked)
 
@@ -200,7 +200,7 @@ class Control:
         self._licence = self.emulator.update_license(_PRODUCT, entitlements=self._entitlements())
 
     def _restart(self) -> None:
-        """What is held was granted on other terms."""
+        """Begin anew: the leases that are held were granted on other terms."""
         with self.emulator.faults.paused():
             self.guard.close()
         self.guard.reopen()

@@ -1,4 +1,4 @@
-"""What tests see of an emulator and tell it: the journal of requests, seed files, and actions over HTTP.
+"""Administration of an emulator by tests: the journal of requests, seed files, and actions over HTTP.
 
 What belongs here:
 

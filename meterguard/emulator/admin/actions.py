@@ -1,4 +1,4 @@
-"""What a test in another process can ask of an emulator, and tell it. Mappings of plain data in and out.
+"""Actions on an emulator for tests in another process, with mappings of plain data in and out.
 
 Nothing that comes out opens anything: no token, and of requests only what the request log has too.
 """
@@ -95,7 +95,7 @@ def _fault(fault: Fault) -> Answer:
 
 
 def _plain(value: Any) -> Any:
-    """What a fault was told, in JSON; functions and bytes come from Python only."""
+    """Return the options of a fault, in JSON; functions and bytes come from Python only."""
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Mapping):

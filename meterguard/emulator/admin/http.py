@@ -29,7 +29,7 @@ _HEADERS: Final = [
 
 
 class _Refusal(Exception):
-    """What is not done: its status, and why."""
+    """A refused action, with its status and the reason."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -92,7 +92,7 @@ def _find(method: str, path: str) -> tuple[Action, dict[str, str]]:
 
 
 def _match(pattern: str, path: str) -> dict[str, str] | None:
-    """What stands where the pattern has braces; None if this is another path."""
+    """Return the parts of the path that stand where the pattern has braces; None if this is another path."""
     wanted, given = pattern.split("/"), path.split("/")
     pairs = list(zip(wanted, given, strict=False))
     if len(wanted) != len(given) or any(one != other for one, other in pairs if not one.startswith("{")):

@@ -60,7 +60,7 @@ class Request:
 
     @property
     def waits(self) -> bool:
-        """Whether it meets a fault that makes it wait."""
+        """True when it meets a fault that makes it wait."""
         return self.fault is not None and self.fault.waits
 
     @property

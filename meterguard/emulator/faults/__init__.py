@@ -1,4 +1,4 @@
-"""What goes wrong on demand: faults, which requests meet them, and what they do to an answer.
+"""Faults on demand: the requests that meet them, and their effects on an answer.
 
 What belongs here:
 

@@ -1,4 +1,4 @@
-"""What a fault does to an answer on its way out."""
+"""Effects of a fault on an answer on its way out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def refusal(fault: Fault) -> ServiceError | None:
 
 
 def html_page(status: int) -> bytes:
-    """What a proxy in front of the service would say."""
+    """Return the page that a proxy in front of the service would send."""
     title = f"{status} {BARE_STATUSES.get(status, 'Error')}"
     return f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>".encode()
 

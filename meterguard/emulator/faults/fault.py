@@ -66,7 +66,7 @@ class Fault:
         self._added = now
 
     def options(self) -> dict[str, Any]:
-        """What it was told, without what is so by default."""
+        """Return the options it was given, without those that have their default."""
         told = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
         return {name: value for name, value in told.items() if value != getattr(_PLAIN, name)}
 
@@ -88,28 +88,28 @@ class Fault:
 
     @property
     def waits(self) -> bool:
-        """Whether a request that meets it has to wait."""
+        """True when a request that meets it has to wait."""
         return self.latency > 0 or (self.hold and not self._released)
 
     @property
     def refuses(self) -> bool:
-        """Whether it answers in the service's stead."""
+        """True when it answers in place of the service."""
         return self.error is not None or self.status is not None
 
     @property
     def is_applied(self) -> bool:
-        """Whether the request takes effect all the same."""
+        """True when the request takes effect all the same."""
         if self.drop is not None:
             return self.drop == "after"
         return self.applied if self.refuses else True
 
     @property
     def is_spent(self) -> bool:
-        """Whether it has no times left."""
+        """True when it has no times left."""
         return self.times is not None and self.used >= self.times
 
     def meets(self, operation: str, parameters: Parameters, now: float) -> bool:
-        """Whether this request is one of its own. Counts, so ask once for each request."""
+        """Return True when this request meets it. It counts, so ask once for each request."""
         if self.is_spent or self.operation not in ("*", operation) or not self._is_due(now):
             return False
         if self.when is not None and not self.when(parameters):

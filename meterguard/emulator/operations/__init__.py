@@ -1,4 +1,4 @@
-"""What the service can be asked: a file for each family of operations, and the table of them.
+"""Operations of the service: a file for each family, and the table of all.
 
 What belongs here:
 

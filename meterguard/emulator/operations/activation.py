@@ -17,7 +17,7 @@ _OVERRIDE: Final = "ActivationOverrideBehavior"
 
 
 def activate(state: State, grant: Grant, options: Mapping[str, Any] | None) -> bool:
-    """Whether a grant may become active; others of its product are disabled if the options say so."""
+    """Return True when a grant may become active; others of its product are disabled if the options say so."""
     others = _others(state, grant)
     if others and (options or {}).get(_OVERRIDE) != "ALL_GRANTS_PERMITTED_BY_ISSUER":
         return False

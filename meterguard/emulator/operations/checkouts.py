@@ -79,7 +79,7 @@ def _checkout_answer(checkout: Checkout, licence: License, behavior: Behavior) -
 
 
 def allowed_items(checkout: Checkout, behavior: Behavior) -> list[Answer]:
-    """What a checkout allows, as its answer says it."""
+    """Return the entitlements that a checkout allows, in the form of its answer."""
     return [_allowed(item, behavior) for item in checkout.items]
 
 
@@ -92,7 +92,7 @@ def _allowed(item: Item, behavior: Behavior) -> Answer:
 
 
 def wanted_items(items: Sequence[Mapping[str, Any]], behavior: Behavior) -> list[Wanted]:
-    """What a request asks for, item by item."""
+    """Return the entitlements that a request asks for, item by item."""
     wanted = [_wanted_one(item, behavior) for item in items]
     if len({one.name for one in wanted}) == len(wanted):
         return wanted

@@ -1,4 +1,4 @@
-"""What a signed token says: a checkout's answer in camel case, and none of JWT's registered claims."""
+"""Claims of a signed token: a checkout's answer in camel case, and none of JWT's registered claims."""
 
 from __future__ import annotations
 

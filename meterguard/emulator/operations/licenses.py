@@ -85,7 +85,7 @@ def _issued(licence: License, status: str) -> Answer:
 
 
 def _terms(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """What every version of a licence says anew."""
+    """Return the terms that every version of a licence states anew."""
     validity, configuration = parameters["Validity"], parameters["ConsumptionConfiguration"]
     begin, end = _validity(validity)
     return {

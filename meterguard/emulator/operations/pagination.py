@@ -21,7 +21,7 @@ _PAGING: Final = frozenset({"NextToken", "MaxResults"})
 
 
 def wanted(known: Filters[T], parameters: Mapping[str, Any], now: float) -> Callable[[T], bool]:
-    """Whether something passes all filters of a request."""
+    """Return True when an item passes all filters of a request."""
     tests = [_filter(known, one) for one in parameters.get("Filters", ())]
     return lambda one: all(look(one, now) == value for look, value in tests)
 
@@ -29,7 +29,7 @@ def wanted(known: Filters[T], parameters: Mapping[str, Any], now: float) -> Call
 def page(
     operation: str, found: Sequence[T], parameters: Mapping[str, Any], key: Callable[[T], str]
 ) -> tuple[Sequence[T], dict[str, str]]:
-    """What one answer holds of a list, and the members that say how to go on.
+    """Return the part of a list that one answer holds, and the members that lead to the next part.
 
     A token names the last one that was given, so what is added or removed meanwhile moves nothing.
     """

@@ -1,4 +1,4 @@
-"""What this service can do: each operation's name and the function that carries it out."""
+"""The table of operations: each operation's name and the function that carries it out."""
 
 from __future__ import annotations
 

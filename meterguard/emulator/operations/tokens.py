@@ -96,7 +96,7 @@ def _tokenable(call: Call, arn: str) -> License:
 
 
 def _claims(arn: str, account: str, properties: tuple[str, ...], now: float, expires: float) -> Answer:
-    """What both kinds of token say: for which licence, by whom it was made, and with which properties."""
+    """Return the members of both kinds of token: its licence, its maker and its properties."""
     return {
         "iss": _ISSUER,
         "aud": arn,

@@ -1,4 +1,4 @@
-"""What is on the wire, and what may be said at all: formats, models, signatures, policies, errors.
+"""The protocol on the wire: formats, models, signatures, policies, errors.
 
 What belongs here:
 

@@ -1,4 +1,4 @@
-"""What the service answers when it does not do what was asked: code, text and HTTP status."""
+"""Errors that the service answers: code, text and HTTP status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes to and fro: who calls, what was asked, what is answered."""
+"""Messages: the caller, the request and the answer."""
 
 from __future__ import annotations
 

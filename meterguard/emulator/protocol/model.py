@@ -30,7 +30,7 @@ _RANGES: Final = {"integer": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1
 
 
 class Problems:
-    """What is wrong with a message: values of the wrong kind, and broken constraints."""
+    """The faults of a message: values of the wrong kind, and broken constraints."""
 
     __slots__ = ("constraints", "kinds")
 

@@ -141,7 +141,7 @@ def _statement(said: Any, where: str) -> _Statement:
 def _matcher(
     said: Document, name: str, where: str, is_right: Callable[[str], bool], flags: re.RegexFlag
 ) -> Callable[[str], bool]:
-    """Whether something is meant by ``Action`` or ``NotAction``, ``Resource`` or ``NotResource``."""
+    """Return a function that matches names against ``Action`` or ``NotAction``, ``Resource`` or ``NotResource``."""
     if (name in said) == (f"Not{name}" in said):
         raise PolicyError(f"{where}it needs either {name} or Not{name}")
     key = name if name in said else f"Not{name}"

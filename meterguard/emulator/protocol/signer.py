@@ -51,7 +51,7 @@ class Signer:
 
     @cached_property
     def public_key_pem(self) -> str:
-        """What a vendor ships inside its product to verify tokens with."""
+        """The public key that a vendor ships inside its product to verify tokens with."""
         return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 

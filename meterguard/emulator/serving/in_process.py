@@ -120,7 +120,7 @@ def _raw(sent: Any) -> RawHeaders:
 
 
 class _Body:
-    """What AWSResponse reads from a connection."""
+    """The part of a connection that AWSResponse reads."""
 
     def __init__(self, reply: Reply) -> None:
         self._left = reply.body

@@ -59,7 +59,7 @@ class HttpServer:
 
     @property
     def is_running(self) -> bool:
-        """Whether it serves, in this process."""
+        """True while it serves, in this process."""
         return self._thread is not None
 
     def start(self) -> None:

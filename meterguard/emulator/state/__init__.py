@@ -1,4 +1,4 @@
-"""What the service knows: licences, grants, tags, tokens, pools of units, the clock, and the file that keeps them.
+"""State of the service: licences, grants, tags, tokens, pools of units, the clock, and the file that keeps them.
 
 What belongs here:
 

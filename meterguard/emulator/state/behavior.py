@@ -1,4 +1,4 @@
-"""What AWS does not document, as named switches. The defaults are the safest reading."""
+"""Behaviour that AWS does not document, as named switches. The defaults are the safest reading."""
 
 from __future__ import annotations
 

@@ -92,12 +92,12 @@ class Catalog:
         return [versions[-1] for versions in self._versions.values()]
 
     def received_status(self, arn: str, account: str) -> str | None:
-        """What has become of a licence that an account received; None if it never did."""
+        """Return the status of a licence that an account received; None if it never received it."""
         grant = self.grants.shown(arn, account)
         return None if grant is None else grant.status
 
     def is_visible(self, licence: License, account: str) -> bool:
-        """Whether an account may read a licence: it issued or received it."""
+        """Return True when an account may read a licence: it issued or received it."""
         return licence.issuer_account == account or self.received_status(licence.arn, account) is not None
 
     def choose(self, ask: Ask, now: float) -> License:

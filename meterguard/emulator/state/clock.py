@@ -80,7 +80,7 @@ class Clock:
 
     @property
     def is_frozen(self) -> bool:
-        """Whether the clock stands still."""
+        """True while the clock stands still."""
         return self._frozen is not None
 
     def now(self) -> float:

@@ -110,7 +110,7 @@ class License:
         return "EXPIRED" if self.end is not None and now >= self.end else "AVAILABLE"
 
     def is_usable_at(self, now: float) -> bool:
-        """Whether it may be checked out at that moment."""
+        """Return True when it may be checked out at that moment."""
         return now >= self.begin and self.status_at(now) == "AVAILABLE"
 
 
@@ -135,7 +135,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """What somebody holds, or has drawn for good."""
+    """A checkout: units held, or drawn for good."""
 
     token: str = field(repr=False)
     arn: str = field(repr=False)
@@ -152,5 +152,5 @@ class Checkout:
 
     @property
     def is_counted(self) -> bool:
-        """Whether it took units."""
+        """True when it took units."""
         return any(item.count is not None for item in self.items)

@@ -1,4 +1,4 @@
-"""What outlives an emulator: nothing, or all that its state file keeps.
+"""Persistence: nothing outlives an emulator, or all that its state file keeps.
 
 An emulator changes its state under one lock. With a file that lock saves before it lets go, so that nothing is
 answered, by HTTP or in Python, that a restart would not know.
@@ -106,5 +106,5 @@ class _SavingLock:
 
 
 def keep(state: str | os.PathLike[str] | None, clock: Clock | None) -> Memory:
-    """What an emulator with this state file works on."""
+    """Return the state that an emulator with this state file works on."""
     return Memory(clock) if state is None else Kept(state, clock)

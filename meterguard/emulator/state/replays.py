@@ -1,4 +1,4 @@
-"""What a ``ClientToken`` was answered, for as long as the service remembers."""
+"""Answers to each ``ClientToken``, for as long as the service remembers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DOCUMENTED: Final[Mapping[str, float]] = {"CreateToken": 600}
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What a token was first asked and answered, and until when that counts."""
+    """The first request and answer of a token, and until when they count."""
 
     asked: Mapping[str, Any] = field(repr=False)
     answer: Answer = field(repr=False)

@@ -54,7 +54,7 @@ class StateFile:
 
     @property
     def is_open(self) -> bool:
-        """Whether it keeps what is saved, in this process."""
+        """True when this process keeps what is saved."""
         return self._connection is not None
 
     def table(self, name: str) -> Noted[Any, Any]:

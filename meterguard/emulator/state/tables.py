@@ -53,7 +53,7 @@ class Noted(MutableMapping[K, V]):
 
     @property
     def has_changed(self) -> bool:
-        """Whether anything was noted since the last `forget`."""
+        """True when anything was noted since the last `forget`."""
         return bool(self.set or self.gone)
 
     def forget(self) -> None:

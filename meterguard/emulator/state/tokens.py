@@ -22,7 +22,7 @@ class RefreshToken:
     status: str = "AVAILABLE"
 
     def is_good_at(self, now: float) -> bool:
-        """Whether access tokens can be had for it."""
+        """Return True when access tokens can be had for it."""
         return self.status == "AVAILABLE" and now < self.expires
 
 

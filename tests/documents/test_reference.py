@@ -142,6 +142,7 @@ OF_THE_HOUSE = {
     "forget",
     "is_closed",
     "reopen",
+    "resume",
 }
 
 

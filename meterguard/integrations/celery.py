@@ -156,7 +156,7 @@ class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no ty
         return licensed
 
     def _instead(self, refused: Refused) -> Exception:
-        """What to raise."""
+        """Return the exception to raise."""
         if self.on_denied == "retry":
             countdown = _countdown(refused.retry_after or self.default_retry_delay, self.request.retries)
             again: Exception = self.retry(exc=refused, countdown=countdown, throw=False)

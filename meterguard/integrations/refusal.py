@@ -35,7 +35,7 @@ TEXTS: dict[Slug, tuple[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """What a client is told instead of what it asked for. Change it with ``HttpOptions.customize``."""
+    """The answer to a client whose request was refused. Change it with ``HttpOptions.customize``."""
 
     status: int
     slug: str

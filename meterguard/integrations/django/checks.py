@@ -1,4 +1,4 @@
-"""What ``manage.py check`` says. Asks nobody."""
+"""Checks for ``manage.py check``. They ask nobody."""
 
 from __future__ import annotations
 

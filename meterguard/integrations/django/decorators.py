@@ -20,5 +20,5 @@ def entitlement_not_required(view: V) -> V:
 
 
 def is_exempt(view: Any) -> bool:
-    """Whether a view, as the URLconf has it, is marked, or its class is."""
+    """Return True when a view, as the URLconf has it, is marked, or its class is."""
     return getattr(view, _EXEMPT, False) or getattr(getattr(view, "view_class", None), _EXEMPT, False)

@@ -131,7 +131,7 @@ class EntitlementMiddleware:
 
 
 def _gate_before(request: HttpRequest, view: Any) -> Gate | None:
-    """What has to be asked before this request may go on, if anything."""
+    """Return the gate that this request has to pass, if any."""
     project = installed()
     if project.site is None:
         return None
@@ -152,5 +152,5 @@ def _taken_from(request: HttpRequest) -> list[Admission]:
 
 
 def _is_for_the_debug_page(error: MeterGuardError) -> bool:
-    """Whether a developer learns more from Django's own page."""
+    """Return True when a developer learns more from Django's own page."""
     return bool(settings.DEBUG) and isinstance(error, ConfigurationError)

@@ -1,4 +1,4 @@
-"""What happens to licences, as Django's signals.
+"""Events of licences, as Django's signals.
 
 The sender is the guard; ``event`` is one of :mod:`meterguard.events`. They are sent in the thread where it happens,
 which may be one of meterguard's own, so receivers are plain functions. One that fails is logged and breaks nothing.

@@ -104,7 +104,7 @@ class EntitlementRequiredMixin:
             raise
 
     def handle_no_entitlement(self) -> Any:
-        """What is answered instead; by default :attr:`entitlement_error` is raised, for the middleware to answer."""
+        """Answer in place of the view; by default :attr:`entitlement_error` is raised, for the middleware to answer."""
         raise self.entitlement_error
 
     def _gate(self) -> Gate:

@@ -1,4 +1,4 @@
-"""What the clients of an API are told."""
+"""Answers for the clients of an API."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _ASKED = "_meterguard_asked"
 
 
 class _Question:
-    """Whether a licence covers something. Asked once for each request, and takes nothing."""
+    """A permission that holds when a licence covers it. It asks once for each request, and takes nothing."""
 
     def __init__(self, name: str, value: Any = None, unit: Any = None, **options: Any) -> None:
         unknown = sorted(options.keys() - {"on_unknown", "guard"})
@@ -87,7 +87,7 @@ class HasEntitlement(_Question, OperationHolderMixin):  # type: ignore[misc,unus
         raise as_api_exception(refused)
 
     def _is_needed(self, permissions: Iterable[Any]) -> bool:
-        """Whether nothing else can let the request in, so that it can be told at once what is wrong."""
+        """Return True when nothing else can let the request in, so that the refusal can be raised at once."""
         return any(
             one is self
             or (getattr(one, "operator_class", None) is AND and self._is_needed((one.op1_class, one.op2_class)))

@@ -1,4 +1,4 @@
-"""What guarded views may answer, in the OpenAPI document that drf-spectacular writes."""
+"""Answers of guarded views, in the OpenAPI document that drf-spectacular writes."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class EntitledViewMixin:
             cls._entitlements = _by_action(cls, cls.__qualname__)
 
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
-        """What the framework does before the handler, and the licence last."""
+        """Run the framework's own checks before the handler, and the licence's check last."""
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
         declaration = self.needed_entitlement(request.method)
         if declaration is None:
@@ -67,7 +67,7 @@ class EntitledViewMixin:
         return made if admission is None else admission.hand_over(made)
 
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
-        """What the framework does with a request; whatever becomes of it, no seat is left."""
+        """Dispatch a request as the framework does; whatever becomes of it, no seat is left."""
         try:
             return super().dispatch(*args, **kwargs)  # type: ignore[misc]
         finally:
@@ -75,7 +75,7 @@ class EntitledViewMixin:
                 self._held.release()
 
     def needed_entitlement(self, method: str) -> Declaration | None:
-        """What is asked for before a handler, None: nothing.
+        """Return the requirement of a handler; None: nothing is asked for.
 
         :raises ConfigurationError: ``entitlement_required`` is missing or wrong.
         """

@@ -35,7 +35,7 @@ MOST_REMEMBERED = 10_000  # entitlements that were not declared, and whose names
 
 
 class Features:
-    """What the licence of one guard says. Never leaves a unit taken.
+    """The answers of one guard's licence. They never leave a unit taken.
 
     No lock: what threads learn at once is the same, and a table that is half written is only asked about once more.
 
@@ -64,7 +64,7 @@ class Features:
         self._gate = functools.lru_cache(maxsize=1024)(self._make_gate)
 
     def ask(self, one: Entitlement, patience: float = math.inf) -> Decision:
-        """Whether the licence covers it.
+        """Decide whether the licence covers it.
 
         :param patience: seconds to wait for an answer, where that is less than the guard's ``timeout``.
         :raises ConfigurationError: the set-up is wrong.
@@ -110,7 +110,7 @@ class Features:
         return functools.reduce(operator.and_, gates)
 
     def _question(self, group: Group, patience: float = math.inf) -> tuple[Any, Any]:
-        """What to ask, and the hot path that a yes opens. There is none for units, which are given back."""
+        """Return the question, and the window that a yes opens. Units have no window, for they are returned."""
         gate = self._gate(group)
         question: Any = copy.copy(gate.question())
         question.patience, question.proves = patience, False

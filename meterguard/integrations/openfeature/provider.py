@@ -151,7 +151,7 @@ class EntitlementProvider(AbstractProvider):
         return get_guard() if self._given is None else self._given
 
     def _in_charge(self) -> Features:
-        """What is known of the licence of the guard in charge, which hardly ever changes."""
+        """Return the features of the licence of the guard in charge, which hardly ever changes."""
         guard = self._given_or_default()
         features = self._features
         if features is None or guard is not self._followed:
@@ -199,7 +199,7 @@ class EntitlementProvider(AbstractProvider):
     def resolve_boolean_details(
         self, flag_key: str, default_value: bool, evaluation_context: Context = None
     ) -> FlagResolutionDetails[bool]:
-        """Whether the licence covers it."""
+        """Resolve a boolean flag: true when the licence covers it."""
         return self._resolve(FlagType.BOOLEAN, flag_key, default_value)
 
     async def resolve_boolean_details_async(

@@ -12,7 +12,7 @@ register = template.Library()
 
 
 def entitled(parser: Any, token: Any) -> EntitledNode:
-    """What is shown to those whose licence covers it, and what to others.
+    """Parse the tag: content for those whose licence covers it, and content for others.
 
     ::
 

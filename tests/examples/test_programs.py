@@ -9,6 +9,7 @@ import pytest
 from tests.examples.conftest import EXAMPLES
 
 TAKE, RETURN = "CheckoutLicense Seats 1", "CheckInLicense"
+ALL_TAKEN = [f"{TAKE} 400", "GetLicenseUsage"]
 
 PROGRAMS = {
     "quickstart": (
@@ -19,7 +20,7 @@ PROGRAMS = {
         ["working in Seats (1 Count)", "the fourth seat is denied", "exporting under Seats (1 Count) and Export"],
         [
             *[TAKE, RETURN],
-            *[TAKE, TAKE, TAKE, f"{TAKE} 400", RETURN, RETURN, RETURN],
+            *[TAKE, TAKE, TAKE, *ALL_TAKEN, RETURN, RETURN, RETURN],
             *["CheckoutLicense Seats 1, Export", RETURN],
         ],
     ),
@@ -44,7 +45,7 @@ PROGRAMS = {
             "ana writes 'a letter'",
             "ben publishes 'the news'",
         ],
-        [TAKE, TAKE, TAKE, f"{TAKE} 400", RETURN, RETURN, RETURN],
+        [TAKE, TAKE, TAKE, *ALL_TAKEN, RETURN, RETURN, RETURN],
     ),
     "free_tier": (
         [

@@ -92,7 +92,7 @@ def third_user(stage: Stage) -> Playing:
     answers.update(edit("cleo") for _ in range(AGAIN))
     took = time.perf_counter() - began
     return Outcome(
-        "cleo finds no seat. AWS says no once, and why; from then on she gets the fallback.",
+        "cleo finds no seat: AWS says no once, and why; then she gets the fallback.",
         (
             Claim("edit('cleo') returned", sorted(answers), ["cleo may only read"]),
             Claim("requests", stage.requests(), {"CheckoutLicense": 1, "GetLicenseUsage": 1}),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..core.requirements import Ask
     from ..lease import Lease
     from .admission import Admission, Guard
+    from .kinds import Kind
 else:
 
     def deprecated(_: str) -> Any:
@@ -98,7 +99,7 @@ class Gate:
         self._question = terms.question((), {}) if terms.is_fixed() else None
         self.window = self._shared_window()
         self.outside = None if self.window is None else self.window.outside
-        self.wrappers: dict[Any, Any] = {}  # by the kind of callable they are for
+        self.wrappers: dict[Kind, tuple[Any, ...]] = {}
         self._contexts = Contexts()
 
     # -- entering --------------------------------------------------------------------------------

@@ -13,18 +13,14 @@ Kind = Literal["plain", "coroutine", "generator", "async generator", "dispatchin
 
 _CO_ANY = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
-_HINTS = ("_is_coroutine", "_is_coroutine_mark", "dispatch")  # attributes of plain functions that are no plain ones
-
 
 def of_function(fn: types.FunctionType) -> Kind:
     """Return the kind of a function that is written in Python."""
     flags = fn.__code__.co_flags
     if not flags & _CO_ANY:
         # not by its __dict__, which comes into being, and weighs 64 bytes, when somebody looks
-        for name in _HINTS:
-            if getattr(fn, name, None) is not None:
-                return _as_marked(fn)
-        return "plain"
+        is_hinted = getattr(fn, "_is_coroutine", None) or getattr(fn, "_is_coroutine_mark", None)
+        return _as_marked(fn) if is_hinted or getattr(fn, "dispatch", None) else "plain"
     if flags & inspect.CO_COROUTINE:
         return "coroutine"
     return "generator" if flags & inspect.CO_GENERATOR else "async generator"

@@ -12,22 +12,23 @@ import weakref
 from .proxies import GuardedCallable
 
 
-class Mark(weakref.ref[types.FunctionType]):
+class GuardedReference(weakref.ref[types.FunctionType]):
     """Says that a function has a guard around it. It is found from the function, and weighs less than an attribute."""
 
     __slots__ = ()
 
 
-_marks: list[Mark] = []  # keeps them
+_marks: list[GuardedReference] = []  # keeps them
 _most = 1000  # of them before the dead are looked for
 _looking = threading.Lock()
 
 
 def mark(fn: types.FunctionType) -> None:
     """Note that a guard stands around a function, for when the guard itself is lost."""
-    if _is_marked(fn):
-        return
-    _marks.append(Mark(fn))
+    for one in weakref.getweakrefs(fn):
+        if type(one) is GuardedReference:
+            return
+    _marks.append(GuardedReference(fn))
     if len(_marks) > _most:
         _forget_the_dead()
 
@@ -44,7 +45,7 @@ def _forget_the_dead() -> None:
 
 
 def _is_marked(fn: object) -> bool:
-    return Mark in map(type, weakref.getweakrefs(fn))
+    return GuardedReference in map(type, weakref.getweakrefs(fn))
 
 
 def is_bypassed(registered: object) -> bool:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _ANSWERS = (EntitlementDenied, EntitlementUnavailable)
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
+Arguments = tuple[Any, ...]
+"""A wrapper, and what says whether the next call needs it."""
 
 
 class Entrance(Protocol):
@@ -29,8 +31,8 @@ class Entrance(Protocol):
     """The keyword under which the callable gets its lease."""
     outside: Callable[[], bool] | None
     """Says whether the next call has to be looked at; None: each call."""
-    wrappers: dict[Any, Any]
-    """Those made for this gate, by kind of callable."""
+    wrappers: dict[Kind, Arguments]
+    """What was made for this gate, by kind of callable."""
 
     def enter(self, /, *args: object, **kwargs: object) -> Admission:
         """Let a call with these arguments through."""
@@ -52,29 +54,25 @@ class Entrance(Protocol):
 
 def guarded(gate: Entrance, fn: object) -> object:
     """Return ``fn`` behind ``gate``."""
-    wrapped: Any = fn
-    cls: type[GuardedCallable] = GuardedFunction
     if type(fn) is types.FunctionType:
         kind = kinds.of_function(fn)
         mark(fn)
-    elif isinstance(fn, classmethod | staticmethod):
-        return type(wrapped)(guarded(gate, wrapped.__func__))
-    else:
-        refuse(fn)
-        kind = kinds.of(fn)
-        if not isinstance(fn, GuardedFunction):
-            cls = GuardedCallable
-    wrapper = gate.wrappers.get(kind) or _wrapper(gate, kind)
-    if gate.outside is not None and kind in _BY_WINDOW:
-        return cls(wrapped, wrapper, gate.outside)
-    return cls(wrapped, wrapper)
+        return GuardedFunction(fn, *(gate.wrappers.get(kind) or _arguments(gate, kind)))
+    other: Any = fn
+    if isinstance(fn, classmethod | staticmethod):
+        return type(other)(guarded(gate, other.__func__))
+    refuse(fn)
+    cls = GuardedFunction if isinstance(fn, GuardedFunction) else GuardedCallable
+    return cls(other, *_arguments(gate, kinds.of(fn)))
 
 
-def _wrapper(gate: Entrance, kind: Kind) -> Wrapper:
-    wrapper = gate.wrappers.get(kind)
-    if wrapper is None:
-        wrapper = gate.wrappers[kind] = _MAKERS[kind](gate)
-    made: Wrapper = wrapper
+def _arguments(gate: Entrance, kind: Kind) -> Arguments:
+    """Return the arguments of a proxy, but for the callable: the same for all of a kind."""
+    made = gate.wrappers.get(kind)
+    if made is None:
+        wrapper = _MAKERS[kind](gate)
+        is_by_window = gate.outside is not None and kind in _BY_WINDOW
+        made = gate.wrappers[kind] = (wrapper, gate.outside) if is_by_window else (wrapper,)
     return made
 
 
@@ -159,7 +157,8 @@ def _async_generator(gate: Entrance) -> Wrapper:
 def _dispatching(gate: Entrance) -> Wrapper:
     def cold(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         kind = kinds.of(kinds.implementation(wrapped, args))
-        return _wrapper(gate, kind)(wrapped, instance, args, kwargs)
+        wrapper: Wrapper = _arguments(gate, kind)[0]
+        return wrapper(wrapped, instance, args, kwargs)
 
     return cold
 

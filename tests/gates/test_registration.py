@@ -72,5 +72,5 @@ def test_a_decorated_function_is_light():
     def view(): ...
 
     marked = gate(view)
-    assert sys.getsizeof(registration.Mark(view)) <= 80
+    assert sys.getsizeof(registration.GuardedReference(view)) <= 80
     assert sys.getsizeof(marked) <= 112

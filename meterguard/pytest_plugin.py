@@ -1,4 +1,4 @@
-"""The pytest plugin: fixtures, markers, a check for leaks, and no AWS by accident.
+"""The pytest plugin: fixtures, markers, a check for leaks, and a bar against AWS by accident.
 
 pytest imports this module wherever meterguard is installed, so it imports nothing but pytest. Nothing here is done
 to a test that does not ask for it, but for one environment variable: a client of meterguard's own refuses to talk to
@@ -29,7 +29,7 @@ _MARKERS = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Settings."""
+    """Add the settings of the plugin."""
     parser.addini(
         "meterguard_leaks", "What a seat that a test does not give back is: error, warn or off.", default="warn"
     )
@@ -38,12 +38,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """No AWS by accident, also where a module asks while it is imported: developers have production profiles."""
+    """Keep meterguard from AWS, also in modules that ask while they are imported: developers have live profiles."""
     _keep_from_aws(early_config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Markers, and settings that are wrong."""
+    """Declare the markers, and refuse a wrong setting."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     leaks = config.getini("meterguard_leaks")
@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """A test with the marker has the fixture, also where it does not name it."""
+    """Give a test with the marker the fixture, also where the test does not name it."""
     names = getattr(item, "fixturenames", None)
     if names is not None and _MARK not in names and item.get_closest_marker(_MARK) is not None:
         names.append(_MARK)
@@ -61,7 +61,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """AWS for the tests that say so."""
+    """Let a test with the marker ``meterguard_live`` ask AWS."""
     if item.get_closest_marker("meterguard_live") is None:
         return (yield)
     restore = _set_loopback_only(None)
@@ -79,7 +79,7 @@ def _keep_from_aws(config: pytest.Config) -> None:
 
 
 def _set_loopback_only(value: str | None) -> Callable[[], None]:
-    """Set the variable, or take it away; what is returned puts it back."""
+    """Set the variable or remove it, and return the function that puts it back."""
     before = os.environ.get(_LOOPBACK_ONLY)
 
     def put(value: str | None) -> None:
@@ -97,7 +97,7 @@ def _set_loopback_only(value: str | None) -> Callable[[], None]:
 
 @pytest.fixture
 def meterguard(request: pytest.FixtureRequest) -> Iterator[Control]:
-    """A licence in the test's hands, and a default guard that reads it; see :class:`meterguard.testing.Control`."""
+    """Give a test a licence of its own, and a default guard for it; see :class:`meterguard.testing.Control`."""
     from .default import exchange_guard
     from .testing import Control
 
@@ -125,7 +125,7 @@ def meterguard(request: pytest.FixtureRequest) -> Iterator[Control]:
 
 @pytest.fixture
 def meterguard_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """A License Manager on a port of this machine, at which the environment points every boto3 client.
+    """Serve a License Manager on a port of this machine, and let the environment point every boto3 client at it.
 
     Sets the endpoint, a Region and credentials that open nothing. A default guard that the test made is closed at
     its end. In a test that has the `meterguard` fixture too it is the emulator of that.
@@ -172,7 +172,7 @@ def _environment(emulator: Emulator) -> dict[str, str]:
 
 @pytest.fixture
 def meterguard_clock(request: pytest.FixtureRequest) -> Iterator[Clock]:
-    """Moves time for the emulator and the guards of the test: ``shift(seconds)``. Nothing else of the process moves."""
+    """Move time for the emulator and the guards of the test by ``shift(seconds)``, and for nothing else."""
     from .testing import Clock
 
     if _MARK in request.fixturenames:

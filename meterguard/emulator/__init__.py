@@ -1,4 +1,4 @@
-"""An AWS License Manager of our own: HTTP on the loopback interface, for any client in any language.
+"""An emulated AWS License Manager: HTTP on the loopback interface, for any client in any language.
 
 What belongs here:
 

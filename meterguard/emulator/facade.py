@@ -1,4 +1,4 @@
-"""`Emulator`: the service in a box, with what a test needs to set it up and look into it."""
+"""The `Emulator`: the service in a box, which a test sets up and looks into."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from .admin.journal import Journal, Request
 from .admin.seeds import Seed, load_seed
@@ -47,25 +47,25 @@ class Emulator:
 
     Args:
         port: The port to serve on; 0: a free one.
-        seed: A seed file's path, or what `load_seed` made of it.
+        seed: The path of a seed file, or the result of `load_seed`.
         account_id: The account of a caller whose access key is not in ``accounts`` and not twelve digits.
         region: The Region of requests that were not signed, and of the licences added here.
         accounts: Access keys and the accounts they belong to.
         organizations: ARNs of organizations and organizational units, and the accounts in them.
-        clock: The clock to go by; by default one that starts at the true time.
-        behavior: What is done where AWS documents nothing.
+        clock: The emulator's clock; by default a new one that starts at the true time.
+        behavior: The switches for what AWS does not document.
         random_seed: Makes ids and tokens the same in every run.
-        state: A file to keep licences, checkouts and all else in that a client could miss after a restart. It is
-            made if it is not there. None: all is in memory.
-        verify_signatures: Whether requests must be signed, with the secret ``testing`` or that of the access key in
+        state: A file that keeps licences, checkouts and all else that a client could miss after a restart. It is
+            created if it is missing. None: everything is in memory.
+        verify_signatures: True: requests must be signed, with the secret ``testing`` or that of the access key in
             a mapping.
-        policy: An IAM policy, or its JSON file: what callers may do. A mapping of access keys and accounts to
-            policies: what these may do.
-        most_requests: How many of the latest requests to remember; None: all.
+        policy: An IAM policy for all callers, or its JSON file. A mapping of access keys and accounts to
+            policies holds for those callers only.
+        most_requests: The number of the latest requests to remember; None: all.
         on_request: Called with each request once it is answered or dropped, in the thread that serves.
 
     Raises:
-        PolicyError: The policy is wrong, or says what the emulator cannot check.
+        PolicyError: The policy is wrong, or has more than the emulator can check.
         StateError: The file is in use, not one of an emulator, or cannot be written.
     """
 
@@ -129,7 +129,7 @@ class Emulator:
     # Serving
 
     def start(self) -> Self:
-        """Serve; return when requests are answered. A stopped emulator starts again on its old port."""
+        """Serve, and return as soon as requests are answered. A stopped emulator starts again on its old port."""
         self._kept.require()
         if self._server is None:
             from .serving.server import HttpServer
@@ -139,12 +139,12 @@ class Emulator:
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection; licences and checkouts stay."""
+        """Close the port and every connection. Licences and checkouts stay."""
         if self._server is not None:
             self._server.stop()
 
     def close(self) -> None:
-        """Stop for good: with a state file, let go of it. What is changed afterwards is not kept."""
+        """Stop for good, and release the state file if there is one. Later changes are not kept."""
         self.stop()
         self._kept.release()
 
@@ -152,16 +152,16 @@ class Emulator:
     def in_process(self) -> Iterator[Self]:
         """Answer the botocore clients of this process without a socket, for the length of a ``with`` block.
 
-        Those made in the block, wherever they think they send to; for one made before there is :meth:`attach`.
-        Other services go on to the network, or to moto's ``mock_aws`` in the same test. A fault's waits happen on the
-        thread that asks, where no time-out of the client ends them.
+        It answers the clients that are made in the block, whatever their endpoint is; for an older client there is
+        :meth:`attach`. Requests to other services go on to the network, or to moto's ``mock_aws`` in the same test. A
+        fault waits on the thread that asks, where no time-out of the client ends the wait.
         """
         from .serving.in_process import answering
 
         with answering(self._dispatcher):
             yield self
 
-    def attach(self, to: Any) -> None:
+    def attach(self, to: object) -> None:
         """Answer a boto3 client, or the clients that a session makes from now on, without a socket.
 
         Args:
@@ -173,17 +173,17 @@ class Emulator:
 
     @property
     def is_running(self) -> bool:
-        """True while it serves."""
+        """Return whether the emulator serves."""
         return self._server is not None and self._server.is_running
 
     @property
     def port(self) -> int:
-        """The port; 0 before the first start if none was given."""
+        """Return the port; 0 before the first start if none was given."""
         return self._server.port if self._server is not None else self._port
 
     @property
     def url(self) -> str:
-        """The URL to give a client as ``endpoint_url``."""
+        """Return the address, for a client's ``endpoint_url``."""
         return f"http://127.0.0.1:{self.port}"
 
     # Licences
@@ -204,7 +204,7 @@ class Emulator:
         overage: bool = False,
         **more: Unpack[MoreTerms],
     ) -> License:
-        """Issue a licence. Unless told otherwise another account issues it and `account_id` received it.
+        """Issue a licence. By default another account is the issuer, and `account_id` has received it.
 
         Args:
             product_sku: The SKU to ask for in a checkout.
@@ -253,10 +253,10 @@ class Emulator:
         status: str = "ACTIVE",
         operations: Sequence[str] | None = None,
     ) -> None:
-        """Set what has become of a licence that an account received, by default `account_id`.
+        """Set the status of a licence that an account received, by default `account_id`.
 
-        Only ``"ACTIVE"`` may be checked out; ``"DISABLED"`` and ``"DELETED"`` take it away. ``operations`` are
-        what its grant allows, as ``CreateGrant`` names them.
+        Only an ``"ACTIVE"`` one may be checked out; ``"DISABLED"`` and ``"DELETED"`` take it away. ``operations`` are
+        those that its grant allows, as ``CreateGrant`` names them.
         """
         self._holdings.receive(licence, account, status, operations)
 
@@ -280,21 +280,21 @@ class Emulator:
 
     @property
     def public_key_pem(self) -> str:
-        """The key that verifies the signed tokens of ``CheckoutBorrowLicense``, as a vendor ships it."""
+        """Return the key that verifies the signed tokens of ``CheckoutBorrowLicense``, as a vendor ships it."""
         return self._signing_key.signer().public_key_pem
 
     @property
     def requests(self) -> list[Request]:
-        """Every request since the last ``clear()``, in the order of arrival."""
+        """Return every request since the last ``clear()`` of this list, in the order of arrival."""
         return self._journal.requests
 
     def calls(self, operation: str | None = None) -> int:
-        """How many requests arrived, of one operation or of all."""
+        """Return how many requests arrived, of one operation or of all."""
         check_arguments(operation="*" if operation is None else operation)
         return self._journal.count(operation)
 
     def wait_for_calls(self, operation: str, count: int = 1, timeout: float = 5, *, done: bool = False) -> None:
-        """Wait until so many requests of an operation have arrived, or with ``done`` have been answered."""
+        """Wait until ``count`` requests of an operation have arrived, or with ``done`` have been answered."""
         check_arguments(operation=operation, count=count, timeout=timeout, done=done)
         if not self._journal.wait_for(operation, count, timeout, done=done):
             raise TimeoutError(f"{self.calls(operation)} {operation} of {count} arrived within {timeout} s")
@@ -302,14 +302,14 @@ class Emulator:
     def down(self, **options: Unpack[FaultOptions]) -> AbstractContextManager[Fault]:
         """Let every request fail until :meth:`up`, or for the length of a ``with`` block.
 
-        By default with status 503; ``options`` are those of :meth:`Faults.add`. Other faults wait meanwhile.
+        By default they fail with status 503; ``options`` are those of :meth:`Faults.add`. Other faults wait meanwhile.
         """
         if not options:
             options["status"] = 503
         return self.faults.begin_outage(**options)
 
     def up(self) -> None:
-        """End what :meth:`down` began."""
+        """End the outage that :meth:`down` began."""
         self.faults.end_outage()
 
     def _begin(self, planted: Seed) -> None:

@@ -62,7 +62,7 @@ class Holdings:
     def receive(
         self, licence: License | str, account: str | None, status: str, operations: Sequence[str] | None
     ) -> None:
-        """Set what has become of a licence that an account received."""
+        """Set the status of a licence that an account received."""
         check_receipt(account, status, operations)
         with self._lock:
             self._state.receive(self.find(licence).arn, account or self._account, status, operations)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypedDict
+from typing import Final, TypedDict
 
 from .admin.journal import Request
 from .admin.seeds import Seed
@@ -47,7 +47,7 @@ class EmulatorOptions(TypedDict, total=False):
     on_request: Callable[[Request], None] | None
 
 
-def check_options(options: Mapping[str, Any]) -> None:
+def check_options(options: Mapping[str, object]) -> None:
     """Refuse an argument that an emulator cannot take, with a ConfigurationError that names it."""
     check(_RULES, options)
 

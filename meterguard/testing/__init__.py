@@ -1,11 +1,11 @@
-"""A licence in the hands of a test: who is entitled to what, what the service does, what was asked.
+"""A licence in the hands of a test, which sets what it grants and what the service does, and sees what was asked.
 
 What belongs here:
 
-1. What tests of an application use, with pytest, unittest or without either. pytest itself is in `pytest_plugin`.
-2. All that a test gets is real: boto3, a guard, and an emulator of License Manager that answers in the process,
+1. Tools for the tests of an application, with pytest, unittest or neither. pytest itself is in `pytest_plugin`.
+2. A test gets the real things: boto3, a guard, and an emulator of License Manager that answers in the process,
    without a socket. Only AWS is missing, so nothing here pretends to be a part of meterguard.
-3. A wrong word of a test is a `ConfigurationError` that names the argument.
+3. A wrong argument is a `ConfigurationError` that names it.
 """
 
 from __future__ import annotations

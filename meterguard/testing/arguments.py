@@ -1,4 +1,4 @@
-"""Checks of what a test says of its licence."""
+"""Checks of the arguments that a test gives."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ("require_names", "require_units", "table_of_names", "terms_of")
 
 
 def require_units(value: object) -> None:
-    """Refuse what is no number of units, nor None."""
+    """Refuse a value that is neither a number of units nor None."""
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
         raise ConfigurationError(f"value: {shortened(value)} is not a number of units")
 
@@ -26,13 +26,13 @@ def table_of_names(argument: str, given: object) -> Mapping[str, Any]:
 
 
 def require_names(argument: str, *names: object) -> None:
-    """Refuse what is no name of an entitlement."""
+    """Refuse a value that is no name of an entitlement."""
     for name in names:
         if not isinstance(name, str):
             raise ConfigurationError(f"{argument}: {shortened(name)} is not the name of an entitlement")
 
 
-def terms_of(terms: Any) -> tuple[Any, str]:
+def terms_of(terms: object) -> tuple[int | str | None, str]:
     """Return the value and the unit that are granted."""
     if terms is None or terms is True:
         return None, "None"

@@ -15,7 +15,7 @@ __all__ = ("Clock",)
 
 
 class Clock:
-    """Moves time for emulators and for all guards alike, without waiting for it. Nothing else of the process moves."""
+    """A clock that moves emulators and all guards together, without waiting. Nothing else of the process moves."""
 
     def __init__(self, *emulators: Emulator) -> None:
         for one in emulators:
@@ -25,7 +25,7 @@ class Clock:
         self._moved = 0.0
 
     def shift(self, duration: float | timedelta) -> None:
-        """Let time pass: seconds, or a timedelta."""
+        """Let a duration pass: seconds or a timedelta."""
         seconds = _seconds(duration)
         for emulator in self._emulators:
             emulator.clock.advance(seconds)
@@ -35,7 +35,7 @@ class Clock:
     """The emulator's word for the same."""
 
     def restore(self) -> None:
-        """Back to the true time, for guards; emulators keep theirs."""
+        """Set guards back to the true time. Emulators keep theirs."""
         self._move(-self._moved)
 
     def _move(self, seconds: float) -> None:

@@ -25,7 +25,7 @@ _LASTING: Final = {"Retry-After": "60"}
 
 
 class Control:
-    """The control of a test over its licence.
+    """A test's own licence: it sets what is granted, and sees what is held.
 
     :param entitlements: what is granted at the start: a number of units, ``(number, unit)``, True or None for a
         feature, a text for a feature that carries it, False for what is denied.
@@ -63,7 +63,7 @@ class Control:
         self._changed()
 
     def exhaust(self, *names: str) -> None:
-        """Let somebody else use up every unit that is left. Leases of this test's guard go back first."""
+        """Let somebody else use up every unit that is left. Leases of this test's guard are returned first."""
         require_names("names", *names)
         self._restart()
         used = self.emulator.usage(_PRODUCT)
@@ -113,11 +113,11 @@ class Control:
 
     @property
     def calls(self) -> list[str]:
-        """The operations that the guard asked for, in order."""
+        """Return the operations that the guard asked for, in order."""
         return [request.operation for request in self._requests()]
 
     def in_use(self, name: str) -> int:
-        """How many units of an entitlement the guard holds; for a feature, how many leases are on it."""
+        """Return the units of an entitlement that the guard holds; for a feature, the leases on it."""
         require_names("name", name)
         return sum(
             one.value if isinstance(one.value, int) else 1
@@ -127,7 +127,7 @@ class Control:
         )
 
     def assert_checked_out(self, name: str, value: int | None = None) -> None:
-        """Fail unless so many units of it are held now; None: unless any is."""
+        """Fail unless exactly ``value`` units are held now; with None, unless any unit is held."""
         require_units(value)
         found = self.in_use(name)
         if found != value if value is not None else not found:
@@ -140,13 +140,13 @@ class Control:
             raise AssertionError(f"everything should be checked in; {self._story()}")
 
     def leaks(self) -> list[str]:
-        """Return the seats of single calls (``hold="call"``) that nobody returned."""
+        """Return the seats of single calls (``hold="call"``) that nobody gave back."""
         engine = self.guard.engine_in_use
         seats = [] if engine is None else list(engine.fleet.seats)
         return sorted(" and ".join(map(str, seat.key.requirement)) for seat in seats if seat.lease is not None)
 
     def unused(self) -> list[str]:
-        """Return the entitlements that are granted, and were never asked for."""
+        """Return the names that are granted and were never asked for."""
         asked = {one["Name"] for request in self._requests() for one in request.parameters.get("Entitlements", ())}
         return sorted(self._granted.keys() - asked)
 
@@ -161,7 +161,7 @@ class Control:
     # -- life ------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Give everything back, and set the clock right."""
+        """Give everything back, and set the clock to the true time."""
         self.recover()
         self.guard.close()
         self.clock.restore()
@@ -200,7 +200,7 @@ class Control:
         self._licence = self.emulator.update_license(_PRODUCT, entitlements=self._entitlements())
 
     def _restart(self) -> None:
-        """Begin anew: the leases that are held were granted on other terms."""
+        """Give back every lease, for it was granted on other terms."""
         with self.emulator.faults.paused():
             self.guard.close()
         self.guard.reopen()
@@ -219,7 +219,7 @@ def _client(emulator: Emulator, who: str) -> Any:
 
 
 def _told(request: Request) -> str:
-    """One request and what became of it."""
+    """Return one request and its outcome as a text."""
     asked = " and ".join(
         " ".join(one[key] for key in ("Name", "Value") if key in one)
         for one in request.parameters.get("Entitlements", ())

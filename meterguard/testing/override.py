@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class override:  # noqa: N801 - it is used as a decorator and a statement
-    """Another default guard, with a licence as described, for a test or a block.
+    """A default guard with a licence as described, for the length of a test or a block.
 
     ::
 

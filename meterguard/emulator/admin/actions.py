@@ -1,6 +1,6 @@
-"""Actions on an emulator for tests in another process, with mappings of plain data in and out.
+"""Actions: the questions and orders that come from another process. Mappings of plain data go in and out.
 
-Nothing that comes out opens anything: no token, and of requests only what the request log has too.
+Nothing that comes out opens anything: no token is shown, and of requests only the parts that the log has too.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ Answer = dict[str, Any]
 
 
 class NotThereError(Exception):
-    """There is nothing with that number."""
+    """Nothing has that number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to ask: how it is reached, what does it, and the members that it may be told."""
+    """One action: its method and path, its function, and the members that its body may have."""
 
     method: str
     path: str
@@ -95,7 +95,7 @@ def _fault(fault: Fault) -> Answer:
 
 
 def _plain(value: Any) -> Any:
-    """Return the options of a fault, in JSON; functions and bytes come from Python only."""
+    """Return an option of a fault in JSON. Functions and bytes come from Python only, so their type stands for them."""
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, Mapping):

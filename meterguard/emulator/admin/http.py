@@ -1,4 +1,4 @@
-"""HTTP for `steering`: JSON in, JSON out, and nothing for a web page.
+"""HTTP for the actions: JSON in, JSON out, and nothing for a web page.
 
 A page that the machine's user happens to visit can send requests to the loopback interface. So nothing is answered
 under another host's name, what changes something needs a request that browsers ask about before, and no answer
@@ -29,7 +29,7 @@ _HEADERS: Final = [
 
 
 class _Refusal(Exception):
-    """A refused action, with its status and the reason."""
+    """A refusal of a request: its status, and why."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -44,7 +44,7 @@ class Control:
         self._note_bug = note_bug
 
     def answer(self, method: str, path: str, headers: Headers, body: bytes | None) -> Reply:
-        """The reply to one request; ``body`` is None if it was too long to be read."""
+        """Return the reply to one request. ``body`` is None if it was too long to be read."""
         try:
             _require_loopback(headers)
             action, found = _find(method, path)
@@ -92,7 +92,7 @@ def _find(method: str, path: str) -> tuple[Action, dict[str, str]]:
 
 
 def _match(pattern: str, path: str) -> dict[str, str] | None:
-    """Return the parts of the path that stand where the pattern has braces; None if this is another path."""
+    """Return the parts of a path that stand where the pattern has braces; None if this is another path."""
     wanted, given = pattern.split("/"), path.split("/")
     pairs = list(zip(wanted, given, strict=False))
     if len(wanted) != len(given) or any(one != other for one, other in pairs if not one.startswith("{")):
@@ -101,7 +101,7 @@ def _match(pattern: str, path: str) -> dict[str, str] | None:
 
 
 def _read(action: Action, headers: Headers, body: bytes | None) -> dict[str, Any]:
-    # A form of another page can send what it likes, but not as this type.
+    # A form of another page can send any text, but not as this type.
     kinds = [kind.partition(b";")[0].strip().lower() for kind in _named(headers, b"content-type")]
     if kinds != [b"application/json"]:
         raise _Refusal(415, "send it with Content-Type: application/json")
@@ -135,6 +135,6 @@ def _named(headers: Headers, wanted: bytes) -> list[bytes]:
 
 
 def _reply(status: int, answer: Mapping[str, Any]) -> Reply:
-    # In ASCII: what a request named may have no other form.
+    # The body is ASCII, for names in a request need not be valid Unicode.
     body = json.dumps(answer).encode() + b"\n"
     return Reply(status, _HEADERS, body, len(body))

@@ -1,4 +1,4 @@
-"""The journal: what arrived, and what became of it, for tests to look at and wait for."""
+"""The journal of requests: each request with its outcome, for tests to look at and wait for."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ __all__ = ("Journal", "Request")
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One request that arrived, and what became of it."""
+    """One request that arrived, with its outcome."""
 
     operation: str
-    """The operation's name, whether or not there is such an operation."""
+    """The name of the operation that was asked for, also if the service has no such operation."""
     parameters: dict[str, Any]
     """The members of the body, as sent; empty if it could not be read. The repr leaves out its tokens and ARNs."""
     caller: Caller
     at: float
-    """When it arrived, by the emulator's clock."""
+    """The moment when it arrived, by the emulator's clock."""
     request_id: str
     raw_headers: RawHeaders = field(default=(), repr=False)
     in_flight: int = 1
-    """How many requests of the operation were in the air when it had arrived, itself included."""
+    """The number of requests of the operation that were in the air when it had arrived, itself included."""
     status: int | None = None
     """The HTTP status of the answer; None while it is under way, and if none was sent."""
     error: str | None = None
     """The code of the error answered."""
     dropped: bool = False
-    """Whether the connection was closed instead of an answer."""
+    """True if the connection was closed instead of an answer."""
     replayed: bool = False
-    """Whether its ``ClientToken`` was known, so that it got the first answer again."""
+    """True if its ``ClientToken`` was known, so that it got the first answer again."""
     fault: Fault | None = None
     """The fault that it met."""
     done: bool = False
-    """Whether it has been answered, or dropped."""
+    """True once it has been answered or dropped."""
     refused: ServiceError | None = field(default=None, repr=False)
-    """Why it was not carried out."""
+    """The reason why it was not carried out."""
     answer: Answer | None = field(default=None, repr=False)
-    """What it was answered, before a fault spoiled it."""
+    """The answer, before a fault spoiled it."""
     target: str = field(default="", repr=False)
     """The service and the operation, as its header named them."""
     moment: float | None = field(default=None, repr=False)
-    """When it took effect or was refused, by the emulator's clock."""
+    """The moment when it took effect or was refused, by the emulator's clock."""
 
     def __repr__(self) -> str:
         outcome = "dropped" if self.dropped else self.error or self.status or "under way"
@@ -60,7 +60,7 @@ class Request:
 
     @property
     def waits(self) -> bool:
-        """True when it meets a fault that makes it wait."""
+        """Return whether the request meets a fault that makes it wait."""
         return self.fault is not None and self.fault.waits
 
     @property

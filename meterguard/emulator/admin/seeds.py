@@ -1,7 +1,7 @@
-"""Seed files: what an emulator holds when it starts, in TOML or JSON.
+"""Seed files in TOML or JSON: the licences and faults that an emulator starts with.
 
 One table for the emulator, one list for its licences and one for its faults; the names are those of the
-Python arguments. What is wrong is told with the place where it stands.
+Python arguments. An error names the place where the mistake stands.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _identity(terms: Mapping[str, Any], account_id: str) -> tuple[Any, str, Any]
     )
 
 
-def _are_tables(value: Any) -> bool:
+def _are_tables(value: object) -> bool:
     return isinstance(value, (list, tuple)) and all(map(is_table_of(lambda _: True), value))
 
 

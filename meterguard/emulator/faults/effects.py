@@ -1,12 +1,12 @@
-"""Effects of a fault on an answer on its way out."""
+"""The effects of a fault on an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from ..protocol.errors import BARE_STATUSES, ServiceError
+from ..protocol.messages import Answer, Parameters
 from ..protocol.wire import zoned, zoneless
 from .fault import Fault
 
@@ -16,7 +16,7 @@ _TIMES: Final = ("IssuedAt", "Expiration")
 
 
 def refusal(fault: Fault) -> ServiceError | None:
-    """The error that a fault answers; None if it answers none, or a bare status."""
+    """Return the error that a fault answers; None if it answers no error, or a bare status."""
     if fault.error is None:
         return None
     message = fault.message if fault.message is not None else f"{fault.error} was ordered from the emulator."
@@ -29,8 +29,8 @@ def html_page(status: int) -> bytes:
     return f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>".encode()
 
 
-def spoil_answer(fault: Fault, answer: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """An answer with wrong times, or without some of its members."""
+def spoil_answer(fault: Fault, answer: Parameters, now: float) -> Answer:
+    """Return an answer with wrong times, or without some of its members, as the fault says."""
     spoiled = dict(answer)
     if fault.lifetime is not None and "Expiration" in spoiled:
         spoiled["Expiration"] = _expiration(fault.lifetime, spoiled, now)
@@ -44,7 +44,7 @@ def spoil_answer(fault: Fault, answer: Mapping[str, Any], now: float) -> dict[st
 
 
 def spoil_body(fault: Fault, body: bytes) -> tuple[bytes, int]:
-    """A body that cannot be read, and the length that its header is to claim."""
+    """Return the body that the fault makes of a body, and the length that its header is to claim."""
     if fault.body == "cut":
         return body[: len(body) // 2], max(len(body), 2)
     if isinstance(fault.body, bytes):
@@ -56,7 +56,7 @@ def spoil_body(fault: Fault, body: bytes) -> tuple[bytes, int]:
     return body, len(body)
 
 
-def _expiration(lifetime: float | str, answer: Mapping[str, Any], now: float) -> str:
+def _expiration(lifetime: float | str, answer: Parameters, now: float) -> str:
     if isinstance(lifetime, str):
         return lifetime
     if "IssuedAt" in answer:

@@ -6,7 +6,7 @@ import random
 import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from ..protocol.messages import Parameters
 from ..protocol.moments import Duration, seconds_of
@@ -43,7 +43,7 @@ class Fault:
     when: Callable[[Parameters], bool] | None = None
 
     used: int = field(default=0, init=False)
-    """How many requests have met it."""
+    """The number of requests that have met it."""
     id: int = field(default=0, init=False)
     """Its number among those of its emulator."""
     _added: float = field(default=0, init=False, repr=False)
@@ -56,22 +56,22 @@ class Fault:
         self.strip = (self.strip,) if isinstance(self.strip, str) else tuple(self.strip)
         self.limits = _limits(self.partial)
         if self.seed is None and self.probability < 1:
-            # A seed that can be read, so that what happened can be had again.
+            # The seed can be read, so that a run can be repeated.
             self.seed = random.SystemRandom().randrange(2**32)
         self._random = random.Random(self.seed)
 
     def begin(self, number: int, now: float) -> None:
-        """Give it its number, and count its schedule from this moment of the emulator's clock."""
+        """Set the fault's number, and count its schedule from this moment of the emulator's clock."""
         self.id = number
         self._added = now
 
-    def options(self) -> dict[str, Any]:
-        """Return the options it was given, without those that have their default."""
+    def options(self) -> dict[str, object]:
+        """Return the options that differ from their defaults."""
         told = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
         return {name: value for name, value in told.items() if value != getattr(_PLAIN, name)}
 
     def release(self) -> None:
-        """Let go of the requests that ``hold`` holds, and of all that still come."""
+        """Release the requests that ``hold`` holds, and all that still come."""
         with self._lock:
             self._released = True
             waiting, self._waiting = self._waiting, []
@@ -79,7 +79,7 @@ class Fault:
             wake()
 
     def call_when_released(self, wake: Callable[[], None]) -> None:
-        """Call something once the fault is released; at once if it is."""
+        """Call a function once the fault is released; at once if it was."""
         with self._lock:
             if not self._released:
                 self._waiting.append(wake)
@@ -88,28 +88,28 @@ class Fault:
 
     @property
     def waits(self) -> bool:
-        """True when a request that meets it has to wait."""
+        """Return whether a request that meets the fault has to wait."""
         return self.latency > 0 or (self.hold and not self._released)
 
     @property
     def refuses(self) -> bool:
-        """True when it answers in place of the service."""
+        """Return whether the fault answers in place of the service."""
         return self.error is not None or self.status is not None
 
     @property
     def is_applied(self) -> bool:
-        """True when the request takes effect all the same."""
+        """Return whether the request takes effect all the same."""
         if self.drop is not None:
             return self.drop == "after"
         return self.applied if self.refuses else True
 
     @property
     def is_spent(self) -> bool:
-        """True when it has no times left."""
+        """Return whether the fault has no times left."""
         return self.times is not None and self.used >= self.times
 
     def meets(self, operation: str, parameters: Parameters, now: float) -> bool:
-        """Return True when this request meets it. It counts, so ask once for each request."""
+        """Return whether a request meets the fault. The request is counted, so ask once for each."""
         if self.is_spent or self.operation not in ("*", operation) or not self._is_due(now):
             return False
         if self.when is not None and not self.when(parameters):
@@ -138,5 +138,5 @@ def _limits(partial: Partial | None) -> Mapping[str, int] | None:
 
 
 OPTIONS: Final = frozenset(one.name for one in fields(Fault) if one.init) - {"operation"}
-"""What :meth:`Faults.add` may be told."""
+"""The names of the options of :meth:`Faults.add`."""
 _PLAIN: Final = Fault(operation="*")

@@ -69,20 +69,20 @@ def check_options(options: Mapping[str, Any]) -> None:
         raise WrongValue(f"until: {shown(until)} is not later than after, {shown(after)}")
 
 
-def _is_operation(value: Any) -> bool:
+def _is_operation(value: object) -> bool:
     return isinstance(value, str) and (value == "*" or value in operations())
 
 
-def _is_header(name: Any, value: Any) -> bool:
+def _is_header(name: object, value: object) -> bool:
     is_name = isinstance(name, str) and bool(_HEADER_NAME.fullmatch(name))
     return is_name and is_line(value) and all(ord(character) < 256 for character in value)
 
 
-def _are_headers(value: Any) -> bool:
+def _are_headers(value: object) -> bool:
     return isinstance(value, Mapping) and all(_is_header(*one) for one in value.items())
 
 
-def _are_limits(value: Any) -> bool:
+def _are_limits(value: object) -> bool:
     if not isinstance(value, Mapping):
         return are_texts(value)
     return all(isinstance(name, str) and optional(is_whole(0))(most) for name, most in value.items())

@@ -38,11 +38,11 @@ class Faults:
         return iter(tuple(self._faults))
 
     def add(self, operation: str, **options: Unpack[FaultOptions]) -> Fault:
-        """Let requests of an operation (``"*"``: of any) go wrong.
+        """Let requests of an operation go wrong.
 
         Args:
             operation: The operation's name, or ``"*"``.
-            options: How, and how often, as listed.
+            options: The options listed below say how, and how often.
 
         - ``error``: the code of the error to answer, modelled or not, with the status that belongs to it
         - ``message``: the text of that error
@@ -74,7 +74,7 @@ class Faults:
         return fault
 
     def remove(self, fault: Fault) -> None:
-        """Take back a fault; what it holds is released."""
+        """Remove a fault, and release the requests that it holds."""
         check({"fault": _FAULT}, {"fault": fault})
         with self._lock:
             if fault in self._faults:
@@ -82,7 +82,7 @@ class Faults:
         fault.release()
 
     def clear(self) -> None:
-        """Take back all faults, an outage too."""
+        """Remove all faults, an outage too."""
         for fault in self:
             self.remove(fault)
         self.end_outage()
@@ -110,22 +110,25 @@ class Faults:
 
     @property
     def outage(self) -> Fault | None:
-        """The fault that stands before all others, if there is one."""
+        """Return the fault that stands before all others, if there is one."""
         return self._outage
 
     def begin_outage(self, **options: Unpack[FaultOptions]) -> AbstractContextManager[Fault]:
-        """Let a fault of all operations stand before all others, from now on; the end of a block ends it."""
+        """Begin an outage: a fault of all operations that stands before all others.
+
+        The end of a ``with`` block, or `end_outage`, ends it.
+        """
         options.setdefault("times", None)
         fault = self._begun("*", options)
         self._replace_outage(fault)
         return self._ending_outage(fault)
 
     def end_outage(self) -> None:
-        """Take back the fault that stands before all others, if there is one."""
+        """End the outage, if there is one."""
         self._replace_outage(None)
 
     def match(self, operation: str, parameters: Parameters) -> Fault | None:
-        """The fault that this request meets, if any."""
+        """Return the fault that a request meets, if there is one."""
         if self._outage is None and not self._faults:
             return None
         now = self._clock.now()

@@ -1,4 +1,4 @@
-"""Operations of the service: a file for each family, and the table of all.
+"""The operations of the service: a file for each family, and the table of them all.
 
 What belongs here:
 

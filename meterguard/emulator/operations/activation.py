@@ -1,11 +1,11 @@
-"""Marketplace's rule for active grants: of one product, one license is active in an account."""
+"""Activation of grants by AWS Marketplace's rule: an account has one active license of a product."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from ..protocol.errors import wrong_value
+from ..protocol.messages import Parameters
 from ..state.grants import Grant
 from ..state.licenses import License
 from ..state.pools import State
@@ -16,8 +16,8 @@ _MARKETPLACE: Final = "294406891311"
 _OVERRIDE: Final = "ActivationOverrideBehavior"
 
 
-def activate(state: State, grant: Grant, options: Mapping[str, Any] | None) -> bool:
-    """Return True when a grant may become active; others of its product are disabled if the options say so."""
+def activate(state: State, grant: Grant, options: Parameters | None) -> bool:
+    """Return whether a grant may become active. If the options say so, other grants of its product are disabled."""
     others = _others(state, grant)
     if others and (options or {}).get(_OVERRIDE) != "ALL_GRANTS_PERMITTED_BY_ISSUER":
         return False
@@ -26,8 +26,8 @@ def activate(state: State, grant: Grant, options: Mapping[str, Any] | None) -> b
     return True
 
 
-def refuse_misplaced_options(state: State, grant: Grant, options: Mapping[str, Any] | None, status: str | None) -> None:
-    """The option says how to activate a grant of a Marketplace license, and nothing else."""
+def refuse_misplaced_options(state: State, grant: Grant, options: Parameters | None, status: str | None) -> None:
+    """Refuse the option that says how to activate a grant of a Marketplace license where none is activated."""
     if _OVERRIDE in (options or {}) and (status != "ACTIVE" or not _is_marketplace(state.license(grant.licence_arn))):
         raise wrong_value(f"{_OVERRIDE} goes with activating a grant of a Marketplace license.")
 

@@ -1,12 +1,9 @@
-"""CheckoutBorrowLicense: units for a machine that goes offline, with a signed token to show for them."""
+"""CheckoutBorrowLicense: units for a machine that goes offline, proven by a signed token."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ..protocol.errors import ServiceError, elsewhere
-from ..protocol.messages import Answer
+from ..protocol.messages import Answer, Parameters
 from ..protocol.wire import zoneless
 from ..state.licenses import License
 from .call import Call
@@ -16,8 +13,8 @@ from .claims import proof_of
 __all__ = ("check_out_borrow_license",)
 
 
-def check_out_borrow_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """Take all that is asked from the pool, or nothing."""
+def check_out_borrow_license(call: Call, parameters: Parameters) -> Answer:
+    """Take all units that are asked for from the pool, or none."""
     licence = _borrowable(call, parameters["LicenseArn"])
     sign = call.signer()
     wanted = wanted_items(parameters["Entitlements"], call.state.behavior)

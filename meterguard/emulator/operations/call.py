@@ -1,4 +1,4 @@
-"""A call as the operations see it: who calls, where, when, and the tables to work on."""
+"""A call as the operations see it: the caller, the moment, and the tables to work on."""
 
 from __future__ import annotations
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from ..protocol.errors import ServiceError
-from ..protocol.messages import Answer
+from ..protocol.messages import Answer, Parameters
 from ..protocol.wire import zoned, zoneless
 from ..state.behavior import Behavior
 from ..state.licenses import FEATURE, Checkout, Item, Kind, License, Wanted
@@ -27,7 +27,7 @@ __all__ = (
 _DIGITS: Final = re.compile("[0-9]{1,18}")
 
 
-def check_out_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
+def check_out_license(call: Call, parameters: Parameters) -> Answer:
     """Take units from the pool and name the features that may be used."""
     ask = Ask(
         account=call.caller.account,
@@ -46,7 +46,7 @@ def check_out_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
     return answer if sign is None else {**answer, "SignedToken": sign(proof_of(answer))}
 
 
-def extend_license_consumption(call: Call, parameters: Mapping[str, Any]) -> Answer:
+def extend_license_consumption(call: Call, parameters: Parameters) -> Answer:
     """Give a checkout a further lifetime."""
     token = parameters["LicenseConsumptionToken"]
     caller, dry_run = call.caller, parameters.get("DryRun", False)
@@ -56,7 +56,7 @@ def extend_license_consumption(call: Call, parameters: Mapping[str, Any]) -> Ans
     return {"LicenseConsumptionToken": checkout.token, "Expiration": zoned(checkout.expires)}
 
 
-def check_in_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
+def check_in_license(call: Call, parameters: Parameters) -> Answer:
     """Return a checkout to the pool."""
     token = parameters["LicenseConsumptionToken"]
     caller, beneficiary = call.caller, parameters.get("Beneficiary")
@@ -79,7 +79,7 @@ def _checkout_answer(checkout: Checkout, licence: License, behavior: Behavior) -
 
 
 def allowed_items(checkout: Checkout, behavior: Behavior) -> list[Answer]:
-    """Return the entitlements that a checkout allows, in the form of its answer."""
+    """Return the entitlements of a checkout as members of its answer."""
     return [_allowed(item, behavior) for item in checkout.items]
 
 
@@ -91,8 +91,8 @@ def _allowed(item: Item, behavior: Behavior) -> Answer:
     return {"Name": item.name, "Unit": item.unit}
 
 
-def wanted_items(items: Sequence[Mapping[str, Any]], behavior: Behavior) -> list[Wanted]:
-    """Return the entitlements that a request asks for, item by item."""
+def wanted_items(items: Sequence[Parameters], behavior: Behavior) -> list[Wanted]:
+    """Return the entitlements that a request asks for, or refuse the request."""
     wanted = [_wanted_one(item, behavior) for item in items]
     if len({one.name for one in wanted}) == len(wanted):
         return wanted
@@ -106,7 +106,7 @@ def wanted_items(items: Sequence[Mapping[str, Any]], behavior: Behavior) -> list
     return list(sums.values())
 
 
-def _wanted_one(item: Mapping[str, Any], behavior: Behavior) -> Wanted:
+def _wanted_one(item: Parameters, behavior: Behavior) -> Wanted:
     name, unit, value = item["Name"], item["Unit"], item.get("Value", "")
     is_whole = _DIGITS.fullmatch(value) is not None
     if unit == FEATURE:

@@ -1,11 +1,10 @@
-"""Claims of a signed token: a checkout's answer in camel case, and none of JWT's registered claims."""
+"""The claims of a signed token: a checkout's answer in camel case, and none of JWT's registered claims."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from ..protocol.messages import Answer
+from ..protocol.messages import Answer, Parameters
 
 __all__ = ("proof_of",)
 
@@ -18,8 +17,8 @@ _SAME: Final = {
 }
 
 
-def proof_of(answer: Mapping[str, Any]) -> Answer:
-    """The payload for an answer. Metadata, a list in the answer, is an object by name."""
+def proof_of(answer: Parameters) -> Answer:
+    """Return the claims for an answer. Its list of metadata becomes an object by name."""
     payload = {name: answer[member] for member, name in _SAME.items() if member in answer}
     payload["entitlementsAllowed"] = [
         {member.lower(): value for member, value in item.items()} for item in answer["EntitlementsAllowed"]

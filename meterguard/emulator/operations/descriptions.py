@@ -1,4 +1,4 @@
-"""A licence as the service describes it in its answers."""
+"""Descriptions of licences, as the service answers them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ("describe_license", "present")
 
 
 def describe_license(licence: License, now: float) -> Answer:
-    """One version of a licence, with the status that it has now."""
+    """Return the description of one version of a licence, with the status that it has now."""
     issuer = {"Name": licence.issuer_name, "KeyFingerprint": licence.key_fingerprint}
     validity = {"Begin": licence.begin_text or zoned(licence.begin)}
     if licence.end is not None:
@@ -38,7 +38,7 @@ def describe_license(licence: License, now: float) -> Answer:
 
 
 def present(members: Answer) -> Answer:
-    """The members that there are: an absent one is not on the wire."""
+    """Return the members that are not None, for an absent member is not on the wire."""
     return {name: value for name, value in members.items() if value is not None}
 
 

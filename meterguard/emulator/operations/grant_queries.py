@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from ..protocol.errors import ServiceError
-from ..protocol.messages import Answer
+from ..protocol.messages import Answer, Parameters
 from ..state.grants import Grant
 from ..state.licenses import License
 from .call import Call
@@ -44,32 +44,32 @@ _ORGANIZATION_FILTERS: Final[Filters[_Row]] = {
 }
 
 
-def get_grant(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """A grant as it stands, or as one of its versions had it."""
+def get_grant(call: Call, parameters: Parameters) -> Answer:
+    """Return a grant as it is, or one of its versions."""
     return {"Grant": _described(known_grant(call, parameters["GrantArn"], parameters.get("Version")), call.now)}
 
 
-def list_distributed_grants(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """The grants that the caller's account made."""
+def list_distributed_grants(call: Call, parameters: Parameters) -> Answer:
+    """List the grants that the caller's account made."""
     made = (grant for grant in call.state.grants if grant.granter == call.caller.account)
     return _listed("ListDistributedGrants", call, made, _DISTRIBUTED_FILTERS, parameters)
 
 
-def list_received_grants(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """The grants that are for the caller's account."""
+def list_received_grants(call: Call, parameters: Parameters) -> Answer:
+    """List the grants that the caller's account received."""
     received = (grant for grant in call.state.grants if grant.grantee == call.caller.account)
     return _listed("ListReceivedGrants", call, received, _RECEIVED_FILTERS, parameters)
 
 
-def list_received_grants_for_organization(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """The grants of a licence that are for accounts of the caller's organization."""
+def list_received_grants_for_organization(call: Call, parameters: Parameters) -> Answer:
+    """List the grants of a licence that accounts of the caller's organization received."""
     members, arn = members_of(call), parameters["LicenseArn"]
     received = (grant for grant in call.state.grants if grant.licence_arn == arn and grant.grantee in members)
     return _listed("ListReceivedGrantsForOrganization", call, received, _ORGANIZATION_FILTERS, parameters)
 
 
 def members_of(call: Call) -> frozenset[str]:
-    """The accounts of the organizations that the caller's account manages."""
+    """Return the accounts of the organizations that the caller's account manages."""
     members = call.state.members(call.caller.account)
     if not members:
         raise ServiceError(call.state.behavior.no_organization_error, "The account manages no organization.")
@@ -77,7 +77,7 @@ def members_of(call: Call) -> frozenset[str]:
 
 
 def _listed(
-    operation: str, call: Call, grants: Iterable[Grant], filters: Filters[_Row], parameters: Mapping[str, Any]
+    operation: str, call: Call, grants: Iterable[Grant], filters: Filters[_Row], parameters: Parameters
 ) -> Answer:
     passes: Callable[[_Row], bool] = wanted(filters, parameters, call.now)
     arns = parameters.get("GrantArns")

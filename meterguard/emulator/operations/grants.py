@@ -1,17 +1,17 @@
 """CreateGrant, CreateGrantVersion, AcceptGrant, RejectGrant, DeleteGrant.
 
-A grant is accepted, then activated. What an organization is granted becomes a grant for each of its accounts.
+A grant is accepted, then activated. A grant to an organization becomes a grant for each of its accounts.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from ..protocol.errors import ServiceError, wrong_value
-from ..protocol.messages import Answer
+from ..protocol.messages import Answer, Parameters
 from ..state.grants import Grant, account_principal, grant_arn
 from ..state.licenses import License
 from .activation import activate, refuse_misplaced_options
@@ -24,7 +24,7 @@ _OVER: Final = frozenset({"REJECTED", "FAILED_WORKFLOW", "PENDING_DELETE", "DELE
 _READ_ONLY: Final = ("ListReceivedLicenses",)
 
 
-def create_grant(call: Call, parameters: Mapping[str, Any]) -> Answer:
+def create_grant(call: Call, parameters: Parameters) -> Answer:
     """Give a licence, or part of one's own grant of it, to an account or an organization."""
     licence = call.state.license(parameters["LicenseArn"])
     if licence is None or licence.status == "DELETED" or not call.state.is_visible(licence, call.caller.account):
@@ -38,18 +38,18 @@ def create_grant(call: Call, parameters: Mapping[str, Any]) -> Answer:
     return _answer(grant, "PENDING_WORKFLOW")
 
 
-def accept_grant(call: Call, parameters: Mapping[str, Any]) -> Answer:
+def accept_grant(call: Call, parameters: Parameters) -> Answer:
     """Accept a grant for the caller's account; it still has to be activated."""
     return _decide(call, parameters["GrantArn"], "DISABLED")
 
 
-def reject_grant(call: Call, parameters: Mapping[str, Any]) -> Answer:
+def reject_grant(call: Call, parameters: Parameters) -> Answer:
     """Reject a grant for the caller's account, for good."""
     return _decide(call, parameters["GrantArn"], "REJECTED")
 
 
-def create_grant_version(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """Change a grant: its status by either side, the rest by the side that made it."""
+def create_grant_version(call: Call, parameters: Parameters) -> Answer:
+    """Change a grant. Either side may change its status; only the side that made it may change the rest."""
     grant = known_grant(call, parameters["GrantArn"])
     _require_version(grant, parameters.get("SourceVersion"))
     changes = {
@@ -68,8 +68,8 @@ def create_grant_version(call: Call, parameters: Mapping[str, Any]) -> Answer:
     return _answer(revised, revised.status_at(call.now))
 
 
-def delete_grant(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """Take a grant back, and with it all that was made from it."""
+def delete_grant(call: Call, parameters: Parameters) -> Answer:
+    """Delete a grant, and all grants that were made from it."""
     grant = known_grant(call, parameters["GrantArn"])
     if grant.granter != call.caller.account:
         raise _refused(call, "A grant is deleted by the account that made it.")
@@ -81,14 +81,14 @@ def delete_grant(call: Call, parameters: Mapping[str, Any]) -> Answer:
 
 
 def known_grant(call: Call, arn: str, version: str | None = None) -> Grant:
-    """A grant that the caller's account made or received, or of a licence that it issued."""
+    """Return a grant that the caller's account made or received, or that is of a licence that it issued."""
     grant = call.state.grants.find(arn, version)
     if grant is None or not _concerns(call, grant):
         raise wrong_value("The grant was not found.")
     return grant
 
 
-def _new_grant(call: Call, licence: License, parameters: Mapping[str, Any]) -> Grant:
+def _new_grant(call: Call, licence: License, parameters: Parameters) -> Grant:
     kind, operations = parameters.get("GrantType"), tuple(dict.fromkeys(parameters["AllowedOperations"]))
     return Grant(
         arn=grant_arn(call.caller.account, call.new_id()),
@@ -165,8 +165,8 @@ def _decide(call: Call, arn: str, status: str) -> Answer:
     return _answer(call.state.grants.settle(arn, status), status)
 
 
-def _terms(call: Call, grant: Grant, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    changes: dict[str, Any] = {}
+def _terms(call: Call, grant: Grant, parameters: Parameters) -> Answer:
+    changes: Answer = {}
     if "GrantName" in parameters:
         changes["name"] = parameters["GrantName"]
     if "AllowedOperations" in parameters:
@@ -181,7 +181,7 @@ def _terms(call: Call, grant: Grant, parameters: Mapping[str, Any]) -> dict[str,
     return changes
 
 
-def _switch(call: Call, grant: Grant, status: str, options: Mapping[str, Any] | None) -> None:
+def _switch(call: Call, grant: Grant, status: str, options: Parameters | None) -> None:
     if status not in ("ACTIVE", "DISABLED"):
         raise wrong_value("Status must be ACTIVE or DISABLED.")
     if grant.grantee is None:

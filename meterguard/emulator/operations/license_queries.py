@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
 
 from ..protocol.errors import wrong_value
-from ..protocol.messages import Answer
+from ..protocol.messages import Answer, Parameters
 from ..state.grants import Grant
 from ..state.licenses import License
 from .call import Call
@@ -41,8 +41,8 @@ _ORGANIZATION_FILTERS: Final[Filters[License]] = {
 }
 
 
-def get_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """A licence as it stands, or as one of its versions had it."""
+def get_license(call: Call, parameters: Parameters) -> Answer:
+    """Return a licence as it is, or one of its versions."""
     licence = _visible(call, parameters["LicenseArn"])
     number = parameters.get("Version")
     if number is not None:
@@ -53,8 +53,8 @@ def get_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
     return {"License": describe_license(licence, call.now)}
 
 
-def get_license_usage(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """How much of each counted entitlement is in use."""
+def get_license_usage(call: Call, parameters: Parameters) -> Answer:
+    """Return the units in use of each counted entitlement."""
     licence = _visible(call, parameters["LicenseArn"])
     usages = []
     for entitlement, consumed in call.state.usage(licence.arn, call.now):
@@ -65,28 +65,28 @@ def get_license_usage(call: Call, parameters: Mapping[str, Any]) -> Answer:
     return {"LicenseUsage": {"EntitlementUsages": usages}}
 
 
-def list_licenses(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """The licences that the caller's account issued, as they stand."""
+def list_licenses(call: Call, parameters: Parameters) -> Answer:
+    """List the licences that the caller's account issued, as they are."""
     issued = (one for one in call.state.licenses() if one.issuer_account == call.caller.account)
     found = _selected(issued, _FILTERS, parameters, call.now)
     given, more = page("ListLicenses", found, parameters, lambda licence: licence.arn)
     return {"Licenses": [describe_license(licence, call.now) for licence in given], **more}
 
 
-def list_license_versions(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """All versions of a licence, the first one first."""
+def list_license_versions(call: Call, parameters: Parameters) -> Answer:
+    """List all versions of a licence, the first one first."""
     versions = call.state.versions(_visible(call, parameters["LicenseArn"]).arn)
     given, more = page("ListLicenseVersions", versions, parameters, lambda licence: str(licence.version))
     return {"Licenses": [describe_license(licence, call.now) for licence in given], **more}
 
 
-def list_received_licenses(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """The licences that other accounts gave to the caller's."""
+def list_received_licenses(call: Call, parameters: Parameters) -> Answer:
+    """List the licences that the caller's account received from others."""
     return _list_received("ListReceivedLicenses", call, parameters, _RECEIVED_FILTERS, {call.caller.account})
 
 
-def list_received_licenses_for_organization(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """The licences that were given to accounts of the caller's organization."""
+def list_received_licenses_for_organization(call: Call, parameters: Parameters) -> Answer:
+    """List the licences that accounts of the caller's organization received."""
     operation = "ListReceivedLicensesForOrganization"
     return _list_received(operation, call, parameters, _ORGANIZATION_FILTERS, members_of(call))
 
@@ -99,7 +99,7 @@ def _visible(call: Call, arn: str) -> License:
 
 
 def _selected(
-    licences: Iterable[License], filters: Filters[License], parameters: Mapping[str, Any], now: float
+    licences: Iterable[License], filters: Filters[License], parameters: Parameters, now: float
 ) -> list[License]:
     passes: Callable[[License], bool] = wanted(filters, parameters, now)
     arns = parameters.get("LicenseArns")
@@ -109,7 +109,7 @@ def _selected(
 def _list_received(
     operation: str,
     call: Call,
-    parameters: Mapping[str, Any],
+    parameters: Parameters,
     filters: Filters[License],
     accounts: Collection[str],
 ) -> Answer:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from ..protocol.errors import ServiceError, malformed, wrong_value
-from ..protocol.messages import Answer
+from ..protocol.messages import Answer, Parameters
 from ..protocol.wire import parse_time, zoned
 from ..state.licenses import FEATURE, Entitlement, License, license_arn
 from .call import Call, require_home
@@ -16,7 +16,7 @@ __all__ = ("create_license", "create_license_version", "delete_license")
 _SETTABLE: Final = frozenset({"AVAILABLE", "DEACTIVATED", "SUSPENDED"})
 
 
-def create_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
+def create_license(call: Call, parameters: Parameters) -> Answer:
     """Issue a licence in the caller's account."""
     licence = License(
         arn=license_arn(call.caller.account, call.new_id()),
@@ -33,8 +33,8 @@ def create_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
     return _issued(licence, "PENDING_AVAILABLE")
 
 
-def create_license_version(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """Change a licence of the caller's account. What is checked out of it stays so, and keeps counting."""
+def create_license_version(call: Call, parameters: Parameters) -> Answer:
+    """Make a new version of a licence of the caller's account. Checkouts of the old version stay, and count."""
     licence = _own(call, parameters["LicenseArn"], "ResourceNotFoundException")
     if parameters["HomeRegion"] != licence.home_region:
         raise malformed("HomeRegion of a license cannot change.")
@@ -49,8 +49,8 @@ def create_license_version(call: Call, parameters: Mapping[str, Any]) -> Answer:
     return _issued(version, "PENDING_AVAILABLE" if status == "AVAILABLE" else status)
 
 
-def delete_license(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """Delete a licence of the caller's account; what is checked out of it lives to its end."""
+def delete_license(call: Call, parameters: Parameters) -> Answer:
+    """Delete a licence of the caller's account. Its checkouts live to their end."""
     licence = _own(call, parameters["LicenseArn"], "InvalidParameterValueException")
     _require_version(licence, parameters["SourceVersion"])
     if licence.status != "DELETED":
@@ -72,7 +72,7 @@ def _require_version(licence: License, source: str | None) -> None:
 
 
 def _settable(status: str, *, is_any: bool) -> str:
-    # What a caller has read from a licence that was still being made.
+    # A caller has read this from a licence that was still being made.
     if status == "PENDING_AVAILABLE":
         return "AVAILABLE"
     if status not in _SETTABLE and not is_any:
@@ -84,8 +84,8 @@ def _issued(licence: License, status: str) -> Answer:
     return {"LicenseArn": licence.arn, "Status": status, "Version": str(licence.version)}
 
 
-def _terms(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the terms that every version of a licence states anew."""
+def _terms(parameters: Parameters) -> Answer:
+    """Return the terms that every version of a licence sets anew."""
     validity, configuration = parameters["Validity"], parameters["ConsumptionConfiguration"]
     begin, end = _validity(validity)
     return {
@@ -114,7 +114,7 @@ def _validity(validity: Mapping[str, str]) -> tuple[float, float | None]:
     return begin, end
 
 
-def _ttl(configuration: Mapping[str, Any], kind: str) -> float | None:
+def _ttl(configuration: Parameters, kind: str) -> float | None:
     if kind not in configuration:
         return None
     minutes = int(configuration[kind]["MaxTimeToLiveInMinutes"])
@@ -123,13 +123,13 @@ def _ttl(configuration: Mapping[str, Any], kind: str) -> float | None:
     return 60.0 * minutes
 
 
-def _entitlements(items: Sequence[Mapping[str, Any]]) -> tuple[Entitlement, ...]:
+def _entitlements(items: Sequence[Parameters]) -> tuple[Entitlement, ...]:
     if len({item["Name"] for item in items}) < len(items):
         raise wrong_value("Entitlements must not name an entitlement twice.")
     return tuple(_entitlement(item) for item in items)
 
 
-def _entitlement(item: Mapping[str, Any]) -> Entitlement:
+def _entitlement(item: Parameters) -> Entitlement:
     name, unit, most, value = item["Name"], item["Unit"], item.get("MaxCount"), item.get("Value")
     if unit == FEATURE and most is not None:
         raise wrong_value(f"MaxCount of {name} is not allowed with unit None.")

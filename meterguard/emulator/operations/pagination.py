@@ -1,4 +1,4 @@
-"""Lists of every kind: filters of one value, and pages that go on by a token."""
+"""Filters of one value, and pages that go on by a token, for lists of every kind."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from ..protocol.errors import wrong_value
+from ..protocol.messages import Parameters
 
 __all__ = ("Filters", "page", "wanted")
 
 T = TypeVar("T")
 
 Filters = Mapping[str, Callable[[T, float], str | None]]
-"""By a filter's name: what it looks at, now."""
+"""The functions that return the value which a filter compares, by the filter's name."""
 
 _PAGING: Final = frozenset({"NextToken", "MaxResults"})
 
 
-def wanted(known: Filters[T], parameters: Mapping[str, Any], now: float) -> Callable[[T], bool]:
-    """Return True when an item passes all filters of a request."""
+def wanted(known: Filters[T], parameters: Parameters, now: float) -> Callable[[T], bool]:
+    """Return the test that passes what all filters of a request let through."""
     tests = [_filter(known, one) for one in parameters.get("Filters", ())]
     return lambda one: all(look(one, now) == value for look, value in tests)
 
 
 def page(
-    operation: str, found: Sequence[T], parameters: Mapping[str, Any], key: Callable[[T], str]
+    operation: str, found: Sequence[T], parameters: Parameters, key: Callable[[T], str]
 ) -> tuple[Sequence[T], dict[str, str]]:
-    """Return the part of a list that one answer holds, and the members that lead to the next part.
+    """Return one page of a list, and the members of the answer that say how to go on.
 
-    A token names the last one that was given, so what is added or removed meanwhile moves nothing.
+    A token names the last item of the page before, so items that are added or removed meanwhile move nothing.
     """
     token, size = parameters.get("NextToken"), parameters.get("MaxResults", 100)
     question = [operation, {name: value for name, value in parameters.items() if name not in _PAGING}]
@@ -45,7 +46,7 @@ def page(
     return given, {}
 
 
-def _filter(known: Filters[T], asked: Mapping[str, Any]) -> tuple[Callable[[T, float], str | None], str]:
+def _filter(known: Filters[T], asked: Parameters) -> tuple[Callable[[T, float], str | None], str]:
     name, values = asked.get("Name", ""), asked.get("Values", ())
     if name not in known:
         raise wrong_value(f"Unknown filter {name}. Known filters are {', '.join(sorted(known))}.")

@@ -1,4 +1,4 @@
-"""The table of operations: each operation's name and the function that carries it out."""
+"""The table of operations: each name with the function that carries the operation out."""
 
 from __future__ import annotations
 

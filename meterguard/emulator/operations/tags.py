@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ..protocol.errors import wrong_value
-from ..protocol.messages import Answer
+from ..protocol.messages import Answer, Parameters
 from .call import Call
 
 __all__ = ("list_tags_for_resource", "tag_resource", "untag_resource")
 
 
-def tag_resource(call: Call, parameters: Mapping[str, Any]) -> Answer:
+def tag_resource(call: Call, parameters: Parameters) -> Answer:
     """Add tags to a resource of the caller's account."""
     call.state.tags.put(_own(call, parameters["ResourceArn"]), parameters["Tags"])
     return {}
 
 
-def untag_resource(call: Call, parameters: Mapping[str, Any]) -> Answer:
+def untag_resource(call: Call, parameters: Parameters) -> Answer:
     """Take tags away from a resource of the caller's account."""
     call.state.tags.remove(_own(call, parameters["ResourceArn"]), parameters["TagKeys"])
     return {}
 
 
-def list_tags_for_resource(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """The tags of a resource of the caller's account."""
+def list_tags_for_resource(call: Call, parameters: Parameters) -> Answer:
+    """List the tags of a resource of the caller's account."""
     tags = call.state.tags.of(_own(call, parameters["ResourceArn"]))
     return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 

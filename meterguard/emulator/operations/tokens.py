@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from ..protocol.errors import ServiceError, malformed
-from ..protocol.messages import Answer
+from ..protocol.messages import Answer, Parameters
 from ..protocol.wire import zoned
 from ..state.licenses import License
 from ..state.tokens import RefreshToken
@@ -25,7 +24,7 @@ _DEFAULT_DAYS: Final = 365
 _FILTERS: Final[Filters[RefreshToken]] = {"LicenseArns": lambda token, now: token.licence_arn}
 
 
-def create_token(call: Call, parameters: Mapping[str, Any]) -> Answer:
+def create_token(call: Call, parameters: Parameters) -> Answer:
     """Make a refresh token for a licence that the caller's account issued, or may make tokens for."""
     licence = _tokenable(call, parameters["LicenseArn"])
     days = parameters.get("ExpirationInDays", _DEFAULT_DAYS)
@@ -48,8 +47,8 @@ def create_token(call: Call, parameters: Mapping[str, Any]) -> Answer:
     return {"TokenId": identifier, "TokenType": _KIND, "Token": token.text}
 
 
-def get_access_token(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """An hour's access for whoever holds a refresh token; who calls does not matter."""
+def get_access_token(call: Call, parameters: Parameters) -> Answer:
+    """Give an hour's access to whoever holds a refresh token; the caller's account does not matter."""
     token = call.state.tokens.read(parameters["Token"])
     if token is None or not token.is_good_at(call.now):
         raise ServiceError(call.state.behavior.no_access_error, "The token is not valid.")
@@ -60,8 +59,8 @@ def get_access_token(call: Call, parameters: Mapping[str, Any]) -> Answer:
     return {"AccessToken": sign({**claims, "jti": call.new_id(), "sub": token.identifier, "token_use": "access"})}
 
 
-def list_tokens(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """The tokens that the caller's account made, deleted ones too."""
+def list_tokens(call: Call, parameters: Parameters) -> Answer:
+    """List the tokens that the caller's account made, deleted ones too."""
     passes, identifiers = wanted(_FILTERS, parameters, call.now), parameters.get("TokenIds")
     found = [
         token
@@ -74,8 +73,8 @@ def list_tokens(call: Call, parameters: Mapping[str, Any]) -> Answer:
     return {"Tokens": [_described(token) for token in given], **more}
 
 
-def delete_token(call: Call, parameters: Mapping[str, Any]) -> Answer:
-    """End a token that the caller's account made; access that was had for it lives to its end."""
+def delete_token(call: Call, parameters: Parameters) -> Answer:
+    """Delete a token that the caller's account made. Access that it gave before lives to its end."""
     token = call.state.tokens.find(parameters["TokenId"])
     licence = None if token is None else call.state.license(token.licence_arn)
     if token is None or licence is None or token.account != call.caller.account:
@@ -96,7 +95,7 @@ def _tokenable(call: Call, arn: str) -> License:
 
 
 def _claims(arn: str, account: str, properties: tuple[str, ...], now: float, expires: float) -> Answer:
-    """Return the members of both kinds of token: its licence, its maker and its properties."""
+    """Return the claims of both kinds of token: the licence, the account that made it, and its properties."""
     return {
         "iss": _ISSUER,
         "aud": arn,

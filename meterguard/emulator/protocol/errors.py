@@ -1,4 +1,4 @@
-"""Errors that the service answers: code, text and HTTP status."""
+"""Errors: those that the service answers, with code, text and HTTP status, and those that an emulator raises."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ BARE_STATUSES: Final = {
 
 
 def status_of(code: str, *, smithy: bool = False) -> int:
-    """The HTTP status that goes with an error code."""
+    """Return the HTTP status that goes with an error code."""
     if smithy and code in _SMITHY:
         return _SMITHY[code]
     return _DOCUMENTED.get(code, 400)
@@ -71,17 +71,17 @@ class ServiceError(Exception):
 
 
 def wrong_value(message: str) -> ServiceError:
-    """A request that is well formed and wrong all the same."""
+    """Return the error for a request that is well formed and wrong all the same."""
     return ServiceError("InvalidParameterValueException", message)
 
 
 def malformed(message: str) -> ServiceError:
-    """A request that breaks the service's model."""
+    """Return the error for a request that breaks the service's model."""
     return ServiceError("ValidationException", message)
 
 
 def elsewhere(region: str) -> ServiceError:
-    """A request that can be carried out in another Region only."""
+    """Return the error for a request that only another Region can carry out."""
     return ServiceError("RedirectException", "Ask in the license's home Region.", location=region)
 
 
@@ -90,16 +90,16 @@ class WrongValue(ConfigurationError, ValueError):
 
 
 class UnknownArgument(ConfigurationError, TypeError):
-    """There is no argument of that name. The text names it, and those that there are."""
+    """An argument has an unknown name. The text has the name, and the known names."""
 
 
 class UnknownLicense(ConfigurationError, KeyError):
-    """No licence was added that is known by this."""
+    """No licence has this ARN or SKU."""
 
 
 class StateError(ConfigurationError, RuntimeError):
-    """A state file that cannot be used: it is another's, in use, damaged, or cannot be written."""
+    """The state file cannot be used: it is in use, damaged, not an emulator's, or cannot be written."""
 
 
 class EmulatorBug(RuntimeError):
-    """The emulator itself went wrong while it answered a request; the cause is chained."""
+    """The emulator itself failed while it answered a request. The cause is chained."""

@@ -1,4 +1,4 @@
-"""Messages: the caller, the request and the answer."""
+"""Messages: the caller, the parameters, the answer, and the reply as an HTTP response."""
 
 from __future__ import annotations
 

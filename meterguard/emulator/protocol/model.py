@@ -30,7 +30,7 @@ _RANGES: Final = {"integer": (-(2**31), 2**31 - 1), "long": (-(2**63), 2**63 - 1
 
 
 class Problems:
-    """The faults of a message: values of the wrong kind, and broken constraints."""
+    """The problems of a message: values of the wrong kind, and broken constraints."""
 
     __slots__ = ("constraints", "kinds")
 
@@ -42,12 +42,12 @@ class Problems:
         return bool(self.kinds or self.constraints)
 
 
-Check = Callable[[Any, str, Problems], None]
+Check = Callable[[object, str, Problems], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: its name and the checks of what goes in and what comes out."""
+    """One operation: its name, and the checks of its requests and answers."""
 
     name: str
     check_request: Check
@@ -61,19 +61,19 @@ Shape = Mapping[str, Any]
 
 @cache
 def operations() -> frozenset[str]:
-    """The names of all operations of the real service."""
+    """Return the names of all operations of the real service."""
     return frozenset(_model()["operations"])
 
 
 @cache
 def enumeration(shape: str) -> frozenset[str]:
-    """The words that a shape allows."""
+    """Return the words that a shape allows."""
     return frozenset(_model()["shapes"][shape]["enum"])
 
 
 @cache
 def describe(name: str) -> Operation:
-    """The description of one operation."""
+    """Return the description of one operation."""
     operation = _model()["operations"][name]
     answer = operation.get("output", {}).get("shape")
     return Operation(
@@ -115,11 +115,11 @@ def _compile(name: str | None, *, strict: bool) -> Check:
     raise NotImplementedError(f"no check for a {kind}")
 
 
-def _anything(value: Any, path: str, problems: Problems) -> None:
+def _anything(value: object, path: str, problems: Problems) -> None:
     pass
 
 
-def _boolean(value: Any, path: str, problems: Problems) -> None:
+def _boolean(value: object, path: str, problems: Problems) -> None:
     if type(value) is not bool:
         problems.kinds.append(f"{_kind(value)} can not be converted to a Boolean at '{path}'")
 
@@ -130,7 +130,7 @@ def _structure(name: str, shape: Shape, *, strict: bool) -> Check:
         checks["Value"] = _string(_model()["shapes"]["String"], strict=strict, may_be_empty=True)
     required = tuple(shape.get("required", ()))
 
-    def check(value: Any, path: str, problems: Problems) -> None:
+    def check(value: object, path: str, problems: Problems) -> None:
         if type(value) is not dict:
             problems.kinds.append(f"{_kind(value)} can not be converted to a structure at '{path}'")
             return
@@ -154,7 +154,7 @@ def _list(name: str, shape: Shape, *, strict: bool) -> Check:
     if strict and name in _NEVER_EMPTY_LISTS:
         least = max(least, 1)
 
-    def check(value: Any, path: str, problems: Problems) -> None:
+    def check(value: object, path: str, problems: Problems) -> None:
         if type(value) is not list:
             problems.kinds.append(f"{_kind(value)} can not be converted to a list at '{path}'")
             return
@@ -175,7 +175,7 @@ def _string(shape: Shape, *, strict: bool, may_be_empty: bool = False) -> Check:
     if strict and not may_be_empty:
         least = max(least, 1)
 
-    def check(value: Any, path: str, problems: Problems) -> None:
+    def check(value: object, path: str, problems: Problems) -> None:
         if type(value) is not str:
             problems.kinds.append(f"{_kind(value)} can not be converted to a String at '{path}'")
         elif words:
@@ -194,7 +194,7 @@ def _whole(shape: Shape) -> Check:
     lowest, highest = _RANGES[shape["type"]]
     least, most = shape.get("min"), shape.get("max")
 
-    def check(value: Any, path: str, problems: Problems) -> None:
+    def check(value: object, path: str, problems: Problems) -> None:
         if type(value) is not int or not lowest <= value <= highest:
             problems.kinds.append(f"{_kind(value)} can not be converted to a whole number at '{path}'")
         elif least is not None and value < least:
@@ -218,6 +218,6 @@ def _failed(path: str, constraint: str) -> str:
     return f"Value at '{path}' failed to satisfy constraint: {constraint}"
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     kinds = {bool: "Boolean", int: "Number", float: "Number", str: "String", list: "Array", dict: "Object"}
     return kinds.get(type(value), "Null")

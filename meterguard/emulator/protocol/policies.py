@@ -1,6 +1,6 @@
-"""IAM policies: what a caller may do. An explicit deny wins, and what no statement allows is refused.
+"""IAM policies. An explicit deny wins, and an operation that no statement allows is refused.
 
-A policy that says more than is understood here is not loaded: to ignore a condition would allow too much.
+A policy with more than these rules understand is not loaded: to ignore a condition would allow too much.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .errors import ConfigurationError, ServiceError
-from .messages import Caller
+from .messages import Caller, Parameters
 from .redaction import shown
 
 __all__ = ("Authorize", "Policy", "PolicyError", "authorizer")
@@ -40,10 +40,10 @@ _RESOURCES: Final = {
 }
 _NAMED_BY: Final = {operation: member for member, operations in _RESOURCES.items() for operation in operations}
 
-Document = Mapping[str, Any]
+Document = Parameters
 Policy = Document | str | os.PathLike[str]
 """A policy document, a JSON file of one, or a mapping of access keys and accounts to such."""
-Authorize = Callable[[Caller, str, Mapping[str, Any]], None]
+Authorize = Callable[[Caller, str, Parameters], None]
 """Refuses, with the service's own error, an operation that a caller is not allowed to do."""
 
 
@@ -62,9 +62,9 @@ class _Statement:
 
 
 def authorizer(policy: Policy | None) -> Authorize | None:
-    """The check by a policy document or a JSON file of one, for all callers.
+    """Return the check by a policy document or a JSON file of one, for all callers.
 
-    Or by a mapping of access keys and accounts to such; who is not in it may do all.
+    With a mapping of access keys and accounts to such, a caller that is not in it may do all.
     """
     if policy is None:
         return None
@@ -78,7 +78,7 @@ def authorizer(policy: Policy | None) -> Authorize | None:
 
 
 def _check(statements_of: Callable[[Caller], Sequence[_Statement] | None]) -> Authorize:
-    def authorize(caller: Caller, operation: str, parameters: Mapping[str, Any]) -> None:
+    def authorize(caller: Caller, operation: str, parameters: Parameters) -> None:
         statements = statements_of(caller)
         if statements is None or (operation == _UNSIGNED and caller.access_key is None):
             return
@@ -141,7 +141,7 @@ def _statement(said: Any, where: str) -> _Statement:
 def _matcher(
     said: Document, name: str, where: str, is_right: Callable[[str], bool], flags: re.RegexFlag
 ) -> Callable[[str], bool]:
-    """Return a function that matches names against ``Action`` or ``NotAction``, ``Resource`` or ``NotResource``."""
+    """Return the test for ``Action`` or ``NotAction``, ``Resource`` or ``NotResource``."""
     if (name in said) == (f"Not{name}" in said):
         raise PolicyError(f"{where}it needs either {name} or Not{name}")
     key = name if name in said else f"Not{name}"

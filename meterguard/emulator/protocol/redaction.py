@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
+
+from .messages import Parameters
 
 __all__ = ("hidden", "shown")
 
@@ -38,7 +39,7 @@ def shown(value: object) -> str:
     return _repr.repr(value)
 
 
-def hidden(parameters: Mapping[str, Any]) -> str:
+def hidden(parameters: Parameters) -> str:
     """Return a short repr of a request's parameters; its tokens, ARNs and fingerprints are left out."""
     members = (
         f"{shown(name)}: {_HIDDEN if _SECRET_MEMBER.search(name) else shown(value)}"

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final, TypeGuard
 
 from .errors import WrongValue
 from .moments import LATEST, moment_of
@@ -42,7 +42,7 @@ __all__ = (
     "optional",
 )
 
-Test = Callable[[Any], bool]
+Test = Callable[[object], bool]
 Rule = tuple[Test, str]
 """A test of a value, and the words for a value that passes it."""
 
@@ -52,7 +52,7 @@ Rules = Mapping[str, Rule]
 _LONGEST: Final = 3_000_000_000
 
 
-def check(rules: Rules, values: Mapping[str, Any]) -> None:
+def check(rules: Rules, values: Mapping[str, object]) -> None:
     """Refuse a value that breaks its rule with a ConfigurationError that names it. Each value must have a rule."""
     for name, value in values.items():
         passes, meaning = rules[name]
@@ -60,17 +60,17 @@ def check(rules: Rules, values: Mapping[str, Any]) -> None:
             raise WrongValue(f"{name}: {shown(value)} is not {meaning}")
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Accept a number that is small enough for a duration."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LONGEST <= value <= _LONGEST
 
 
-def is_duration(value: Any) -> bool:
+def is_duration(value: object) -> bool:
     """Accept seconds or a timedelta that are not negative."""
     return value.total_seconds() >= 0 if isinstance(value, timedelta) else is_number(value) and value >= 0
 
 
-def is_moment(value: Any) -> bool:
+def is_moment(value: object) -> bool:
     """Accept seconds since 1970, an ISO 8601 text or a datetime, up to the year 2200."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str, datetime)):
         return False
@@ -85,33 +85,34 @@ def is_whole(least: float, most: float = math.inf) -> Test:
     return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
-def is_flag(value: Any) -> bool:
+def is_flag(value: object) -> bool:
     """Accept true or false."""
     return isinstance(value, bool)
 
 
-def is_text(value: Any) -> bool:
+def is_text(value: object) -> bool:
     """Accept a text that is not empty."""
     return isinstance(value, str) and value != ""
 
 
-def is_line(value: Any) -> bool:
+def is_line(value: object) -> TypeGuard[str]:
     """Accept a text without line breaks and other control characters."""
     return isinstance(value, str) and not re.search(r"[\x00-\x1f\x7f]", value)
 
 
-def is_path(value: Any) -> bool:
+def is_path(value: object) -> bool:
     """Accept the path of a file, as a text or a path object."""
     return is_text(value) or isinstance(value, os.PathLike)
 
 
-def are_texts(value: Any) -> bool:
+def are_texts(value: object) -> TypeGuard[Collection[str]]:
     """Accept one text, or several."""
-    is_several = isinstance(value, Collection) and not isinstance(value, Mapping)
-    return is_several and all(isinstance(one, str) for one in value)
+    if not isinstance(value, Collection) or isinstance(value, Mapping):
+        return False
+    return all(isinstance(one, str) for one in value)
 
 
-def is_list_of_texts(value: Any) -> bool:
+def is_list_of_texts(value: object) -> bool:
     """Accept several texts, but no single one: its letters would be taken for the texts."""
     return are_texts(value) and not isinstance(value, str)
 

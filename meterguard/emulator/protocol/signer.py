@@ -1,13 +1,13 @@
-"""The issuer's RSA key, and what is signed with it.
+"""The issuer's RSA key, and the tokens that it signs.
 
-Imported when something is to be signed, for what it needs is optional.
+This module is imported when a token is signed, for the packages that it needs are optional.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from .errors import StateError
 
@@ -32,9 +32,9 @@ _EXPONENT: Final = 65537
 
 
 class Signer:
-    """A key of its own for every emulator, in place of the one that KMS would hold.
+    """A key of an emulator's own, in place of the one that KMS would hold.
 
-    ``private_key_pem`` is that of an earlier one, to go on with its key.
+    With ``private_key_pem`` it goes on with an earlier key.
     """
 
     def __init__(self, private_key_pem: str | None = None) -> None:
@@ -42,16 +42,16 @@ class Signer:
 
     @property
     def private_key_pem(self) -> str:
-        """The key itself, not encrypted."""
+        """Return the key itself, not encrypted."""
         return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
-    def sign(self, payload: Mapping[str, Any]) -> str:
-        """A compact JWT by PS384: RSASSA-PSS with SHA-384 and a salt of 48 bytes."""
+    def sign(self, payload: Mapping[str, object]) -> str:
+        """Return a compact JWT by PS384: RSASSA-PSS with SHA-384 and a salt of 48 bytes."""
         return jwt.encode(dict(payload), self._key, algorithm="PS384")
 
     @cached_property
     def public_key_pem(self) -> str:
-        """The public key that a vendor ships inside its product to verify tokens with."""
+        """Return the key that a vendor ships inside its product to verify tokens with."""
         return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 

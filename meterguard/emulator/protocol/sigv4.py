@@ -1,6 +1,6 @@
-"""AWS Signature Version 4, as the service checks it: who signed a request, and that nothing was changed since.
+"""AWS Signature Version 4, as the service checks it: who signed a request, and that nobody has changed it since.
 
-Worked out from the bytes that arrived, without botocore: that signed them, and a mistake of its own it would not see.
+It is computed from the bytes that arrived, without botocore, which signed them and would not see its own mistake.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Verify = Callable[[str, str, RawHeaders, bytes, float], None]
 
 
 def verifier(secrets: Mapping[str, str] | bool) -> Verify | None:
-    """The check with these secrets of access keys; True: all have ``SECRET``. None if there is nothing to check."""
+    """Return the check with these secrets of access keys. True: all have ``SECRET``. False: there is no check."""
     if secrets is False:
         return None
     known = {} if secrets is True else dict(secrets)
@@ -67,7 +67,7 @@ def verifier(secrets: Mapping[str, str] | bool) -> Verify | None:
 
 
 def _joined(headers: RawHeaders) -> dict[str, str]:
-    """The headers as they are signed: without needless blanks, several of a name in one."""
+    """Return the headers as they are signed: without needless blanks, several of a name in one."""
     joined: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name, value = raw_name.decode("latin-1"), " ".join(raw_value.decode("latin-1").split())

@@ -1,18 +1,18 @@
 """AWS JSON 1.1: bytes to parameters, answers to bytes, times to text.
 
-What is on the wire lives here, quirks included; what a member means does not.
+The quirks of the wire are here; the meaning of a member is not.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any
 
 from .errors import ServiceError, malformed, wrong_value
+from .messages import Answer, Parameters
 from .model import Operation, Problems
 
 __all__ = (
@@ -44,17 +44,17 @@ _LAST_SECOND = 253_402_300_799
 
 
 class BadAnswerError(Exception):
-    """An answer of ours that the service's own model does not allow."""
+    """The emulator has made an answer that the service's own model does not allow."""
 
 
 def check_content_type(kind: str | None) -> None:
-    """Refuse another protocol. A request that names none is taken for one of this."""
+    """Refuse a request of another protocol. One that names no protocol is taken for one of this."""
     if kind is not None and kind.partition(";")[0].strip().lower() != CONTENT_TYPE:
         raise ServiceError("UnknownOperationException", f"Content-Type is not {CONTENT_TYPE}.")
 
 
-def decode(body: bytes) -> dict[str, Any]:
-    """The parameters in a request body. Members that are null count as absent."""
+def decode(body: bytes) -> Answer:
+    """Return the parameters in a request body. Members that are null count as absent."""
     try:
         value = _read(body.decode("utf-8") or "{}")
         if b"null" in body:
@@ -68,7 +68,7 @@ def decode(body: bytes) -> dict[str, Any]:
     return value
 
 
-def check(operation: Operation, parameters: Mapping[str, Any]) -> None:
+def check(operation: Operation, parameters: Parameters) -> None:
     """Refuse parameters that the service's model does not allow."""
     problems = Problems()
     operation.check_request(parameters, "", problems)
@@ -80,21 +80,21 @@ def check(operation: Operation, parameters: Mapping[str, Any]) -> None:
         raise malformed(f"{count} detected: " + "; ".join(found))
 
 
-def check_answer(operation: Operation, answer: Mapping[str, Any]) -> None:
-    """Refuse an answer of ours that the service's model does not allow."""
+def check_answer(operation: Operation, answer: Parameters) -> None:
+    """Refuse an answer of the emulator's that the service's model does not allow."""
     problems = Problems()
     operation.check_answer(answer, "", problems)
     if problems:
         raise BadAnswerError("; ".join(problems.kinds + problems.constraints))
 
 
-def encode(operation: Operation, answer: Mapping[str, Any]) -> bytes:
-    """The body of an answer; empty for an operation that answers nothing."""
+def encode(operation: Operation, answer: Parameters) -> bytes:
+    """Return the body of an answer; empty for an operation that answers nothing."""
     return _write(answer).encode() if operation.has_answer else b""
 
 
 def encode_error(error: ServiceError) -> bytes:
-    """The body of a refusal."""
+    """Return the body of a refusal."""
     body = {"__type": error.code, "Message": error.message}
     if error.location is not None:
         body["Location"] = error.location
@@ -102,28 +102,28 @@ def encode_error(error: ServiceError) -> bytes:
 
 
 def zoneless(moment: float) -> str:
-    """A time as ``CheckoutLicense`` writes it: whole seconds, no zone, UTC."""
+    """Return a time as ``CheckoutLicense`` writes it: whole seconds, no zone, UTC."""
     return _text(int(moment // 1))
 
 
 def zoned(moment: float) -> str:
-    """A time as all other operations write it: whole seconds and a Z."""
+    """Return a time as all other operations write it: whole seconds and a Z."""
     return _text(int(moment // 1)) + "Z"
 
 
 def epoch_text(moment: float) -> str:
-    """A time as ``CreateTime`` carries it: seconds since 1970, as a string."""
+    """Return a time as ``CreateTime`` carries it: seconds since 1970, as a string."""
     return str(int(moment // 1))
 
 
 @lru_cache(maxsize=256)
 def date_header(second: int) -> str:
-    """A time for the ``Date`` header."""
+    """Return a time for the ``Date`` header."""
     return format_datetime(_moment(second), usegmt=True)
 
 
 def parse_time(text: str, member: str) -> float:
-    """The moment that a caller's ISO 8601 text means."""
+    """Return the moment of a caller's ISO 8601 text."""
     try:
         return datetime.fromisoformat(text).timestamp()
     except ValueError as error:

@@ -6,5 +6,5 @@ What belongs here:
    port is a line in `services`.
 2. Sockets, threads and event loops are in `server`, and in the two files that it imports when it starts: they need
    the optional packages.
-3. What was answered once is answered again, by `idempotency`.
+3. `idempotency` answers a repeated request with its first answer.
 """

@@ -1,4 +1,4 @@
-"""Who calls, and what the caller may do: signatures and policies, put to work."""
+"""Access: who calls, and what the caller may do, by signatures and policies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ASGI application: what does not come as a plain request, and what is asked of the emulator itself."""
+"""The ASGI application, for requests that are not plain, and for the actions of `admin`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ("application",)
 
 
 def application(dispatcher: Dispatcher, delays: Delays, emulator: Target) -> Starlette:
-    """The service at ``/``, and what steers its emulator below ``/_meterguard``."""
+    """Return the application: the service at ``/``, and the actions below ``/_meterguard``."""
     steering = _Steering(Control(emulator, dispatcher.note_bug))
     app = Starlette(routes=[Route("/_meterguard{path:path}", steering), Route("/", _Endpoint(dispatcher, delays))])
     app.router.default = _Elsewhere(dispatcher)

@@ -19,9 +19,9 @@ _PHRASES: Final = {int(status): status.phrase.encode() for status in HTTPStatus}
 
 
 def read_plain(data: bytes) -> tuple[Headers, bytes, int] | Literal["other"] | None:
-    """The first request in some bytes and its length.
+    """Return the first request in some bytes, and its length.
 
-    None if it is not all there yet; ``"other"`` if it is no plain request.
+    None means that it is not complete yet, ``"other"`` that it is no plain request.
     """
     if not data.startswith(_FIRST_LINE):
         return None if _FIRST_LINE.startswith(data) else "other"
@@ -59,7 +59,7 @@ def _body_length(headers: Headers | None) -> int | None:
 
 
 def render(reply: Reply) -> bytes:
-    """A reply as bytes."""
+    """Return a reply as bytes."""
     lines = [b"HTTP/1.1 %d %s" % (reply.status, _PHRASES.get(reply.status, b"Unknown"))]
     lines += [b"%s: %s" % header for header in reply.headers]
     lines.append(b"content-length: %d\r\n\r\n" % reply.length)
@@ -67,7 +67,7 @@ def render(reply: Reply) -> bytes:
 
 
 async def whole_body(parts: AsyncIterable[bytes]) -> bytes | None:
-    """A body that comes in parts; None if it is too long."""
+    """Return a body that comes in parts; None if it is too long."""
     body = bytearray()
     async for part in parts:
         body += part

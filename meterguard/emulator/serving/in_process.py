@@ -1,4 +1,4 @@
-"""An emulator without a socket: it answers where botocore would send.
+"""The emulator without a socket: it answers where botocore would send.
 
 botocore asks the handlers of ``before-send`` for an answer before it opens a connection. One handler of ours serves
 the whole process; it passes the request on to the network while no emulator is active.
@@ -30,7 +30,7 @@ __all__ = ("answering", "attach")
 
 _EVENT = "before-send.license-manager"
 _ENDPOINT = "AWS_ENDPOINT_URL_LICENSE_MANAGER"
-# Where clients of this time think they send to, so that one which outlives its emulator never reaches AWS.
+# The endpoint of clients that are made meanwhile, so that one which outlives its emulator never reaches AWS.
 _NOWHERE = "http://127.0.0.1:9"
 _lock = threading.Lock()
 _active: list[Dispatcher] = []
@@ -39,7 +39,7 @@ _is_registered = False
 
 @contextmanager
 def answering(dispatcher: Dispatcher) -> Iterator[None]:
-    """Answer every botocore client of this process that is made from now on; the innermost emulator does."""
+    """Answer every botocore client of this process that is made from now on. The innermost emulator answers."""
     _register()
     with _lock:
         _active.append(dispatcher)
@@ -59,8 +59,8 @@ def answering(dispatcher: Dispatcher) -> Iterator[None]:
                     os.environ[name] = value
 
 
-def attach(dispatcher: Dispatcher, to: Any) -> None:
-    """Answer one boto3 client, or the clients that a session will make, wherever they think they send to."""
+def attach(dispatcher: Dispatcher, to: object) -> None:
+    """Answer one boto3 client, or the clients that a session will make, whatever their endpoint is."""
     events = getattr(getattr(to, "meta", to), "events", None)
     if events is None or not hasattr(events, "register_first"):
         raise WrongValue(f"to: {shown(to)} is neither a boto3 client nor a session")
@@ -82,7 +82,7 @@ def _register() -> None:
         session.events.register_first(_EVENT, _answer_if_active)
 
 
-def _answer_if_active(request: Any, **_: Any) -> AWSResponse | None:
+def _answer_if_active(request: Any, **_: object) -> AWSResponse | None:
     with _lock:
         dispatcher = _active[-1] if _active else None
     return None if dispatcher is None else _answer(dispatcher, request)
@@ -125,11 +125,11 @@ class _Body:
     def __init__(self, reply: Reply) -> None:
         self._left = reply.body
 
-    def stream(self, **_: Any) -> Iterator[bytes]:
+    def stream(self, **_: object) -> Iterator[bytes]:
         left, self._left = self._left, b""
         if left:
             yield left
 
-    def read(self, *_: Any) -> bytes:
+    def read(self, *_: object) -> bytes:
         left, self._left = self._left, b""
         return left

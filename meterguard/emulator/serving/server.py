@@ -1,6 +1,6 @@
 """The thread, the loop and the port that an emulator serves on.
 
-Imported when an emulator starts, for what it needs is optional.
+This module is imported when an emulator starts, for the packages that it needs are optional.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import weakref
 from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.util import find_spec
-from typing import Any
 
 from ..admin.target import Target
 from ..faults.delays import Delays
@@ -59,11 +58,11 @@ class HttpServer:
 
     @property
     def is_running(self) -> bool:
-        """True while it serves, in this process."""
+        """Return whether it serves, in this process."""
         return self._thread is not None
 
     def start(self) -> None:
-        """Serve, and return when requests are answered."""
+        """Serve, and return as soon as requests are answered."""
         if self.is_running:
             return
         if find_spec("starlette") is None:
@@ -81,7 +80,7 @@ class HttpServer:
             raise failure
 
     def stop(self) -> None:
-        """Close every connection and the port. What is being answered is dropped."""
+        """Close every connection and the port. Requests under way are dropped."""
         if self._thread is None or self._loop is None:
             return
         self._loop.call_soon_threadsafe(self._leave)
@@ -91,12 +90,12 @@ class HttpServer:
         self._thread = self._loop = None
 
     def forget(self) -> None:
-        """In a forked child: let go of the parent's port, so that the parent's stop closes it."""
+        """Leave the port to the parent, in a forked child, so that the parent's stop closes it."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 os.close(self._socket.detach())
         if self._selector is not None:
-            # Both processes share it: what the child's garbage collector took from it, the parent would miss.
+            # Both processes share it: the child's garbage collector would take events that the parent misses.
             self._selector.close()
         self._thread = None
 
@@ -124,20 +123,20 @@ class HttpServer:
 def _application(dispatcher: Dispatcher, delays: Delays, emulator: Target) -> Callable[..., Awaitable[None]]:
     @cache
     def built() -> Callable[..., Awaitable[None]]:
-        # Starlette takes an eighth of the time of a start, and what an SDK sends never needs it.
+        # Starlette takes an eighth of the time of a start, and the requests of SDKs never need it.
         from .asgi import application
 
         return application(dispatcher, delays, emulator)
 
-    # uvicorn takes what can be called without arguments for a factory.
-    async def delegate(scope: Any, receive: Any, send: Any) -> None:
+    # uvicorn takes a function that can be called without arguments for a factory.
+    async def delegate(scope: object, receive: object, send: object) -> None:
         await built()(scope, receive, send)
 
     return delegate
 
 
 def _listen(port: int) -> socket.socket:
-    # With the protocol named, asyncio sets TCP_NODELAY on what is accepted; without, an answer can take 40 ms
+    # With the protocol named, asyncio sets TCP_NODELAY on new connections; without, an answer can take 40 ms
     # more.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:

@@ -18,7 +18,7 @@ __all__ = ("SERVICES", "Service")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service: its names on the wire, and what it can be asked.
+    """One service: its names on the wire, and its operations.
 
     ``prefix`` stands before the operation in ``X-Amz-Target``, ``signing_name`` in the scope of a signature.
     """

@@ -1,6 +1,6 @@
-"""uvicorn, made to carry the emulator.
+"""uvicorn, adapted to the emulator.
 
-Two lanes. A plain request, which is what every SDK sends, is read and answered at once and never becomes an
+It has two lanes. A plain request, as every SDK sends it, is read and answered at once and never becomes an
 ASGI message: that is two thirds of the work of answering one. Whatever else comes in (a GET, a chunked body,
 an ``Expect``, rubbish) is given to uvicorn's own protocol, which then owns the connection to its end.
 """

@@ -1,4 +1,4 @@
-"""Behaviour that AWS does not document, as named switches. The defaults are the safest reading."""
+"""Switches for behaviour that AWS does not document. The defaults are the safest reading."""
 
 from __future__ import annotations
 
@@ -15,169 +15,169 @@ __all__ = ("Behavior",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behavior:
-    """How this service behaves where its documentation is silent.
+    """The behaviour of this service where its documentation is silent.
 
-    All times are in seconds; what ends in ``_error`` is the code of the error answered.
+    All times are in seconds. A switch whose name ends in ``_error`` is the code of the error that is answered.
 
     Raises:
         ConfigurationError: A switch has a value that it does not know.
     """
 
     replay_window: float = 600
-    """How long a ``ClientToken`` is remembered; ``CreateToken``'s always for its documented 600."""
+    """The time for which a ``ClientToken`` is remembered; for ``CreateToken`` it is always the documented 600."""
 
     replay_mismatch_error: str = "InvalidParameterValueException"
-    """Sending a ``ClientToken`` again with other parameters."""
+    """The error for a ``ClientToken`` that is sent again with other parameters."""
 
     extend_from: Literal["now", "expiration"] = "now"
-    """Where an extension is counted from."""
+    """The moment from which an extension is counted."""
 
     extend_cap: float | None = None
-    """For how long after its issue a checkout can be kept by extending it. None: without limit."""
+    """The time after its issue for which a checkout can be kept by extensions. None: without limit."""
 
     dry_run: Literal["unchanged", "as_if", "empty"] = "unchanged"
-    """What a ``DryRun`` answers: the expiration as it is, as it would be, or nothing. It never extends."""
+    """The answer to a ``DryRun``: the expiration as it is, as it would be, or nothing. It never extends."""
 
     cut_at_end: bool = True
-    """Whether a checkout ends with its licence, if that is before its own time is over."""
+    """True if a checkout ends with its licence, if that is before its own time is over."""
 
     token_bound_to_region: bool = False
-    """Whether a checkout can be extended and returned only in the Region that it was made in."""
+    """True if a checkout can be extended and returned only in the Region that it was made in."""
 
     token_bound_to_account: bool = True
-    """Whether a checkout can be extended and returned only by the account that made it."""
+    """True if a checkout can be extended and returned only by the account that made it."""
 
     node_keeps_seat: bool = False
-    """Whether a checkout that repeats one which its ``NodeId`` holds is that one with a new lifetime, and takes no
+    """True if a checkout that repeats one which its ``NodeId`` holds is that one with a new lifetime, and takes no
     further units. If not, a ``NodeId`` is only echoed."""
 
     sign_checkouts: bool = False
-    """Whether ``CheckoutLicense`` answers a ``SignedToken`` as ``CheckoutBorrowLicense`` does."""
+    """True if ``CheckoutLicense`` answers a ``SignedToken`` as ``CheckoutBorrowLicense`` does."""
 
     not_provisional_error: str = "InvalidParameterValueException"
-    """A provisional checkout of a licence without a provisional configuration."""
+    """The error for a provisional checkout of a licence without a provisional configuration."""
 
     unfit_type_error: str | None = None
-    """A perpetual checkout of units that can be returned, or a provisional one of units that cannot. None: both are
-    given."""
+    """The error for a perpetual checkout of units that can be returned, or a provisional one of units that cannot.
+    None: both are given."""
 
     perpetual_feature_error: str | None = None
-    """A perpetual checkout of a feature (unit None). None: it is like a provisional one."""
+    """The error for a perpetual checkout of a feature (unit None). None: it is like a provisional one."""
 
     lost_error: str = "ResourceNotFoundException"
-    """Extending what has lapsed, was returned, or belongs to a licence that is not available."""
+    """The error for extending a checkout that has lapsed, was returned, or is of a licence that is not available."""
 
     check_in_refused_error: str = "InvalidParameterValueException"
-    """Returning what cannot be returned, for ``AllowCheckIn`` is false or it is a perpetual checkout."""
+    """The error for returning units that cannot be: ``AllowCheckIn`` is false, or the checkout is perpetual."""
 
     check_in_gone_error: str = "ResourceNotFoundException"
-    """Returning what has lapsed or was returned already."""
+    """The error for returning a checkout that has lapsed or was returned already."""
 
     check_in_by_default: bool = False
-    """Whether an entitlement that does not say ``AllowCheckIn`` can be returned."""
+    """True if an entitlement that does not say ``AllowCheckIn`` can be returned."""
 
     units_return_after: float = 0
-    """How long after a check-in its units are free again. Until then they count as in use."""
+    """The time from a check-in until its units are free again. Until then they count as in use."""
 
     unknown_sku_error: str = "ResourceNotFoundException"
-    """Checking out where no licence has this SKU and fingerprint."""
+    """The error for checking out where no licence has this SKU and fingerprint."""
 
     unusable_license_error: str = "NoEntitlementsAllowedException"
-    """Checking out a licence that is not begun, ended, suspended or deactivated."""
+    """The error for checking out a licence that has not begun, has ended, or is suspended or deactivated."""
 
     pending_license_error: str = "ResourceNotFoundException"
-    """Checking out a licence that is still being created."""
+    """The error for checking out a licence that is still being created."""
 
     propagation: float = 0
-    """How long a licence that ``CreateLicense`` made is not yet usable."""
+    """The time until a licence that ``CreateLicense`` made is usable."""
 
     any_version_status: bool = False
-    """Whether ``CreateLicenseVersion`` takes statuses that only the service gives: EXPIRED, DELETED and the like."""
+    """True if ``CreateLicenseVersion`` takes statuses that only the service gives: EXPIRED, DELETED and the like."""
 
     deleted_license_error: str = "ConflictException"
-    """Making a new version of a deleted licence."""
+    """The error for making a new version of a deleted licence."""
 
     reset_ends_checkouts: bool = False
-    """Whether ``ResetUsage`` also ends what is held; if not, it gives back only what was spent."""
+    """True if ``ResetUsage`` also ends the checkouts that are held. If not, it gives back spent units only."""
 
     version_ends_checkouts: bool = False
-    """Whether a new version of a licence ends what is held of it; if not, it is kept and can be extended."""
+    """True if a new version of a licence ends its checkouts. If not, they are kept and can be extended."""
 
     missing_beneficiary_error: str = "InvalidParameterValueException"
-    """Checking out one's own licence without naming the beneficiary."""
+    """The error for checking out one's own licence without naming the beneficiary."""
 
     partial_results: bool = True
-    """Whether a checkout may leave out items that it cannot give. If not, one missing item refuses all."""
+    """True if a checkout may leave out items that it cannot give. If not, one missing item refuses all."""
 
     reduce_value: bool = False
-    """Whether an item for which too few units are left is cut down instead of left out."""
+    """True if an item for which too few units are left is cut down instead of left out."""
 
     bad_item_error: str = "ValidationException"
-    """Asking for units that are not a positive whole number, or for one name twice."""
+    """The error for asking for units that are not a positive whole number, or for one name twice."""
 
     zero_units: bool = False
-    """Whether 0 of what is counted may be asked for."""
+    """True if 0 units of a counted entitlement may be asked for."""
 
     duplicate_names: Literal["refuse", "sum"] = "refuse"
-    """What becomes of a request that names an entitlement twice."""
+    """The fate of a request that names an entitlement twice."""
 
     feature_value: Literal["ignore", "refuse"] = "ignore"
-    """What becomes of a ``Value`` asked of a feature (unit None) that is not a whole number."""
+    """The fate of a ``Value`` asked of a feature (unit None) that is not a whole number."""
 
     feature_value_in_answer: bool = True
-    """Whether the answer for a feature carries the licence's own ``Value``."""
+    """True if the answer for a feature carries the licence's own ``Value``."""
 
     grant_propagation: float = 0
-    """How long a grant that ``CreateGrant`` made is not yet waiting to be accepted."""
+    """The time until a grant that ``CreateGrant`` made can be accepted."""
 
     grant_to_oneself: bool = False
-    """Whether an account may grant a licence to itself."""
+    """True if an account may grant a licence to itself."""
 
     grant_away_from_home: bool = False
-    """Whether a grant may have another home Region than its licence."""
+    """True if a grant may have another home Region than its licence."""
 
     granter_may_activate: bool = False
-    """Whether a granter may activate a grant for an account outside of the organizations that it manages."""
+    """True if a granter may activate a grant for an account outside of the organizations that it manages."""
 
     grants_per_license: int = 2000
-    """How many grants a licence can have."""
+    """The number of grants that a licence can have."""
 
     grant_state_error: str = "InvalidParameterValueException"
-    """Accepting, rejecting, activating or deleting a grant that is not in a state for it."""
+    """The error for accepting, rejecting, activating or deleting a grant that is not in a state for it."""
 
     not_granted_error: str = "AuthorizationException"
-    """Doing what one's grant does not allow, or what is for the other side of it."""
+    """The error for an operation that the grant does not allow, or that is for the other side of it."""
 
     no_organization_error: str = "AccessDeniedException"
-    """Asking for an organization's licences or grants from an account that manages none."""
+    """The error for asking for an organization's licences or grants from an account that manages none."""
 
     borrow_only_at_home: bool = True
-    """Whether ``CheckoutBorrowLicense`` is redirected to the licence's home Region."""
+    """True if ``CheckoutBorrowLicense`` is redirected to the licence's home Region."""
 
     checkout_only_at_home: bool = False
-    """Whether ``CheckoutLicense`` is redirected to the licence's home Region."""
+    """True if ``CheckoutLicense`` is redirected to the licence's home Region."""
 
     not_borrowable_error: str = "InvalidParameterValueException"
-    """Borrowing from a licence without a borrow configuration."""
+    """The error for borrowing from a licence without a borrow configuration."""
 
     no_sign_key_error: str = "UnsupportedDigitalSignatureMethodException"
-    """Borrowing from a licence whose issuer named no key to sign with."""
+    """The error for borrowing from a licence whose issuer named no key to sign with."""
 
     borrow_partly_error: str = "EntitlementNotAllowedException"
-    """Borrowing where some of what is asked can be given, and some not."""
+    """The error for borrowing where some of what is asked can be given, and some not."""
 
     no_access_error: str = "AuthorizationException"
-    """Asking for access with a token that is unknown, deleted or over, or has not the properties asked."""
+    """The error for a refresh token that is unknown, deleted or over, or that lacks the properties asked for."""
 
     renewal_resets_spent: bool = True
-    """Whether the spent units of a licence that renews come back at the start of each week or month."""
+    """True if the spent units of a licence that renews come back at the start of each week or month."""
 
     smithy_statuses: bool = False
-    """HTTP statuses of the Smithy model (429, 308, ...) instead of the API reference's (400)."""
+    """True: HTTP statuses of the Smithy model (429, 308, ...) instead of the API reference's (400)."""
 
     @classmethod
     def names(cls) -> frozenset[str]:
-        """The names of all switches."""
+        """Return the names of all switches."""
         return frozenset(field.name for field in fields(cls))
 
     def __post_init__(self) -> None:

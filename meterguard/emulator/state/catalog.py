@@ -1,4 +1,4 @@
-"""The tables of licences and grants: which licences there are, who received them, and which one is meant."""
+"""The catalog of licences: their versions, who received them, and which one a checkout means."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Catalog:
         return version
 
     def receive(self, arn: str, account: str, status: str, operations: Sequence[str] | None = None) -> None:
-        """Set what has become of a licence that an account received, and what it may do with it."""
+        """Set the status of a licence that an account received, and the operations that its grant allows."""
         grant = self.grants.shown(arn, account)
         if grant is None:
             self.grants.add(ready_grant(self._versions[arn][-1], self._new_id(), account, status, operations))
@@ -63,32 +63,32 @@ class Catalog:
         return self._versions[arn][-1]
 
     def license(self, arn: str) -> License | None:
-        """The newest version of a licence."""
+        """Return the newest version of a licence."""
         versions = self._versions.get(arn)
         return versions[-1] if versions else None
 
     def version(self, arn: str, version: str) -> License | None:
-        """One version of a licence."""
+        """Return one version of a licence."""
         return next((one for one in self._versions.get(arn, ()) if str(one.version) == version), None)
 
     def versions(self, arn: str) -> list[License]:
-        """All versions of a licence, the first one first."""
+        """List all versions of a licence, the first one first."""
         return list(self._versions.get(arn, ()))
 
     def owner_of(self, arn: str) -> str | None:
-        """The account that a licence or grant belongs to."""
+        """Return the account that a licence or grant belongs to."""
         licence, grant = self.license(arn), self.grants.find(arn)
         if licence is not None:
             return licence.issuer_account
         return None if grant is None else grant.granter
 
     def members(self, account: str) -> frozenset[str]:
-        """The accounts of the organizations that an account manages."""
+        """Return the accounts of the organizations that an account manages."""
         managed = (accounts for arn, accounts in self.organizations.items() if f"::{account}:" in arn)
         return frozenset(member for accounts in managed for member in accounts)
 
     def licenses(self) -> list[License]:
-        """The newest version of every licence, in the order of creation."""
+        """Return the newest version of every licence, in the order of creation."""
         return [versions[-1] for versions in self._versions.values()]
 
     def received_status(self, arn: str, account: str) -> str | None:
@@ -97,7 +97,7 @@ class Catalog:
         return None if grant is None else grant.status
 
     def is_visible(self, licence: License, account: str) -> bool:
-        """Return True when an account may read a licence: it issued or received it."""
+        """Return whether an account may read a licence, for it issued or received it."""
         return licence.issuer_account == account or self.received_status(licence.arn, account) is not None
 
     def choose(self, ask: Ask, now: float) -> License:

@@ -38,7 +38,7 @@ _plain_monotonic = time.monotonic
 
 
 def elapsed() -> float:
-    """Seconds that have really passed since some fixed moment."""
+    """Return the seconds that have really passed since some fixed moment."""
     return _plain_monotonic() if _ELAPSED_CLOCK is None else time.clock_gettime(_ELAPSED_CLOCK)
 
 
@@ -71,7 +71,7 @@ class Clock:
 
     @classmethod
     def restored(cls, reading: Mapping[str, float | None]) -> Clock:
-        """A clock as far from the true time as another one was, or standing where it stood."""
+        """Return a clock as far from the true time as another one was, or as frozen."""
         clock = cls()
         clock._ahead = reading["ahead"] or 0.0
         clock._offset += clock._ahead
@@ -80,16 +80,16 @@ class Clock:
 
     @property
     def is_frozen(self) -> bool:
-        """True while the clock stands still."""
+        """Return whether the clock stands still."""
         return self._frozen is not None
 
     def now(self) -> float:
-        """Seconds since 1970."""
+        """Return the time in seconds since 1970."""
         with self._lock:
             return self._now()
 
     def datetime(self) -> datetime:
-        """The same moment as an aware UTC datetime."""
+        """Return the time as an aware UTC datetime."""
         return datetime.fromtimestamp(self.now(), UTC)
 
     def advance(self, duration: Duration) -> float:
@@ -132,7 +132,7 @@ class Clock:
         self._tell()
 
     def reading(self) -> dict[str, float | None]:
-        """How it stands to the true time, for `restored`. The same until it is told otherwise."""
+        """Return the clock's distance from the true time, for `restored`. It changes only when the clock is moved."""
         with self._lock:
             return {"ahead": self._ahead, "frozen": self._frozen}
 

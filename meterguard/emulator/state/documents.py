@@ -28,7 +28,6 @@ def _fields(value: Any) -> dict[str, Any]:
 write: Final[Callable[[object], str]] = json.JSONEncoder(separators=(",", ":"), default=_fields).encode
 """Return a key or a row as a document, which is ASCII whatever the texts in it are."""
 
-# By table: what a key is, and what a row is.
 TABLES: Final[Mapping[str, tuple[Any, Any]]] = {
     "licenses": (str, tuple[License, ...]),
     "products": (tuple[str, str], tuple[str, ...]),

@@ -1,4 +1,4 @@
-"""The table of grants: who gave which licence to whom, for what, and what became of it.
+"""The table of grants: the licence, the giver, the receiver, the operations, and the status.
 
 Pure, like `pools`. A grant made from another one counts only as long as that one does.
 """
@@ -25,16 +25,16 @@ _BUYERS: Final = (
     "ExtendConsumptionLicense",
     "ListPurchasedLicenses",
 )
-"""What a buyer may do with a licence that arrived accepted and activated."""
+"""The operations that a buyer may do with a licence that arrived accepted and activated."""
 
 
 def grant_arn(account: str, identifier: str) -> str:
-    """The ARN of a grant, of the same form as a licence's."""
+    """Return the ARN of a grant, of the same form as a licence's."""
     return f"arn:aws:license-manager::{account}:grant:g-{identifier}"
 
 
 def account_principal(account: str) -> str:
-    """The principal that an account is."""
+    """Return the principal of an account."""
     return f"arn:aws:iam::{account}:root"
 
 
@@ -59,19 +59,19 @@ class Grant:
 
     @property
     def grantee(self) -> str | None:
-        """The account that it is for; None for an organization's."""
+        """Return the account that the grant is for; None for an organization's."""
         found = _ACCOUNT.fullmatch(self.principal)
         return None if found is None else found[1]
 
     def status_at(self, now: float) -> str:
-        """The status that a reader sees at that moment."""
+        """Return the status that a reader sees at that moment."""
         return "PENDING_WORKFLOW" if now < self.ready_at and self.status == "PENDING_ACCEPT" else self.status
 
 
 def ready_grant(
     licence: License, identifier: str, account: str, status: str, operations: Sequence[str] | None
 ) -> Grant:
-    """The grant by which a bought licence arrives: accepted and activated."""
+    """Return the grant by which a bought licence arrives: accepted and activated."""
     borrow = () if licence.borrow_ttl is None else ("CheckoutBorrowLicense",)
     return Grant(
         arn=grant_arn(licence.issuer_account, identifier),
@@ -96,7 +96,7 @@ class Grants:
             self._list(grant)
 
     def __iter__(self) -> Iterator[Grant]:
-        """The newest version of every grant, in the order of creation."""
+        """Return the newest version of every grant, in the order of creation."""
         return (versions[-1] for versions in self._versions.values())
 
     def add(self, grant: Grant) -> None:
@@ -105,45 +105,45 @@ class Grants:
         self._list(grant)
 
     def find(self, arn: str, version: str | None = None) -> Grant | None:
-        """A grant as it stands, or as one of its versions had it."""
+        """Return a grant as it is, or one of its versions."""
         versions = self._versions.get(arn, ())
         if version is None:
             return versions[-1] if versions else None
         return next((one for one in versions if str(one.version) == version), None)
 
     def settle(self, arn: str, status: str, reason: str | None = None) -> Grant:
-        """Set what has become of a grant; this makes no new version of it."""
+        """Set the status of a grant, without a new version of it."""
         *before, current = self._versions[arn]
         settled = replace(current, status=status, reason=current.reason if reason is None else reason)
         self._versions[arn] = (*before, settled)
         return settled
 
-    def revise(self, arn: str, **changes: Any) -> Grant:
+    def revise(self, arn: str, **changes: object) -> Grant:
         """Make a new version of a grant."""
         current = self._versions[arn][-1]
-        revised = replace(current, version=current.version + 1, **changes)
+        revised = replace(current, version=current.version + 1, **changes)  # type: ignore[arg-type]
         self._versions[arn] = (*self._versions[arn], revised)
         return revised
 
     def children(self, arn: str) -> list[Grant]:
-        """The grants that were made from this one."""
+        """Return the grants that were made from this one."""
         return [grant for grant in self if grant.parent_arn == arn]
 
     def held(self, licence_arn: str, account: str) -> list[Grant]:
-        """An account's grants of a licence, as they stand."""
+        """Return an account's grants of a licence, as they are."""
         return [self._versions[arn][-1] for arn in self._by_grantee.get((licence_arn, account), ())]
 
     def shown(self, licence_arn: str, account: str) -> Grant | None:
-        """The grant that tells what has become of a received licence: the active one, or the newest."""
+        """Return the grant that tells the status of a received licence: the active one, or the newest."""
         held = self.held(licence_arn, account)
         return next((grant for grant in held if grant.status == "ACTIVE"), held[-1] if held else None)
 
     def active(self, licence_arn: str, account: str) -> list[Grant]:
-        """An account's grants of a licence that can be used."""
+        """Return an account's grants of a licence that can be used."""
         return [one for one in self.held(licence_arn, account) if one.status == "ACTIVE" and self._is_rooted(one)]
 
     def allowing(self, licence_arn: str, account: str, operation: str) -> Grant | None:
-        """A grant by which an account may do something with a licence."""
+        """Return a grant that allows an account an operation on a licence, if there is one."""
         return next((one for one in self.active(licence_arn, account) if operation in one.operations), None)
 
     def _list(self, grant: Grant) -> None:

@@ -1,4 +1,4 @@
-"""Licences, entitlements and checkouts: what the tables hold. No rule about them lives here."""
+"""Licences, entitlements and checkouts: the records of the tables. The rules about them are elsewhere."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Kind = Literal["PROVISIONAL", "PERPETUAL", "BORROW"]
 
 
 def key_fingerprint(account: str, name: str) -> str:
-    """The fingerprint of an issuer."""
+    """Return the fingerprint of an issuer."""
     return f"aws:{account}:{name}:issuer-fingerprint"
 
 
 def license_arn(account: str, identifier: str) -> str:
-    """The ARN of a licence: without a Region, with a colon before the id."""
+    """Return the ARN of a licence, without a Region and with a colon before the id."""
     return f"arn:aws:license-manager::{account}:license:l-{identifier}"
 
 
@@ -80,7 +80,7 @@ class License:
 
     @property
     def key_fingerprint(self) -> str:
-        """The issuer's fingerprint, which a checkout names to say whom it trusts."""
+        """Return the issuer's fingerprint, which a checkout names to say whom it trusts."""
         return key_fingerprint(self.issuer_account, self.issuer_name)
 
     @property
@@ -89,20 +89,20 @@ class License:
 
     @property
     def lifetime(self) -> int | None:
-        """How long a provisional checkout lives. The wire has whole seconds, so the pool has too."""
+        """Return the seconds that a provisional checkout lives: whole ones, for the wire has no others."""
         return None if self.ttl is None else max(1, math.floor(self.ttl))
 
     @property
     def borrow_lifetime(self) -> int | None:
-        """How long a borrow lives."""
+        """Return the seconds that a borrow lives."""
         return None if self.borrow_ttl is None else max(1, math.floor(self.borrow_ttl))
 
     def entitlement(self, name: str) -> Entitlement | None:
-        """The entitlement of that name, if the licence has it."""
+        """Return the entitlement of that name, if the licence has it."""
         return next((held for held in self.entitlements if held.name == name), None)
 
     def status_at(self, now: float) -> str:
-        """The status that a reader sees at that moment."""
+        """Return the status that a reader sees at that moment."""
         if self.status != "AVAILABLE":
             return self.status
         if now < self.available_at:
@@ -110,7 +110,7 @@ class License:
         return "EXPIRED" if self.end is not None and now >= self.end else "AVAILABLE"
 
     def is_usable_at(self, now: float) -> bool:
-        """Return True when it may be checked out at that moment."""
+        """Return whether the licence may be checked out at that moment."""
         return now >= self.begin and self.status_at(now) == "AVAILABLE"
 
 
@@ -135,7 +135,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A checkout: units held, or drawn for good."""
+    """The units and features that somebody holds, or has drawn for good."""
 
     token: str = field(repr=False)
     arn: str = field(repr=False)
@@ -152,5 +152,5 @@ class Checkout:
 
     @property
     def is_counted(self) -> bool:
-        """True when it took units."""
+        """Return whether the checkout took units."""
         return any(item.count is not None for item in self.items)

@@ -1,4 +1,4 @@
-"""Persistence: nothing outlives an emulator, or all that its state file keeps.
+"""Persistence: the state of an emulator is in memory, or is kept by its state file.
 
 An emulator changes its state under one lock. With a file that lock saves before it lets go, so that nothing is
 answered, by HTTP or in Python, that a restart would not know.
@@ -29,13 +29,13 @@ class Memory:
         self.settings: MutableMapping[str, Any] = {}
 
     def require(self) -> None:
-        """Refuse to go on if nothing would be kept any more."""
+        """Refuse to go on if later changes would not be kept."""
 
     def release(self) -> None:
-        """Let go of the file."""
+        """Save, and release the file."""
 
     def discard(self) -> None:
-        """Let go of the file, without what was not saved yet."""
+        """Release the file without saving."""
 
 
 class Kept(Memory):
@@ -53,12 +53,12 @@ class Kept(Memory):
         self.clock.told.append(self._note_time)
 
     def require(self) -> None:
-        """Refuse to go on if nothing would be kept any more."""
+        """Refuse to go on if later changes would not be kept."""
         if not self._file.is_open:
             raise StateError("the state file was let go; make a new emulator of it")
 
     def release(self) -> None:
-        """Let go of the file."""
+        """Save, and release the file."""
         if self._file.is_open:
             with self.lock:
                 try:
@@ -67,7 +67,7 @@ class Kept(Memory):
                     self.discard()
 
     def discard(self) -> None:
-        """Let go of the file, without what was not saved yet."""
+        """Release the file without saving."""
         self._file.close()
         if self._note_time in self.clock.told:
             self.clock.told.remove(self._note_time)
@@ -77,7 +77,7 @@ class Kept(Memory):
             pass
 
     def _save(self) -> None:
-        # The clock may have been moved since, and what was answered by its new time is about to be saved.
+        # The clock may have been moved since, and answers by its new time are about to be saved.
         reading = self.clock.reading()
         if self.settings.get("clock") != reading:
             self.settings["clock"] = reading
@@ -85,7 +85,7 @@ class Kept(Memory):
 
 
 class _SavingLock:
-    """A re-entrant lock. Whoever leaves it last saves first."""
+    """A re-entrant lock that saves before its outermost release."""
 
     def __init__(self, save: Callable[[], None]) -> None:
         self._save = save

@@ -1,4 +1,4 @@
-"""The tables of the service and the rules by which they change.
+"""The pools of units, and the rules by which units are taken and returned.
 
 Pure: the moment comes in as an argument, ids from a source that is passed in; no clock, lock or wire here.
 Whoever calls holds the lock. A unit is in exactly one of three places: free, held by a live provisional
@@ -36,7 +36,7 @@ class State(Catalog):
         self._checkouts: MutableMapping[str, Checkout] = table("checkouts")
         self._spent: _Units = table("spent")
         self._periods: MutableMapping[str, int] = table("periods")
-        # What follows from the tables.
+        # These follow from the tables.
         self._expiries = sorted((one.expires, one.token) for one in self._checkouts.values())
         self._held: _Units = {}
         for checkout in self._checkouts.values():
@@ -44,14 +44,14 @@ class State(Catalog):
                 self._move(checkout, self._held, +1)
 
     def change(self, arn: str, **changes: object) -> License:
-        """Make a new version of a licence. What is held of it ends if behaviour says so."""
+        """Make a new version of a licence. Its checkouts end if behaviour says so."""
         version = super().change(arn, **changes)
         if self.behavior.version_ends_checkouts:
             self._end_held(arn)
         return version
 
     def reset_usage(self, arn: str, now: float) -> None:
-        """Give back what was spent of a licence. What is held stays with its holders, unless behaviour ends it."""
+        """Return the spent units of a licence to its pools. Its checkouts stay, unless behaviour ends them."""
         self.lapse(now)
         self._forget_spent(arn)
         if self.behavior.reset_ends_checkouts:
@@ -60,7 +60,7 @@ class State(Catalog):
     # Checkouts
 
     def check_out(self, ask: Ask, now: float) -> tuple[Checkout, License]:
-        """Take what is asked, or as much of it as can be given."""
+        """Take the units that are asked for, or as many of them as can be given."""
         self.lapse(now)
         licence = self.choose(ask, now)
         self._renew(licence, now)
@@ -97,7 +97,7 @@ class State(Catalog):
         node_id: str | None = None,
         region: str | None = None,
     ) -> Checkout:
-        """Take all that is asked for the length of a borrow, or nothing."""
+        """Take all units that are asked for, for the length of a borrow, or none."""
         self.lapse(now)
         if not self.may_use(licence, account):
             raise ServiceError("ResourceNotFoundException", "The license was not found.")
@@ -155,7 +155,7 @@ class State(Catalog):
         self._end(checkout)
 
     def lapse(self, now: float) -> None:
-        """Return to the pool what has expired."""
+        """Return expired checkouts to the pool."""
         while self._expiries and self._expiries[0][0] <= now:
             expiry, token = heapq.heappop(self._expiries)
             checkout = self._checkouts.get(token)
@@ -167,16 +167,16 @@ class State(Catalog):
     # Reading
 
     def checkouts(self, now: float) -> Iterator[Checkout]:
-        """Everything that is held and has not lapsed."""
+        """Return the checkouts that are held and have not lapsed."""
         self.lapse(now)
         return (one for one in self._checkouts.values() if one.kind != "PERPETUAL" and not one.is_returned)
 
     def consumed(self, arn: str, name: str) -> int:
-        """Units in use: held and spent, when last looked at."""
+        """Return the units in use, held and spent, as of the last lapse."""
         return self._held.get((arn, name), 0) + self._spent.get((arn, name), 0)
 
     def usage(self, arn: str, now: float) -> list[tuple[Entitlement, int]]:
-        """The counted entitlements of a licence and the units of them in use."""
+        """Return the counted entitlements of a licence, each with its units in use."""
         self.lapse(now)
         licence = self.current(arn)
         self._renew(licence, now)

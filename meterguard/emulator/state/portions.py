@@ -1,4 +1,4 @@
-"""Portions: how much of a request can be given, decided from the licence, the units in use and the switches alone."""
+"""The portion of a request that can be given, decided from the licence, the units in use and the switches alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ("Ask", "Limits", "can_be_returned", "portion", "whole")
 
 Limits = Mapping[str, int]
 Used = Callable[[str], int]
-"""The units of a name that are in use."""
+"""Returns the units of a name that are in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Ask:
 
 
 def portion(licence: License, ask: Ask, used: Used, behavior: Behavior) -> tuple[Item, ...]:
-    """Return the portion that a checkout is given: all that it asks for, or as much as there is."""
+    """Return the items that a checkout is given: all that it asks for, or as much as there is."""
     for wanted in ask.wanted:
         _require_fit(licence, ask.kind, wanted, behavior)
     items = [item for item in (_item(licence, wanted, used, behavior) for wanted in ask.wanted) if item is not None]
@@ -42,7 +42,7 @@ def portion(licence: License, ask: Ask, used: Used, behavior: Behavior) -> tuple
 
 
 def whole(licence: License, wanted: Sequence[Wanted], used: Used, behavior: Behavior) -> tuple[Item, ...]:
-    """Return the portion that a borrow is given: all that it asks for."""
+    """Return the items that a borrow asks for, or refuse it: it is given all or none."""
     found = [_item(licence, one, used, behavior) for one in wanted]
     items = tuple(item for item, one in zip(found, wanted, strict=True) if item and item.count == one.count)
     if len(items) < len(wanted):
@@ -52,7 +52,7 @@ def whole(licence: License, wanted: Sequence[Wanted], used: Used, behavior: Beha
 
 
 def can_be_returned(held: Entitlement, behavior: Behavior) -> bool:
-    """Return True when units of an entitlement can be checked in."""
+    """Return whether units of an entitlement can be checked in."""
     return behavior.check_in_by_default if held.allow_check_in is None else held.allow_check_in
 
 

@@ -1,14 +1,14 @@
-"""Answers to each ``ClientToken``, for as long as the service remembers."""
+"""The answers to ``ClientToken``s, for as long as the service remembers them."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from ..protocol.errors import ServiceError
-from ..protocol.messages import Answer
+from ..protocol.messages import Answer, Parameters
 from .behavior import Behavior
 
 __all__ = ("Remembered", "Replays")
@@ -20,9 +20,9 @@ _DOCUMENTED: Final[Mapping[str, float]] = {"CreateToken": 600}
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """The first request and answer of a token, and until when they count."""
+    """The first request with a token, its answer, and the moment until which it is remembered."""
 
-    asked: Mapping[str, Any] = field(repr=False)
+    asked: Parameters = field(repr=False)
     answer: Answer = field(repr=False)
     until: float
 
@@ -35,8 +35,8 @@ class Replays:
         self._answers = answers
         self._order = deque((known.until, key) for key, known in answers.items())
 
-    def find(self, key: Key, parameters: Mapping[str, Any], now: float) -> Answer | None:
-        """The first answer to this token, if there is one."""
+    def find(self, key: Key, parameters: Parameters, now: float) -> Answer | None:
+        """Return the first answer to a token, if there is one."""
         self._forget(now)
         known = self._answers.get(key)
         if known is None or known.until <= now:
@@ -46,8 +46,8 @@ class Replays:
             raise ServiceError(code, "The client token was used before with other parameters.")
         return known.answer
 
-    def remember(self, key: Key, parameters: Mapping[str, Any], answer: Answer, now: float) -> None:
-        """Keep the first answer to this token."""
+    def remember(self, key: Key, parameters: Parameters, answer: Answer, now: float) -> None:
+        """Keep the first answer to a token."""
         until = now + _DOCUMENTED.get(key[1], self._behavior.replay_window)
         self._answers[key] = Remembered(parameters, answer, until)
         self._order.append((until, key))

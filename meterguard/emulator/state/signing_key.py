@@ -26,10 +26,10 @@ class SigningKey:
         self._signer: Signer | None = None
 
     def signer(self) -> Signer:
-        """Return what signs with the key.
+        """Return the signer with the key.
 
         Raises:
-            StateError: The key of the state file is none.
+            StateError: The state file holds something else than a key.
         """
         with self._lock:
             if self._signer is None:

@@ -1,9 +1,9 @@
-"""The file that an emulator keeps its state in: an SQLite database, of which one process has hold.
+"""The state file of an emulator: an SQLite database that one process holds.
 
-What a commit wrote is with the operating system when it returns, so whoever kills the process loses nothing.
-It is not flushed to the disk each time: a power cut may cost the last moments, and leaves a file in order.
+A commit gives its data to the operating system before it returns, so a killed process loses nothing.
+The data are not flushed to the disk each time: a power cut may cost the last moments, and leaves a sound file.
 
-Imported when a file is given, for SQLite takes its time.
+This module is imported when a file is given, for the import of SQLite is slow.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ class StateFile:
 
     @property
     def is_open(self) -> bool:
-        """True when this process keeps what is saved."""
+        """Return whether the file is open in this process, so that changes are kept."""
         return self._connection is not None
 
     def table(self, name: str) -> Noted[Any, Any]:
-        """The table of that name."""
+        """Return the table of that name."""
         return self._tables[name]
 
     def save(self) -> None:
-        """Commit what has changed: all of it or, with a StateError, none; then the next call tries again."""
+        """Commit all changes, or none with a StateError; then the next call tries again."""
         changed = {name: table for name, table in self._tables.items() if table.has_changed}
         connection = self._connection
         if connection is None or not changed:
@@ -75,13 +75,13 @@ class StateFile:
             table.forget()
 
     def close(self) -> None:
-        """Let go of the file, without what was not saved. The tables stay, and are kept no longer."""
+        """Close the file without saving. The tables stay in memory."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
     def forget(self) -> None:
-        """In a forked child: leave the file to the parent."""
+        """Leave the file to the parent, in a forked child."""
         if self._connection is not None:
             # To close it here, even at the interpreter's end, would take the parent's log from under it.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._connection))
@@ -94,7 +94,7 @@ class StateFile:
         return sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
 
     def _recognize(self, connection: sqlite3.Connection) -> None:
-        """Begin the first transaction, and see whether the file is one of ours, or empty and to become one."""
+        """Begin the first transaction, and refuse a file that is neither an emulator's nor empty."""
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         # A commit writes whole pages, and a request changes a few rows here and there: half of SQLite's default.
         connection.execute("PRAGMA page_size = 2048")

@@ -1,7 +1,7 @@
-"""Where the service's state lives: tables of values that never change.
+"""Tables of values that never change, which hold the service's state.
 
-A table is a mapping. What changes is put in it anew, so a table can tell what has changed, and nothing that
-changes escapes it. An emulator that keeps nothing has plain dictionaries for tables.
+A table is a mapping. A change puts a new value in it, so a table can tell which rows have changed, and no change
+escapes it. An emulator that keeps nothing has plain dictionaries for tables.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 MakeTable = Callable[[str], MutableMapping[Any, Any]]
-"""The table of that name, with what it holds from before."""
+"""Returns the table of that name, with the rows that it holds from before."""
 
 
 def plain(_name: str) -> dict[Any, Any]:
-    """A table that lives as long as the process."""
+    """Return a table that lives as long as the process."""
     return {}
 
 
@@ -53,9 +53,9 @@ class Noted(MutableMapping[K, V]):
 
     @property
     def has_changed(self) -> bool:
-        """True when anything was noted since the last `forget`."""
+        """Return whether any change was noted since the last `forget`."""
         return bool(self.set or self.gone)
 
     def forget(self) -> None:
-        """Count the table as it is now as unchanged."""
+        """Forget all changes that were noted."""
         self.set, self.gone = {}, {}

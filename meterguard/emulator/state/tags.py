@@ -1,11 +1,12 @@
-"""The tags of licences and grants: what the table holds, and how much it takes."""
+"""The table of tags of licences and grants, and its limits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
-from typing import Any, Final
+from typing import Final
 
 from ..protocol.errors import wrong_value
+from ..protocol.messages import Parameters
 
 __all__ = ("Tags",)
 
@@ -21,7 +22,7 @@ class Tags:
     def __init__(self, tags: MutableMapping[str, Mapping[str, str]]) -> None:
         self._tags = tags
 
-    def put(self, arn: str, tags: Iterable[Mapping[str, Any]]) -> None:
+    def put(self, arn: str, tags: Iterable[Parameters]) -> None:
         """Add tags to a resource, in place of those with the same keys; all of them or none."""
         merged = {**self._tags.get(arn, {}), **_read(tags)}
         if len(merged) > _MOST:
@@ -35,11 +36,11 @@ class Tags:
         self._tags[arn] = {key: value for key, value in self.of(arn).items() if key not in gone}
 
     def of(self, arn: str) -> dict[str, str]:
-        """The tags of a resource."""
+        """Return the tags of a resource."""
         return dict(self._tags.get(arn, {}))
 
 
-def _read(tags: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def _read(tags: Iterable[Parameters]) -> dict[str, str]:
     read: dict[str, str] = {}
     for tag in tags:
         key, value = tag.get("Key", ""), tag.get("Value", "")

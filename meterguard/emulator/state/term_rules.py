@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from ..protocol.errors import UnknownArgument
 from ..protocol.model import enumeration
@@ -12,30 +12,30 @@ from ..protocol.rules import FLAG, MOMENT, TEXT, Rules, check, is_list_of_texts,
 __all__ = ("CHANGES", "LICENSE_TERMS", "check_changes", "check_license")
 
 
-def check_license(terms: Mapping[str, Any]) -> None:
+def check_license(terms: Mapping[str, object]) -> None:
     """Refuse, with a ConfigurationError that names it, a term that `add_license` cannot take."""
     _require_known(terms, _RULES, "add_license")
     check(_RULES, {"product_sku": None, "entitlements": None, **terms})
 
 
-def check_changes(terms: Mapping[str, Any]) -> None:
+def check_changes(terms: Mapping[str, object]) -> None:
     """Refuse, with a ConfigurationError that names it, a change that `update_license` cannot make."""
     _require_known(terms, _CHANGES, "update_license")
     check(_CHANGES, terms)
 
 
-def _require_known(terms: Mapping[str, Any], known: Rules, method: str) -> None:
+def _require_known(terms: Mapping[str, object], known: Rules, method: str) -> None:
     unknown = terms.keys() - known.keys()
     if unknown:
         names = ", ".join(sorted(known))
         raise UnknownArgument(f"{method}: unknown {', '.join(sorted(unknown))}; known are {names}")
 
 
-def _is_lifetime(value: Any) -> bool:
+def _is_lifetime(value: object) -> bool:
     return is_number(value) and value > 0
 
 
-def _is_renew_type(value: Any) -> bool:
+def _is_renew_type(value: object) -> bool:
     return isinstance(value, str) and value in enumeration("RenewType")
 
 

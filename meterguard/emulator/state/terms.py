@@ -1,4 +1,4 @@
-"""From what a test or a seed file writes to the terms of a licence."""
+"""Licences from the terms that a test or a seed file gives."""
 
 from __future__ import annotations
 
@@ -59,10 +59,13 @@ class LicenseChanges(MoreTerms, total=False):
     end: Moment | None
 
 
+Terms = Mapping[str, Any]
+"""The terms of a licence by their names, before they are checked."""
+
 _ENTITLEMENT_TERMS: Final = frozenset({"name", "unit", "max_count", "value", "overage", "allow_check_in"})
 
 
-def build_license(arn: str, now: float, terms: Mapping[str, Any]) -> License:
+def build_license(arn: str, now: float, terms: Terms) -> License:
     """Return a licence on these terms. One that the service would refuse is a ConfigurationError."""
     check_license(terms)
     plain = {name: value for name, value in terms.items() if name not in ("product_sku", "recipients")}
@@ -90,7 +93,7 @@ def build_license(arn: str, now: float, terms: Mapping[str, Any]) -> License:
     )
 
 
-def change_terms(current: License, changes: Mapping[str, Any]) -> dict[str, Any]:
+def change_terms(current: License, changes: Terms) -> dict[str, object]:
     """Return the fields of a licence that such changes set."""
     check_changes(changes)
     fields = dict(changes)
@@ -218,7 +221,7 @@ def _end(begin: float, end: Moment | None) -> float | None:
 
 
 def _sign_key(terms: Mapping[str, Any]) -> str | None:
-    # What can be borrowed is signed; the key itself is the emulator's.
+    # A borrow is signed; the key itself is the emulator's.
     if terms.get("borrow_ttl") is None:
         return None
     return f"arn:aws:kms:{terms['home_region']}:{terms['issuer_account']}:key/00000000-0000-0000-0000-000000000000"

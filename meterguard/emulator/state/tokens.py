@@ -1,4 +1,4 @@
-"""The table of refresh tokens: for customers without an AWS account. Pure, like `pools`."""
+"""The table of refresh tokens, which are for customers without an AWS account. It is pure, like `pools`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ("RefreshToken", "Tokens")
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A token of a licence, as it was made. ``text`` is what its holder has."""
+    """A token of a licence. Its holder has the ``text``."""
 
     identifier: str
     text: str = field(repr=False)
@@ -22,7 +22,7 @@ class RefreshToken:
     status: str = "AVAILABLE"
 
     def is_good_at(self, now: float) -> bool:
-        """Return True when access tokens can be had for it."""
+        """Return whether the token gives access tokens at that moment."""
         return self.status == "AVAILABLE" and now < self.expires
 
 
@@ -34,7 +34,7 @@ class Tokens:
         self._by_text = {token.text: identifier for identifier, token in tokens.items()}
 
     def __iter__(self) -> Iterator[RefreshToken]:
-        """Every token, in the order of creation."""
+        """Return every token, in the order of creation."""
         return iter(self._tokens.values())
 
     def add(self, token: RefreshToken) -> None:
@@ -43,13 +43,13 @@ class Tokens:
         self._by_text[token.text] = token.identifier
 
     def find(self, identifier: str) -> RefreshToken | None:
-        """A token by its id."""
+        """Return a token by its id."""
         return self._tokens.get(identifier)
 
     def read(self, text: str) -> RefreshToken | None:
-        """A token by what its holder has."""
+        """Return a token by its text."""
         return self._tokens.get(self._by_text.get(text, ""))
 
     def delete(self, identifier: str) -> None:
-        """End a token."""
+        """Set a token's status to DELETED."""
         self._tokens[identifier] = replace(self._tokens[identifier], status="DELETED")

@@ -238,7 +238,7 @@ class Engine:
 
     def _ride(self, slot: Slot, hot: Window | None, probing: bool, fresh: bool = False) -> Admission | None:
         now = self.clock.now()
-        lease = slot.ride(now, hot, self.policy.linger, wanted=not probing)
+        lease = slot.ride(now, hot, self.policy.linger, wanted=not probing, is_alone=self.policy.inline)
         if lease is None:
             return None
         if slot.wants_renewal(now):

@@ -24,7 +24,7 @@ from .announcing import Announcer
 from .clock import stopwatch
 from .returns import Owed, Returns
 from .seats import Seats
-from .window import Window
+from .window import Until, Window
 
 LONGEST_SLACK = 2.0  # seconds
 
@@ -282,8 +282,13 @@ class Slot:
 
     # -- use -------------------------------------------------------------------------------------
 
-    def ride(self, now: Moment, hot: Window | None, linger: float | None, *, wanted: bool = True) -> Lease | None:
-        """Pin the lease for one call if it is live, and open the caller's window over it."""
+    def ride(
+        self, now: Moment, hot: Window | None, linger: float | None, *, wanted: bool = True, is_alone: bool = False
+    ) -> Lease | None:
+        """Pin the lease for one call if it is live, and open the caller's window over it.
+
+        ``is_alone`` when no thread of ours looks at the clocks between calls.
+        """
         with self.lock:
             if self.term is None or phase(self.term, now) not in (Phase.LIVE, Phase.DUE):
                 return None
@@ -294,7 +299,8 @@ class Slot:
             if hot is not None:
                 if hot not in self.windows:
                     self.windows.append(hot)
-                hot.slide(*window(self.term, now, linger))
+                lo, hi = window(self.term, now, linger)
+                hot.slide(lo, Until(hi, hi - lo) if is_alone else hi)
             return self.lease
 
     def unpin(self, now: Moment) -> None:

@@ -60,7 +60,7 @@ def test_a_machine_that_slept_through_the_end_checks_out_afresh(lm, seat):
     lm.clock.advance(2 * 3600)
     with time_machine.travel(lm.clock.now()):
         assert seat() == "ran"
-    assert asked(lm) == ["CheckoutLicense", "ExtendLicenseConsumption", "CheckoutLicense"]
+    assert asked(lm) == ["CheckoutLicense", "ExtendLicenseConsumption", "CheckInLicense", "CheckoutLicense"]
     assert lm.usage("ACME-1") == {"Seats": 1}
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from datetime import timedelta
 
 import pytest
+import time_machine
 
-from meterguard import EntitlementDenied
+from meterguard import EntitlementDenied, EntitlementUnavailable
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +70,25 @@ def test_in_grace_few_calls_ask_and_each_asks_once(lm, make_warm):
             most, asked = max(most, now - asked), now
             time.sleep(0.005)
     assert most == 1
+
+
+@pytest.mark.parametrize("days", [0, -1, -400])
+def test_a_wall_clock_that_is_held_or_set_back_lengthens_no_lease(lm, make_warm, threads, days):
+    licence = lm.add_license("ACME-2", entitlements=[("Seats", 1, "Count")], ttl=4)
+    guard = make_warm(lm, licence, on_unknown="deny", timeout=0.5)
+    seat = guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")
+    with time_machine.travel(lm.clock.now(), tick=False) as wall:
+        assert seat() == "ran"
+        began = time.monotonic()
+        wall.shift(timedelta(days=days))
+        with lm.down(), pytest.raises(EntitlementUnavailable):
+            while time.monotonic() < began + 20:
+                assert seat() == "ran"
+        assert time.monotonic() - began < 4 + 2, "its lifetime, and a call that found out"
+        assert seat() == "ran", "by renewing it, or by a checkout once it went back"
+        asked = lm.calls("ExtendLicenseConsumption")
+        while lm.calls("ExtendLicenseConsumption") == asked and time.monotonic() < began + 20:
+            assert seat() == "ran"
+    assert lm.calls("ExtendLicenseConsumption") > asked, "the next one is renewed in time as well"
+    assert lm.usage("ACME-2") == {"Seats": 1}
+    assert threads() == []

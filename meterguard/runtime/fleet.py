@@ -250,6 +250,12 @@ class Fleet:
         """Everything that is being asked or given back."""
         return [*(flight.future for flight in self.flights.in_air()), *self.returning.copy()]
 
+    def end_threads(self, until: float) -> None:
+        """Let all threads end, and wait for those that are idle. What is asked later has threads that end at once."""
+        for lane in (self.workers, self.renewals, self.returns):
+            lane.stop(until)
+        self.tender.join(until)
+
     def forget(self) -> None:
         """In a forked child, whose only thread this is: nothing here is ours, and no lock of it may be taken."""
         self.is_closed = self.is_inherited = True

@@ -32,7 +32,9 @@ def close(fleet: Fleet) -> bool:
 
     Called again, it tries again what did not go back.
     """
+    until = stopwatch() + CLOSING_TIME
     _close_in_time([(fleet, True)])
+    fleet.end_threads(until)
     return not fleet.requester.returns.left()
 
 

@@ -77,6 +77,12 @@ class Tender:
             self._due.clear()
             self._changed.notify_all()
 
+    def join(self, until: float) -> None:
+        """Wait, once it was stopped, for its thread to end."""
+        thread = self._thread
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
+            thread.join(max(0.0, until - stopwatch()))
+
     def forget(self) -> None:
         """In a forked child: the lock may be another thread's."""
         self._changed = threading.Condition(threading.RLock())

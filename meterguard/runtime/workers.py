@@ -12,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 
+from .clock import stopwatch
+
 IDLE_FOR = 10.0  # seconds until a worker without work ends
 MOST = 32
 
@@ -25,7 +27,8 @@ class Workers:
         self._inline = inline
         self._lock = threading.RLock()
         self._jobs: SimpleQueue[Job] = SimpleQueue()
-        self._threads = 0
+        self._threads: set[threading.Thread] = set()
+        self._is_stopped = False
         self._queued = 0
         self._idle = 0
 
@@ -37,10 +40,11 @@ class Workers:
         with self._lock:
             self._queued += 1
             self._jobs.put(job)
-            wanted = self._queued > self._idle and self._threads < MOST
-            self._threads += wanted
-        if wanted:
-            self._start()
+            if self._queued <= self._idle or len(self._threads) >= MOST:
+                return
+            thread = threading.Thread(target=self._work, name="meterguard", daemon=True)
+            self._threads.add(thread)
+        self._start(thread)
 
     def promise(self, job: Job) -> Future[None]:
         """Run ``job`` soon; done when it has ended, however it did."""
@@ -55,12 +59,24 @@ class Workers:
         self.submit(work)
         return done
 
-    def _start(self) -> None:
+    def stop(self, until: float) -> None:
+        """Let every thread end once it has no work, and wait for those that are idle. Jobs may still come."""
+        with self._lock:
+            self._is_stopped = True
+            threads = [one for one in self._threads if one is not threading.current_thread()]
+            for _ in threads:
+                self._queued += 1
+                self._jobs.put(_nothing)  # wakes one that waits
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, until - stopwatch()))
+
+    def _start(self, thread: threading.Thread) -> None:
         try:
-            threading.Thread(target=self._work, name="meterguard", daemon=True).start()
+            thread.start()
         except RuntimeError:  # the interpreter is shutting down and starts no threads any more
             with self._lock:
-                self._threads -= 1
+                self._threads.discard(thread)
             self._drain()
 
     def _drain(self) -> None:
@@ -68,10 +84,18 @@ class Workers:
             job()
 
     def _work(self) -> None:
-        while (job := self._take(IDLE_FOR)) is not None:
-            # whoever waits for it was told; a thread that ended here would still be counted
-            with contextlib.suppress(BaseException):
-                job()
+        while self._run_one():
+            pass
+
+    def _run_one(self) -> bool:
+        """Run the next job, which nothing refers to afterwards. False when none came for long."""
+        job = self._take(0.0 if self._is_stopped else IDLE_FOR)
+        if job is None:
+            return False
+        # whoever waits for it was told; a thread that ended here would still be counted
+        with contextlib.suppress(BaseException):
+            job()
+        return True
 
     def _take(self, patience: float) -> Job | None:
         with self._lock:
@@ -79,19 +103,23 @@ class Workers:
         try:
             job = self._jobs.get(timeout=patience) if patience else self._jobs.get_nowait()
         except Empty:
-            return self._give_up(patience)
+            return self._give_up()
         with self._lock:
             self._idle -= 1
             self._queued -= 1
         return job
 
-    def _give_up(self, patience: float) -> Job | None:
+    def _give_up(self) -> Job | None:
         with self._lock:
             self._idle -= 1
             try:  # a job may have come in between, counting on this thread
                 job = self._jobs.get_nowait()
             except Empty:
-                self._threads -= patience > 0
+                self._threads.discard(threading.current_thread())
                 return None
             self._queued -= 1
             return job
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,123 @@
+"""What is over is gone at once: evicted seats from memory, threads with their guard."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import weakref
+
+import boto3
+import pytest
+
+from meterguard import EntitlementUnavailable
+from meterguard.runtime.tending import TIDY_FROM
+
+USERS, MOST = 2_000, 50
+
+
+@pytest.fixture
+def threads():
+    """``threads()``: those of ours that were started since."""
+    before = set(threading.enumerate())
+    return lambda: [one for one in set(threading.enumerate()) - before if one.name.startswith("meterguard")]
+
+
+@pytest.fixture
+def client(lm):
+    """One that needs no socket: there are many checkouts to make."""
+    client = boto3.client("license-manager", region_name=lm.region)
+    lm.attach(client)
+    return client
+
+
+def test_evicted_seats_leave_memory_at_once(lm, make_guard, client, landed):
+    licence = lm.add_license("ACME-2", entitlements=[("Seats", USERS, "Count")])
+    guard = make_guard(lm, licence, client=client, endpoint_url=None, region_name=None, max_leases=MOST)
+    seat = guard.requires_entitlement("Seats", 1, "Count", per=lambda user: user)(lambda user: user)
+    seat("first")
+    fleet = guard.engine.fleet
+    (first,) = [weakref.ref(slot) for slot in fleet.all_slots()]
+    gc.disable()  # they must not need it
+    try:
+        for user in range(USERS):
+            seat(user)
+        landed(guard)
+        assert first() is None
+        assert len(list(fleet.all_slots())) <= MOST + 1
+        assert len(fleet.tender._due) <= TIDY_FROM + 2 * MOST
+    finally:
+        gc.enable()
+    assert lm.usage("ACME-2") == {"Seats": MOST}
+    assert len(guard.leases()) == MOST
+
+
+def test_seats_of_single_calls_leave_memory_at_once(lm, make_guard, client, landed):
+    licence = lm.add_license("ACME-2", entitlements=[("Seats", 1, "Count")])
+    guard = make_guard(lm, licence, client=client, endpoint_url=None, region_name=None)
+    seat = guard.requires_entitlement("Seats", 1, "Count", hold="call")(lambda: "ran")
+    gc.disable()
+    try:
+        for _ in range(100):
+            seat()
+        landed(guard)
+        assert len(list(guard.engine.fleet.all_slots())) == 1
+    finally:
+        gc.enable()
+
+
+def use(guard):
+    seats = [guard.requires_entitlement("Seats", 1, "Count", hold=hold)(lambda: "ran") for hold in ("shared", "call")]
+    assert [seat() for seat in seats] == ["ran", "ran"]
+    guard.has_entitlement("Export")
+
+
+def test_a_closed_guard_leaves_no_thread(lm, licence, make_guard, threads):
+    for _ in range(3):
+        guard = make_guard(lm, licence)
+        use(guard)
+        assert threads()
+        guard.close()
+        assert threads() == []
+
+
+def test_nor_one_that_a_loop_closed(lm, licence, make_guard, threads):
+    async def main():
+        async with make_guard(lm, licence) as guard, guard.requires_entitlement("Seats", 1, "Count"):
+            assert threads()
+
+    asyncio.run(main())
+    assert threads() == []
+
+
+def test_nor_one_that_was_closed_in_an_outage(lm, licence, make_warm, threads):
+    guard = make_warm(lm, licence, timeout=0.4, on_unknown="deny")
+    use(guard)
+    with lm.down():
+        with pytest.raises(EntitlementUnavailable):
+            guard.requires_entitlement("Seats", 2, "Count").__enter__()
+        guard.close()
+        assert threads() == []
+
+
+def test_what_is_asked_after_the_threads_have_ended_is_carried_out(lm, licence, make_guard, threads):
+    guard = make_guard(lm, licence)
+    use(guard)
+    workers, done = guard.engine.fleet.workers, threading.Event()
+    guard.close()
+    workers.submit(done.set)
+    assert done.wait(10)
+
+
+def test_a_guard_may_be_closed_by_one_of_its_own_threads(lm, licence, make_guard, together):
+    guard = make_guard(lm, licence)
+    closed = threading.Event()
+
+    def close(event):
+        guard.close()
+        closed.set()
+
+    guard.subscribe(close)
+    together(1, lambda: guard.decide("Seats", 1))
+    assert closed.wait(30)
+    assert lm.usage("ACME-1") == {"Seats": 0}

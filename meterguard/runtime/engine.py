@@ -214,8 +214,7 @@ class Engine:
         good = (slot.parent or slot).last_good
         deadline = stopwatch() + patience
         for _ in range(LOOKS):
-            flight = self.fleet.board(slot, patience, wanted=not call.probing)
-            landing = yield Wait(flight.future, deadline - stopwatch())
+            landing = yield from self._land(slot, call, deadline)
             if landing is None:
                 break
             if landing.error is not None and (error is not None or not landing.was_renewal):
@@ -228,6 +227,23 @@ class Engine:
                 return error  # it is held, so a checkout would take a second seat
         # it may have come in the last moment
         return self._ride(slot, call.hot, call.probing, fresh=True) or self._too_slow(slot, patience, good)
+
+    def _land(self, slot: Slot, call: _Call, deadline: float) -> Generator[Wait, Landing | None, Landing | None]:
+        """Wait for the slot's flight, None: in vain.
+
+        A call with a seat of its own waits for it, and does without on grace only once an attempt has failed: an
+        answer that is slow is no unknown, and a call that runs without its seat is not counted by the service.
+        """
+        left, owner = deadline - stopwatch(), slot.parent
+        trouble = None if owner is None else owner.trouble
+        can_do_without = owner is not None and owner.last_good is not None and self._in_grace(owner, call.declared)
+        # attempts on the caller's own thread begin within this time, and each is waited for
+        patience = min(left, SHORT_WAIT) if can_do_without else left
+        flight = self.fleet.board(slot, patience, wanted=not call.probing)
+        landing = yield Wait(flight.future, patience)
+        while landing is None and owner is not None and owner.trouble is trouble and stopwatch() < deadline:
+            landing = yield Wait(flight.future, min(deadline - stopwatch(), SHORT_WAIT))
+        return landing
 
     def _too_slow(self, slot: Slot, patience: float, good: Moment | None) -> EntitlementUnavailable:
         self.fleet.abandon(slot)
@@ -253,7 +269,8 @@ class Engine:
     def _patience(self, slot: Slot, declared: OnUnknown) -> float:
         """Seconds a call waits for an answer: few where grace can carry it, or in an outage that is known."""
         is_outage = slot.fault is not None and _is_recent(slot)
-        if is_outage or (slot.last_good is not None and self._in_grace(slot, declared)):
+        is_carried = not slot.key.single and slot.last_good is not None and self._in_grace(slot, declared)
+        if is_outage or is_carried:
             return min(SHORT_WAIT, self.policy.timeout)
         return self.policy.timeout
 

@@ -340,7 +340,7 @@ class Slot:
         is_refusal = isinstance(denial, AuthorizationRefused)
         with self.lock:
             self.signal(Signal.REFUSED if is_refusal else Signal.DENIED)
-            self.fault = None
+            self.fault = self.trouble = None
             self.refusal = denial if is_refusal else None
         if self.seats is not None:
             self.seats.refuse()

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from meterguard import EntitlementDenied, EntitlementUnavailable
+from meterguard.runtime import engine
 
 
 @pytest.fixture
@@ -159,6 +160,29 @@ def test_a_no_leaves_the_seats_that_are_taken(lm, licence, make_warm):
     with lm.down(error="ServerInternalException"):
         most, _ = storm(gate, 8)
     assert most == 1
+
+
+def test_a_slow_answer_is_waited_for_and_no_call_runs_without_its_seat(lm, guard, gate, monkeypatch):
+    had(gate, 1)
+    monkeypatch.setattr(engine, "SHORT_WAIT", 0.02)
+    lm.faults.add("CheckoutLicense", latency=0.3, times=None)
+
+    def work():
+        return lm.usage("ACME-1")["Seats"]
+
+    async def coroutine():
+        return work()
+
+    assert [gate(work)() for _ in range(3)] == [1, 1, 1]
+    assert asyncio.run(gate(coroutine)()) == 1
+    assert len({one.client_token for one in lm.requests if one.operation == "CheckoutLicense"}) == 5
+
+
+def test_an_answer_that_never_comes_is_an_unknown_once_an_attempt_has_failed(lm, gate):
+    had(gate, 1)
+    with lm.down(hold=True), gate as lease:
+        assert not lease.is_live
+        assert lm.calls("CheckoutLicense") >= 2
 
 
 def test_allow_lets_all_through_as_declared(lm, guard):

@@ -54,7 +54,8 @@ def test_an_intent_that_ended_unknown_is_taken_up_by_the_next_call(lm, licence, 
     assert len(set(tokens(lm))) == 1
 
 
-def test_new_intents_have_new_tokens(lm, guard):
+def test_new_intents_have_new_tokens(lm, licence, make_warm):
+    guard = make_warm(lm, licence)
     seat = guard.requires_entitlement("Seats", 1, "Count", hold="call")(lambda: "ran")
     for _ in range(3):
         seat()

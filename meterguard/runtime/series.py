@@ -13,7 +13,7 @@ from ..errors import ConfigurationError, EntitlementDenied
 from ..ports import FaultKind, ServiceFault
 from .clock import stopwatch
 
-AT_FIRST, MOST_AT_ONCE = 4, 32  # checkouts in the air before anything was heard, and when all goes well
+AT_FIRST, MOST_AT_ONCE = 4, 32  # checkouts in the air while no answer was heard, and when all goes well
 SHORT_TURN = 0.25  # seconds a checkout waits for those before it, where nothing is known to be wrong
 PROMPTED = 0.4  # seconds after which one who comes in an outage has the next attempt made
 MOST_KEPT = 1024
@@ -84,13 +84,13 @@ class Series:
             if self._is_closed or not is_wanted():
                 raise messages.closed()
             self._in_air += 1
-            if self._is_out():
+            if self._is_out() and self._leader is None:
                 self._leader = turn
 
     def _has_turn(self, since: float) -> bool:
         if self._failure is not None and self._failed_at >= since:
             raise self._failure
-        return self._in_air < self._most if self._trouble is None else self._leader is None
+        return self._in_air < self._most or (self._is_out() and (self._leader is None or self._in_air < AT_FIRST))
 
     def _end(self, turn: Turn, failure: Exception | None, is_heard: bool) -> None:
         with self._changed:

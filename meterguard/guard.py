@@ -275,7 +275,7 @@ class MeterGuard(Guard):
             return self._announcer
 
     def forget(self) -> None:
-        """In a forked child: what is held is the parent's."""
+        """Forget what is held, in a forked child: it belongs to the parent."""
         self._lock = threading.RLock()
         if self._announcer is not None:
             self._announcer.forget()

@@ -36,10 +36,10 @@ class Guard(ABC):
 
 
 class Releases(Protocol):
-    """Takes back what a call held."""
+    """Something that takes back the lease of a call."""
 
     def release(self, entry: Entry, *, probing: bool = False) -> Wait | None:
-        """Take it back. What is returned can be waited for."""
+        """Take the lease back. The return value can be waited for."""
         ...
 
 

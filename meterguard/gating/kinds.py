@@ -1,4 +1,4 @@
-"""Which kind of callable something is, however it is dressed."""
+"""Kinds of callables, recognised through partials, methods and other wrappers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _is_dispatching(fn: Any) -> bool:
 
 
 def _is_coroutine_function(fn: Any) -> bool:
-    """Also one that is merely marked as such: frameworks mark plain functions that return awaitables."""
+    """Return True also for a marked function: frameworks mark plain functions that return awaitables."""
     mark = getattr(sys.modules.get("asyncio.coroutines"), "_is_coroutine", None)  # of Python 3.11
     return inspect.iscoroutinefunction(fn) or (mark is not None and getattr(fn, "_is_coroutine", None) is mark)
 

@@ -1,4 +1,4 @@
-"""Decorating: the wrapper that each kind of callable needs."""
+"""Wrappers: one for each kind of callable."""
 
 from __future__ import annotations
 

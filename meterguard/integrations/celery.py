@@ -131,7 +131,7 @@ class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no ty
 
     @classmethod
     def on_bound(cls, app: Celery) -> None:
-        """Celery has applied its settings."""
+        """Check and guard the task, once Celery has applied its settings."""
         super().on_bound(app)
         if cls.on_denied == "reject" and not cls.acks_late:
             raise ConfigurationError(
@@ -140,7 +140,7 @@ class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no ty
             )
 
     def _licensed(self, declaration: Declaration, run: Callable[..., Any]) -> Callable[..., Any]:
-        """Around ``run``, not ``__call__``, so that ``autoretry_for`` is around it."""
+        """Return ``run`` behind a gate; not ``__call__``, so that ``autoretry_for`` is around the gate."""
 
         @functools.wraps(run)
         def licensed(*args: Any, **kwargs: Any) -> Any:

@@ -108,7 +108,7 @@ class Entitled:
 
 
 class _Seat(Entitled):
-    """With ``hold="call"``."""
+    """A dependency with ``hold="call"``."""
 
     async def __call__(self, connection: HTTPConnection) -> AsyncIterator[object]:  # type: ignore[override]
         admission = await self._admit(connection)

@@ -53,4 +53,4 @@ class Target(Protocol):
         """Begin an outage."""
 
     def up(self) -> None:
-        """End it."""
+        """End the outage."""

@@ -31,7 +31,7 @@ class Delays:
         return await self._gate(lambda wake: fault.call_when_released(_from_any_thread(loop, wake)))
 
     def end(self) -> None:
-        """Let nobody wait any longer."""
+        """End all waits."""
         self._is_over = True
         for gate in self._gates:
             if not gate.done():

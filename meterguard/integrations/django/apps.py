@@ -20,7 +20,7 @@ class MeterGuardConfig(AppConfig):  # type: ignore[misc,unused-ignore] # Django 
     verbose_name = "Licences"
 
     def ready(self) -> None:
-        """Django has loaded all apps."""
+        """Carry the settings out, once Django has loaded all apps."""
         checks.register()
         setting_changed.connect(_apply_anew, dispatch_uid="meterguard")
         forward(apply_settings().guard)

@@ -21,7 +21,7 @@ MIDDLEWARE = f"{EntitlementMiddleware.__module__}.{EntitlementMiddleware.__qualn
 
 
 def settings_are_right(**_: Any) -> list[Any]:
-    """E001."""
+    """Check the settings (E001)."""
     mistake = installed().mistake
     if mistake is None:
         return []
@@ -30,7 +30,7 @@ def settings_are_right(**_: Any) -> list[Any]:
 
 
 def guards_are_run(**_: Any) -> list[Any]:
-    """E002 in development, W002 in production."""
+    """Check that no route runs without its guard (E002 in development, W002 in production)."""
     kind, id_ = (checks.Error, "meterguard.E002") if settings.DEBUG else (checks.Warning, "meterguard.W002")
     hint = "Name the guarded view in the URLconf; of two decorators, the one that registers stands above."
     return [
@@ -41,7 +41,7 @@ def guards_are_run(**_: Any) -> list[Any]:
 
 
 def refusals_are_answered(**_: Any) -> list[Any]:
-    """E003 and W001."""
+    """Check that something answers for refusals (E003 and W001)."""
     if any(map(_is_ours, settings.MIDDLEWARE)):
         return []
     hint = f"Add {MIDDLEWARE!r} to MIDDLEWARE."
@@ -55,7 +55,7 @@ def refusals_are_answered(**_: Any) -> list[Any]:
 
 
 def it_can_be_asked(**_: Any) -> list[Any]:
-    """W003 and W004."""
+    """Check that License Manager can be asked (W003 and W004)."""
     project = installed()
     if project.mistake is not None:
         return []
@@ -71,7 +71,7 @@ def it_can_be_asked(**_: Any) -> list[Any]:
 
 
 def register() -> None:
-    """Once, when the app is ready."""
+    """Register the checks, once, when the app is ready."""
     for one in (settings_are_right, guards_are_run, refusals_are_answered):
         checks.register(one, TAG)
     checks.register(it_can_be_asked, TAG, deploy=True)

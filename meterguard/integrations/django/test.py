@@ -70,5 +70,5 @@ class override_entitlements(TestContextDecorator):  # type: ignore[misc,unused-i
         self._override.__exit__(None, None, None)
 
     def decorate_callable(self, func: Any) -> Any:
-        """Around one test, synchronous or not."""
+        """Return a test, synchronous or not, that runs under the override."""
         return self._override(func)

@@ -36,7 +36,7 @@ class EntitlementAPIException(APIException):  # type: ignore[misc,unused-ignore]
 
 
 def as_api_exception(error: MeterGuardError) -> EntitlementAPIException:
-    """For who refuses before a handler does."""
+    """Return the exception to raise where a refusal comes before any handler."""
     return EntitlementAPIException(installed().refusal(error))
 
 

@@ -1,4 +1,4 @@
-"""Asking in ``permission_classes`` and ``throttle_classes``."""
+"""Permissions and throttles, for ``permission_classes`` and ``throttle_classes``."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class HasEntitlement(_Question, OperationHolderMixin):  # type: ignore[misc,unus
         return self
 
     def has_permission(self, request: Any, view: Any) -> bool:
-        """For the framework."""
+        """Return True when the licence covers it, as the framework asks."""
         refused = self._refused(request)
         if refused is None:
             return True

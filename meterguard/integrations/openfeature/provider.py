@@ -110,7 +110,7 @@ class EntitlementProvider(AbstractProvider):
         return Metadata("meterguard")
 
     def get_provider_hooks(self) -> list[Hook]:
-        """Those it was given."""
+        """Return the hooks that it was given."""
         return self._hooks
 
     def initialize(self, evaluation_context: EvaluationContext) -> None:
@@ -164,7 +164,7 @@ class EntitlementProvider(AbstractProvider):
     # -- events ----------------------------------------------------------------------------------
 
     def _heard(self, event: Event) -> None:
-        """Something happened to the guard."""
+        """Take note of an event of the guard."""
         match event:
             case ServiceUnavailable() if self._status is ProviderStatus.READY:
                 self._move(ProviderStatus.STALE, "License Manager gives no answer")
@@ -235,7 +235,7 @@ class EntitlementProvider(AbstractProvider):
     def resolve_float_details(
         self, flag_key: str, default_value: float, evaluation_context: Context = None
     ) -> FlagResolutionDetails[float]:
-        """A mismatch: nothing in a licence is a fraction."""
+        """Return a type mismatch: nothing in a licence is a fraction."""
         return self._resolve(FlagType.FLOAT, flag_key, default_value)
 
     async def resolve_float_details_async(
@@ -247,7 +247,7 @@ class EntitlementProvider(AbstractProvider):
     def resolve_object_details(
         self, flag_key: str, default_value: Structure, evaluation_context: Context = None
     ) -> FlagResolutionDetails[Structure]:
-        """A mismatch: nothing in a licence is a structure."""
+        """Return a type mismatch: nothing in a licence is a structure."""
         return self._resolve(FlagType.OBJECT, flag_key, default_value)
 
     async def resolve_object_details_async(

@@ -1,4 +1,4 @@
-"""Where Django looks for commands.
+"""Commands, where Django looks for them.
 
 1. One command, ``manage.py meterguard``; what else there is to do is a sub-command of it.
 2. What an application of any framework needs is in ``meterguard.cli``, and is not said twice.

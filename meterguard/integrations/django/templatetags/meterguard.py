@@ -46,7 +46,7 @@ class EntitledNode(template.Node):  # type: ignore[misc,unused-ignore] # Django 
         self.asked, self.shown, self.instead = asked, shown, instead
 
     def render(self, context: Any) -> Any:
-        """One of the two."""
+        """Render the content for those whose licence covers it, or the content for others."""
         question = [one.resolve(context) for one in self.asked]
         chosen = self.shown if installed().guard.has_entitlement(*question) else self.instead
         return "" if chosen is None else chosen.render(context)

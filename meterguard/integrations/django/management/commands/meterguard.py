@@ -22,7 +22,7 @@ class Command(BaseCommand):  # type: ignore[misc,unused-ignore] # Django has no 
     requires_system_checks = ()  # it says itself what they would stop at
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """One sub-command for each thing to do."""
+        """Add a sub-command for each thing to do."""
         commands = parser.add_subparsers(dest="command", required=True, metavar="{doctor,audit}")
         doctor = commands.add_parser("doctor", help="settings, connection, and guards that never run")
         asking = doctor.add_mutually_exclusive_group()
@@ -35,7 +35,7 @@ class Command(BaseCommand):  # type: ignore[misc,unused-ignore] # Django has no 
     def handle(
         self, *_: Any, command: str, as_json: bool, offline: bool = False, live: bool = False, **__: Any
     ) -> None:
-        """Run the one that was asked for."""
+        """Run the sub-command that was asked for."""
         is_well = self._audit(as_json) if command == "audit" else self._doctor(as_json, offline=offline, usage=live)
         if not is_well:
             raise SystemExit(1)

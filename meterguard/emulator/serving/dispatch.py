@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
+from functools import lru_cache
 
 from ..admin.journal import Journal, Request
 from ..faults.queue import Faults
@@ -170,6 +171,7 @@ class Dispatcher:
             return answer
 
 
+@lru_cache(maxsize=256)
 def _addressed(target: str) -> tuple[Service | None, str]:
     """Return the service that a target is of, and the operation; of another service's all is the operation."""
     prefix, _, operation = target.partition(".")

@@ -2,15 +2,14 @@
 
 What belongs here:
 
-1. Only what pretends to be the service, or sets it up and looks into it. It is an island: nothing here
-   imports anything of meterguard outside this package, and it shares no code with the client that it tests.
-2. Its only knowledge of the wire is botocore's service model. Rules of the service that the model does not
-   have are in `pools` (pure: time and ids come in as arguments); what AWS does not document is a switch in
-   `behavior`.
-3. Sockets, threads and event loops are in `server` and what it imports; `carriage` (uvicorn) and `endpoint`
-   (Starlette) are the two files that need the optional packages. Nothing imports them before a start.
-4. State is in `tables`, whose rows never change; SQLite and its file are in `statefile`. What the tables hold
-   is in no other place, and what follows from them is worked out again when they are read back.
+1. Code that stands in for AWS, or that sets this up and looks into it. It is an island and shares no code with the
+   client that it tests: of meterguard it imports `ConfigurationError`, and nothing else.
+2. The rooms import downwards only: `serving`, then `admin`, `operations` and `faults`, then `state`, then `protocol`.
+   `facade` puts them together.
+3. Only botocore's service model says what is on the wire. A rule that the model does not have is in `state`; a choice
+   that AWS does not document is a switch in `state.behavior`.
+4. uvicorn, Starlette and PyJWT are optional. Each is imported by one file, and no file imports that one before it is
+   needed.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class Kept(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def ask(self, operation, account=ME, token=None, **parameters):
-        """One request through the desk; its answer, or None if it was refused."""
+        """One request through the dispatcher; its answer, or None if it was refused."""
         if token is not False:
             self.asked += token is None
             parameters["ClientToken"] = str(self.asked) if token is None else token

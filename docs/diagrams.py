@@ -13,6 +13,7 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
+from meterguard.config import check, settle
 from meterguard.core.lifecycle import TABLE, Signal, State, step
 from meterguard.core.policy import Policy
 from meterguard.core.schedule import Tend, refresh_after, tend
@@ -227,7 +228,8 @@ class Story:
     asked: list[tuple[int, str, bool]] = field(default_factory=list)
 
     def play(self) -> Story:
-        policy = Policy(grace=self.grace * MINUTE)
+        options = {"product_sku": "ACME-1", "key_fingerprint": "issuer", "grace": self.grace * MINUTE}
+        policy = settle(check(options), {}).policy
         state, term, last_good = State.VACANT, None, None
         for at in range(self.until):
             now = Moment(at * MINUTE, at * MINUTE)

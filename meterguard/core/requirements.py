@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable
+from typing import cast
 
 from ..errors import ConfigurationError
 from ..model import Entitlement
@@ -43,7 +44,7 @@ class Ask:
 
 def entitlement(name: object, value: object = None, unit: object = None) -> Entitlement:
     """An entitlement, or a ConfigurationError that names the argument which is wrong."""
-    make: Callable[..., Entitlement] = Entitlement  # checks the types itself
+    make = cast("Callable[..., Entitlement]", Entitlement)  # checks the types itself
     try:
         return make(name, value, unit)
     except ValueError as problem:

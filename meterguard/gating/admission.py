@@ -38,7 +38,7 @@ class Guard(ABC):
 class Releases(Protocol):
     """Something that takes back the lease of a call."""
 
-    def release(self, entry: Entry, *, probing: bool = False) -> Wait | None:
+    def release(self, entry: Entry, /, *, probing: bool = False) -> Wait | None:
         """Take the lease back. The return value can be waited for."""
         ...
 

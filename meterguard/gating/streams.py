@@ -9,6 +9,7 @@ import inspect
 import types
 from collections.abc import (
     AsyncGenerator,
+    AsyncIterable,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -122,7 +123,7 @@ async def iterated_async(result: object) -> Items:
     if inspect.isawaitable(result):
         result = await result
     if hasattr(result, "__aiter__"):
-        async for item in result:
+        async for item in cast("AsyncIterable[object]", result):
             yield item
     elif result is not None:
         for item in cast("Iterable[object]", result):

@@ -52,7 +52,8 @@ class Declaration:
         """Return the gate of this guard, or of the one that was named in the declaration."""
         gate = self._gate
         if gate.guard is not guard and not self._names_its_guard:
-            gate = self._gate = requires_entitlement(**self._options | {"guard": guard})
+            options: dict[str, Any] = {**self._options, "guard": guard}
+            gate = self._gate = requires_entitlement(**options)
         return gate
 
     def __repr__(self) -> str:

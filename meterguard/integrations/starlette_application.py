@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable, MeterGuardError
 from ..extras import needed
@@ -98,7 +98,7 @@ def meterguard_lifespan(inner: Any = None, *, guard: MeterGuard | None = None) -
     check_guard(guard)
     if isinstance(inner, Starlette):  # it is called as a lifespan
         return around(None, guard)(inner)
-    return around(inner, guard)
+    return around(cast("Lifespan | None", inner), guard)
 
 
 def logged_in_user(connection: HTTPConnection) -> str:

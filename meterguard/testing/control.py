@@ -98,7 +98,8 @@ class Control:
         :param how: anything else that :meth:`meterguard.emulator.Faults.add` knows, such as ``times``.
         """
         lasting = {"headers": _LASTING} if how.get("times") is None else {}
-        return self.emulator.faults.add(operation, **{"error": error, "times": None, **lasting, **how})
+        options: dict[str, Any] = {"error": error, "times": None, **lasting, **how}
+        return self.emulator.faults.add(operation, **options)
 
     def recover(self) -> None:
         """Let requests succeed again."""

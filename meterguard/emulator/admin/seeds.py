@@ -72,7 +72,8 @@ class Seed:
                     emulator.add_license(**terms)
         for number, options in enumerate(self.faults):
             with _place(f"faults[{number}]"):
-                emulator.faults.add(**{"operation": None, **options})
+                stated: dict[str, Any] = {"operation": None, **options}
+                emulator.faults.add(**stated)
 
 
 def load_seed(path: str | os.PathLike[str]) -> Seed:

@@ -27,30 +27,38 @@ class Target(Protocol):
     @property
     def url(self) -> str:
         """Return the address that it serves on."""
+        ...
 
     @property
     def public_key_pem(self) -> str:
         """Return the key that verifies its signed tokens."""
+        ...
 
     @property
     def requests(self) -> list[Request]:
         """Return the requests that it remembers."""
+        ...
 
     @property
     def add_license(self) -> Callable[..., License]:
         """Return the method that issues a licence on the terms that it is given."""
+        ...
 
     def licenses(self) -> list[License]:
         """Return the newest version of every licence."""
+        ...
 
     def usage(self, licence: License | str) -> dict[str, int]:
         """Return the units in use of each counted entitlement."""
+        ...
 
     def checkouts(self) -> list[Checkout]:
         """Return what is held now."""
+        ...
 
     def down(self, **options: Unpack[FaultOptions]) -> AbstractContextManager[Fault]:
         """Begin an outage."""
+        ...
 
     def up(self) -> None:
         """End the outage."""

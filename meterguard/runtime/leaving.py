@@ -41,11 +41,12 @@ def close(fleet: Fleet) -> bool:
 def _close_in_time(fleets: list[tuple[Fleet, bool]]) -> None:
     deadline = stopwatch() + CLOSING_TIME
     fleets = [one for one in fleets if not one[0].is_inherited]
-    for fleet, check_in in fleets:
-        _close(fleet, check_in, deadline)
-    for fleet, check_in in fleets:
-        if check_in:  # a checkout that lands only now is given back by the thread that made it
-            _let_land(fleet, deadline)
+    with contextlib.ExitStack() as last_first:  # each has its turn, whatever a hook of the client raises for another
+        for fleet, check_in in fleets:
+            if check_in:  # a checkout that lands only now is given back by the thread that made it
+                last_first.callback(_let_land, fleet, deadline)
+        for fleet, check_in in fleets:
+            last_first.callback(_close, fleet, check_in, deadline)
 
 
 def _close(fleet: Fleet, check_in: bool, deadline: float) -> None:

@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from meterguard.events import LeaseCheckedIn, LeaseCheckedOut
+from meterguard.runtime import leaving
 
 RAISED = [SystemExit(3), GeneratorExit(), asyncio.CancelledError(), ValueError("mine")]
 
@@ -142,3 +143,22 @@ def test_a_hook_of_the_client_that_exits_costs_no_other_lease(lm, guard, eight):
     assert lm.usage("ACME-1") == {"Seats": 1}
     guard.close()
     assert lm.usage("ACME-1") == {"Seats": 0}
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_ctrl_c_while_one_guard_closes_at_exit_costs_no_other_guard(lm, licence, make_guard, which):
+    session = boto3.Session(region_name=lm.region)
+
+    def interrupt(**_):
+        raise KeyboardInterrupt
+
+    session.events.register("before-send.license-manager.CheckInLicense", interrupt)
+    guards = [make_guard(lm, licence, session=session if number == which else None) for number in range(3)]
+    for guard in guards:
+        guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")()
+    fleets = [(guard.engine.fleet, True) for guard in guards]
+    with pytest.raises(KeyboardInterrupt):
+        leaving._close_in_time(fleets)
+    assert lm.usage("ACME-1") == {"Seats": 1}
+    session.events.unregister("before-send.license-manager.CheckInLicense", interrupt)
+    fleets[which][0].requester.service.reset()

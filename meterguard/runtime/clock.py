@@ -32,6 +32,7 @@ class SystemClock:
     """Both clocks of this machine, as tests may have replaced them."""
 
     def now(self) -> Moment:
+        """Return what both clocks say now."""
         wall, mono = _read(5)
         return Moment(wall + _ahead, mono + _ahead)
 

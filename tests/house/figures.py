@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import ast
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -142,27 +143,53 @@ def public_functions() -> Iterator[tuple[Module, str, Function, ast.ClassDef | N
                             yield module, f"{module.name}.{node.name}.{inner.name}", inner, node
 
 
-def with_any() -> list[str]:
-    """Return the public signatures in which a reader finds ``Any``."""
-    return sorted({name for _, name, function, _ in public_functions() if says_any(function)})
+def with_any(names: frozenset[str] = frozenset({"Any"})) -> list[str]:
+    """Return the public signatures in which a reader finds ``Any``, or another of these names."""
+    return sorted({name for _, name, function, _ in public_functions() if annotated(function) & names})
 
 
-def says_any(function: Function) -> bool:
+def annotated(function: Function) -> set[str]:
+    """Return the names in the annotations of a function."""
     arguments = function.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
     annotations = [argument.annotation for argument in every if argument] + [function.returns]
-    return any(
-        leaf.id == "Any" if isinstance(leaf, ast.Name) else leaf.attr == "Any"
-        for annotation in annotations
-        if annotation
-        for leaf in ast.walk(annotation)
-        if isinstance(leaf, ast.Name | ast.Attribute)
+    return set().union(*(names_in(annotation) for annotation in annotations if annotation))
+
+
+def names_in(node: ast.AST) -> set[str]:
+    leaves = list(ast.walk(node))
+    names = {leaf.id for leaf in leaves if isinstance(leaf, ast.Name)}
+    return names | {leaf.attr for leaf in leaves if isinstance(leaf, ast.Attribute)}
+
+
+@cache
+def aliases_of_any() -> frozenset[str]:
+    """Return ``Any`` and the names that modules give to types with ``Any`` in them."""
+    given = [
+        (node.targets[0].id, names_in(node.value))
+        for module in MODULES
+        for node in module.tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and not isinstance(node.value, ast.Call)
+    ]
+    found = {"Any"}
+    while more := {name for name, names in given if names & found and re.fullmatch("[A-Z][a-z]\\w+", name)} - found:
+        found |= more
+    return frozenset(found)
+
+
+def percent(found: list[str]) -> float:
+    """Return how many public signatures of a hundred these are."""
+    return 100 * len(found) / len({name for _, name, _, _ in public_functions()})
+
+
+def say_any(found: list[str]) -> str:
+    more = with_any(aliases_of_any())
+    return (
+        f"{percent(found):.1f} % of public signatures say Any ({len(found)}); "
+        f"{percent(more):.1f} % ({len(more)}) with the names that stand for types with Any in them"
     )
-
-
-def any_percent() -> float:
-    """Return how many public signatures of a hundred say ``Any``."""
-    return 100 * len(with_any()) / len({name for _, name, _, _ in public_functions()})
 
 
 def without_docstring() -> list[str]:
@@ -234,7 +261,7 @@ FIGURES = {
     ),
     "lengths": (lengths, lambda found: f"{ninth_tenth()} lines at most in nine of ten of {len(found)} functions"),
     "modules": (long_modules, lambda found: f"{len(found)} modules of more than {MAX_MODULE_LINES} lines"),
-    "any": (with_any, lambda found: f"{any_percent():.1f} % of public signatures say Any ({len(found)})"),
+    "any": (with_any, say_any),
     "undocumented": (without_docstring, lambda found: f"{len(found)} public functions without a docstring"),
     "obscure": (obscure_docstrings, lambda found: f"{len(found)} docstrings begin with {', '.join(OBSCURE_STARTS)}"),
     "vague": (vague_names, lambda found: f"{len(found)} modules have a vague name"),

@@ -11,14 +11,15 @@ from tests.house import figures
 
 # At most so many of each. They may only fall; the limits that they are to reach are beside them.
 CEILINGS = {
-    "circles": 3,  # 0
-    "touches": 5,  # 0
-    "modules": 6,  # 0
-    "undocumented": 10,  # 0
-    "obscure": 200,  # 0
-    "vague": 29,  # 0
+    "circles": 0,  # 0
+    "touches": 3,  # 0
+    "modules": 1,  # 0
+    "undocumented": 5,  # 0
+    "obscure": 45,  # 0
+    "vague": 14,  # 0
 }
-MAX_ANY_PERCENT = 26  # 10
+MAX_ANY_PERCENT = 10
+MAX_PERCENT_WITH_ALIASES = 16
 MAX_FUNCTION_LINES = 20
 
 
@@ -30,7 +31,10 @@ def test_no_more_than(name):
 
 
 def test_few_public_signatures_say_any():
-    assert figures.any_percent() <= MAX_ANY_PERCENT, "\n".join(figures.with_any())
+    found = figures.with_any()
+    assert figures.percent(found) <= MAX_ANY_PERCENT, "\n".join(found)
+    more = figures.with_any(figures.aliases_of_any())
+    assert figures.percent(more) <= MAX_PERCENT_WITH_ALIASES, "\n".join(more)
 
 
 def test_nine_functions_in_ten_are_short():

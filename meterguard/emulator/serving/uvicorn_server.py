@@ -116,10 +116,12 @@ class Server(uvicorn.Server):
         self._told.set()
 
     async def main_loop(self) -> None:
+        """Say that it serves, and wait until it is told to end."""
         self._ready()
         await self._told.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more connections, end those that there are, and close the server."""
         # asyncio loses a connection that is just being accepted when its server is closed. So first accept no
         # more, then end what there is (nobody tells when the last has gone, and it is a matter of two or three
         # rounds of the loop), then close the server.

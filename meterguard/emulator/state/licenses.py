@@ -47,6 +47,7 @@ class Entitlement:
 
     @property
     def is_counted(self) -> bool:
+        """Return whether it has units, as a feature has not."""
         return self.unit != FEATURE
 
 
@@ -85,6 +86,7 @@ class License:
 
     @property
     def product_sku(self) -> str:
+        """Return the SKU by the name that a guard gives it."""
         return self.sku
 
     @property

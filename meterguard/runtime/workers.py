@@ -65,11 +65,14 @@ class Workers:
             self._is_stopped = True
             threads = [one for one in self._threads if one is not threading.current_thread()]
             for _ in threads:
-                self._queued += 1
-                self._jobs.put(_nothing)  # wakes one that waits
+                self._wake_one()
         for thread in threads:
             if thread.ident is not None:
                 thread.join(max(0.0, until - stopwatch()))
+
+    def _wake_one(self) -> None:
+        self._queued += 1
+        self._jobs.put(_nothing)
 
     def _start(self, thread: threading.Thread) -> None:
         try:
@@ -116,6 +119,8 @@ class Workers:
                 job = self._jobs.get_nowait()
             except Empty:
                 self._threads.discard(threading.current_thread())
+                if self._is_stopped and self._idle:  # this thread may have taken what was to wake another
+                    self._wake_one()
                 return None
             self._queued -= 1
             return job

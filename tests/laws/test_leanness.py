@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import time
 import weakref
 
 import boto3
@@ -12,6 +13,7 @@ import pytest
 
 from meterguard import EntitlementUnavailable
 from meterguard.runtime.tending import TIDY_FROM
+from meterguard.runtime.workers import Workers
 
 USERS, MOST = 2_000, 50
 
@@ -121,3 +123,16 @@ def test_a_guard_may_be_closed_by_one_of_its_own_threads(lm, licence, make_guard
     together(1, lambda: guard.decide("Seats", 1))
     assert closed.wait(30)
     assert lm.usage("ACME-1") == {"Seats": 0}
+
+
+def test_idle_workers_all_end_when_they_are_stopped():
+    """One that ends at once may have taken what was to wake another."""
+    for _ in range(100):
+        workers, together = Workers(), threading.Barrier(9)
+        for _ in range(8):
+            workers.submit(together.wait)
+        threads = set(workers._threads)
+        together.wait(timeout=20)
+        workers.stop(time.monotonic() + 20)
+        assert len(threads) == 8
+        assert not any(thread.is_alive() for thread in threads)

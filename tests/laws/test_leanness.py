@@ -125,14 +125,23 @@ def test_a_guard_may_be_closed_by_one_of_its_own_threads(lm, licence, make_guard
     assert lm.usage("ACME-1") == {"Seats": 0}
 
 
-def test_idle_workers_all_end_when_they_are_stopped():
-    """One that ends at once may have taken what was to wake another."""
-    for _ in range(100):
-        workers, together = Workers(), threading.Barrier(9)
-        for _ in range(8):
-            workers.submit(together.wait)
-        threads = set(workers._threads)
-        together.wait(timeout=20)
-        workers.stop(time.monotonic() + 20)
-        assert len(threads) == 8
-        assert not any(thread.is_alive() for thread in threads)
+def test_idle_workers_all_end_when_one_takes_what_was_to_wake_another(monkeypatch):
+    workers, together = Workers(), threading.Barrier(3)
+    for _ in range(2):
+        workers.submit(together.wait)
+    threads = set(workers._threads)
+    together.wait(timeout=20)
+    while workers._idle < 2:
+        time.sleep(0.001)
+    put, stolen = workers._jobs.put, []
+
+    class Jobs:
+        get, get_nowait = workers._jobs.get, workers._jobs.get_nowait
+
+        def put(self, job):
+            put(job) if stolen else stolen.append(job)
+
+    monkeypatch.setattr(workers, "_jobs", Jobs())
+    workers.stop(time.monotonic() + 5)
+    assert len(threads) == 2
+    assert not any(thread.is_alive() for thread in threads)

@@ -70,7 +70,10 @@ PROGRAMS = {
     ),
 }
 SERVERS = {"flask_view", "django_view"}
-APPLICATIONS = {"django_app", "drf_api", "flask_app", "fastapi_app", "celery_tasks", "command_line", "lambda_handler"}
+APPLICATIONS = {
+    *("django_app", "drf_api", "flask_app", "fastapi_app", "celery_tasks", "command_line", "lambda_handler"),
+    "bottle_plugin",
+}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -131,6 +134,6 @@ def test_an_example_uses_public_names_only(name):
     tree = ast.parse((EXAMPLES / f"{name}.py").read_text("utf-8"))
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     inside = {module for module in modules if module.startswith("meterguard.")}
-    assert {module for module in inside if "._" in module or not module.startswith("meterguard.integrations.")} == set()
+    assert {module for module in inside if "._" in module or not module.startswith("meterguard.integrations")} == set()
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} - {"__name__"}
     assert [name for name in attributes if name.startswith("_")] == []

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..ports import FaultKind, Moment
+from .lease_state import Pending
 from .terms import elapsed
 
 PENDING_FOR = 240.0  # seconds
@@ -38,6 +39,22 @@ class Intent:
         if may_have_acted and self.acted_since is None:
             return replace(self, acted_since=sent_at)
         return self
+
+
+def kept(intent: Intent) -> Pending:
+    """Return what a lease state keeps of an intent: no moment of a monotonic clock."""
+    acted = intent.acted_since
+    return Pending(intent.client_token, intent.born.wall, None if acted is None else acted.wall)
+
+
+def recalled(pending: Pending, now: Moment) -> Intent:
+    """Return an intent of another process, or of a record that was forgotten: only its wall clock tells its age."""
+
+    def moment(wall: float) -> Moment:
+        return Moment(wall, now.mono - (now.wall - wall))
+
+    acted = pending.acted_since
+    return Intent(pending.client_token, moment(pending.born), None if acted is None else moment(acted))
 
 
 def take_up(pending: list[Intent], now: Moment, client_token: str) -> tuple[Intent, list[Intent]]:

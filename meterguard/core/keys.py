@@ -15,7 +15,8 @@ from typing import NamedTuple
 from ..model import Entitlement
 from .requirements import Requirement
 
-CALL = "call"
+CALL, LOCAL = "call", "local"
+_COMMON = f'{{"{CALL}":""}}]'.encode("ascii")
 
 
 class Wanted(NamedTuple):
@@ -39,6 +40,17 @@ def encoded(requirement: Requirement, per: tuple[Hashable, ...] = (), seat: str 
     if seat is not None:
         text = f'{text},{{"{CALL}":{quoted(seat)}}}'
     return f"[{text}]".encode("ascii")
+
+
+def numbered(requirement: Requirement, number: int, seat: str | None = None) -> bytes:
+    """Return a key for a value of ``per`` that only this process knows, by a number that stands for it here."""
+    mark = "" if seat is None else f',{{"{CALL}":{quoted(seat)}}}'
+    return f'[{_head(requirement)},{{"{LOCAL}":{number}}}{mark}]'.encode("ascii")
+
+
+def seat_of(shared: bytes, seat: str) -> bytes:
+    """Return the key of one call's own seat, from the key of what all such calls have in common."""
+    return shared.removesuffix(_COMMON) + f'{{"{CALL}":{quoted(seat)}}}]'.encode("ascii")
 
 
 def decoded(key: bytes) -> Wanted:

@@ -57,7 +57,7 @@ class LeaseState:
     version: int = 0
     """The version of the row that it was read from, given by the store; 0 when there was none."""
     fence: int = 0
-    """Grows whenever the lease held becomes another one or none."""
+    """The version under which what is held was written, so that it never comes back; ``UNWRITTEN`` until then."""
     facts: LeaseFacts | None = None
     """The lease that is held, else the one held last."""
     ttl: float = 0.0
@@ -87,9 +87,10 @@ class LeaseState:
 
     def stamped(self, version: int) -> LeaseState:
         """Return it under the version that a store has given it."""
-        return replace(self, version=version)
+        return replace(self, version=version, fence=version if self.fence == UNWRITTEN else self.fence)
 
 
+UNWRITTEN: Final = -1
 VACANT: Final = LeaseState()
 """The state of a key that nobody has asked for."""
 
@@ -104,7 +105,7 @@ def granted(state: LeaseState, facts: LeaseFacts, ttl: float, good_at: float) ->
     owed = state.owed if state.token == facts.token else _with(state.owed, state.token, state.ttl)
     return replace(
         _follow(state, Signal.GRANTED),
-        fence=state.fence + 1,
+        fence=UNWRITTEN,
         facts=facts,
         ttl=ttl,
         good_at=good_at,
@@ -112,6 +113,14 @@ def granted(state: LeaseState, facts: LeaseFacts, ttl: float, good_at: float) ->
         owed=_without(owed, facts.token),
         refusal=None,
     )
+
+
+def learned(state: LeaseState, facts: LeaseFacts, ttl: float, good_at: float) -> LeaseState:
+    """A seat was granted to a call for itself, under a key of its own: a good answer, and nothing held here."""
+    if state.standing is State.CLOSED:
+        return state
+    moved = _follow(_follow(state, Signal.GRANTED), Signal.RETURNED)
+    return replace(moved, facts=facts, ttl=ttl, good_at=good_at, refusal=None)
 
 
 def denied(state: LeaseState) -> LeaseState:
@@ -185,6 +194,12 @@ def returned(state: LeaseState) -> LeaseState:
     return _parted(state, Signal.RETURNED)
 
 
+def forgotten(state: LeaseState) -> LeaseState:
+    """There is no room for what was known. What is owed or pending stays until it is settled."""
+    held = _parted(state, Signal.RETURNED)
+    return replace(VACANT, version=held.version, fence=held.fence, owed=held.owed, pending=held.pending)
+
+
 def closed(state: LeaseState) -> LeaseState:
     """The guard closes. What it held is owed."""
     return _parted(replace(state, refusal=None), Signal.CLOSE)
@@ -199,7 +214,7 @@ def giving_back(state: LeaseState, token: str) -> LeaseState:
     """A token that is owed is about to be checked in, so that no extension of it, sent before, is believed any more."""
     if state.standing.holds or state.facts is None or state.facts.token != token:
         return state
-    return replace(state, fence=state.fence + 1, is_unsure=False)
+    return replace(state, fence=UNWRITTEN, is_unsure=False)
 
 
 def settled(state: LeaseState, token: str) -> LeaseState:
@@ -212,7 +227,7 @@ def _parted(state: LeaseState, signal: Signal) -> LeaseState:
     if state.token is None:
         return state if signal in _OF_A_LEASE else _follow(state, signal)
     owed = _with(state.owed, state.token, state.ttl)
-    return replace(_follow(state, signal), fence=state.fence + 1, is_unsure=False, owed=owed)
+    return replace(_follow(state, signal), fence=UNWRITTEN, is_unsure=False, owed=owed)
 
 
 _OF_A_LEASE = frozenset({Signal.LOST, Signal.RETURNED})

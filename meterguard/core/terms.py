@@ -10,18 +10,35 @@ from ..ports import Moment
 CLOCK_TOLERANCE = 2.0  # seconds two honest clocks may drift apart before the service is asked
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Term:
-    """How long a lease lives: a server-given lifetime, laid on both local clocks."""
+    """How long a lease lives: a server-given lifetime, laid on both local clocks.
 
-    start: Moment
-    """Just before the request that got it was sent."""
+    :param start: just before the request that got it was sent.
+    :param lifetime: seconds, as the service gave it.
+    :param refresh_after: seconds after the start at which its refresh window opens.
+    :param ttl: the lifetime of the first checkout, which no renewal exceeds.
+    """
+
+    # flat, since there is one for each lease that is held
+    wall: float
+    mono: float
     lifetime: float
-    """Seconds, as the service gave it."""
     refresh_after: float
-    """Seconds after the start at which its refresh window opens."""
     ttl: float
-    """The lifetime of the first checkout, which no renewal exceeds."""
+
+    def __init__(self, start: Moment, lifetime: float, refresh_after: float, ttl: float) -> None:
+        put = object.__setattr__
+        put(self, "wall", start.wall)
+        put(self, "mono", start.mono)
+        put(self, "lifetime", lifetime)
+        put(self, "refresh_after", refresh_after)
+        put(self, "ttl", ttl)
+
+    @property
+    def start(self) -> Moment:
+        """The moment from which it counts."""
+        return Moment(self.wall, self.mono)
 
 
 class Phase(Enum):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from meterguard import ConfigurationError, Entitlement, Unit
 from meterguard.core.backoff import LONGEST_PAUSE, pause, retry_pause
-from meterguard.core.intents import PENDING_FOR, Intent, is_open, take_up
+from meterguard.core.intents import PENDING_FOR, Intent, is_open, kept, recalled, take_up
 from meterguard.core.requirements import entitlement, together
 from meterguard.core.schedule import Tend, refresh_after, tend, window_length
 from meterguard.core.terms import Term
@@ -92,6 +92,14 @@ def test_a_lifetime_counts_from_the_first_request_that_may_have_acted():
     intent = intent.unanswered(Moment(6, 6), may_have_acted=True)
     intent = intent.unanswered(Moment(7, 7), may_have_acted=True)
     assert intent.sent(Moment(8, 8)) == Moment(6, 6)
+
+
+def test_an_intent_that_is_kept_is_as_old_elsewhere_as_the_wall_clock_says():
+    intent = Intent("token", Moment(900, 70), Moment(910, 80))
+    for one in (intent, Intent("token", Moment(900, 70))):
+        assert recalled(kept(one), Moment(1_000, 170)) == one
+    elsewhere = recalled(kept(intent), Moment(1_000, 5))
+    assert (elsewhere.born, elsewhere.acted_since) == (Moment(900, -95), Moment(910, -85))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from meterguard import Entitlement
 from meterguard.core import lease_state as change
-from meterguard.core.keys import decoded, encoded
+from meterguard.core.keys import decoded, encoded, numbered, seat_of
 from meterguard.core.lease_data import from_data, to_data
 from meterguard.core.lease_state import VACANT, LeaseState, Owed, Pending, Refusal
 from meterguard.core.lifecycle import State
@@ -27,8 +27,13 @@ def facts(token):
     return LeaseFacts((SEATS, EXPORT), "arn", start, end, "node", "PROVISIONAL", token, "signed", {"Export": "Gold"})
 
 
+def stamped(state):
+    """As a store would."""
+    return state.stamped(state.version + 1)
+
+
 def held(token="first", state=VACANT):
-    return change.granted(state, facts(token), TTL, 1_000.0)
+    return stamped(change.granted(state, facts(token), TTL, 1_000.0))
 
 
 def owed(state):
@@ -44,8 +49,30 @@ def test_a_checkout_beside_a_lease_leaves_the_other_owed():
 
 
 def test_a_no_beside_a_lease_leaves_it_owed():
-    state = change.denied(held())
+    state = stamped(change.denied(held()))
     assert (state.standing, state.token, owed(state), state.fence) == (State.BARRED, None, ["first"], 2)
+
+
+def test_a_fence_is_the_version_of_what_is_held():
+    state = held()
+    assert state.fence == change.UNWRITTEN + 2 == state.version
+    state = stamped(change.unanswered(state, state.fence, may_have_acted=True))
+    assert (state.fence, state.version) == (1, 2)
+    assert held("second", state).fence == 3
+
+
+def test_a_seat_of_a_call_is_a_good_answer_and_nothing_held():
+    state = change.learned(change.refused(VACANT, Refusal("IAM said no")), facts("first"), TTL, 1_000.0)
+    assert (state.standing, state.token, state.owed, state.good_at) == (State.LAPSED, None, (), 1_000.0)
+    assert state.refusal is None
+    closed = change.closed(state)
+    assert change.learned(closed, facts("second"), TTL, 2_000.0) is closed
+
+
+def test_what_there_is_no_room_for_is_forgotten_but_for_what_is_owed_and_pending():
+    state = change.forgotten(change.pending(held(), Pending("a", 1.0)))
+    assert (state.standing, owed(state), state.facts, state.good_at) == (State.VACANT, ["first"], None, None)
+    assert change.taken_up(change.settled(state, "first"), "a").is_blank
 
 
 def test_what_comes_for_a_closed_guard_is_owed():
@@ -55,7 +82,7 @@ def test_what_comes_for_a_closed_guard_is_owed():
 
 @pytest.mark.parametrize("go", [change.returned, change.closed, change.denied, lambda state: change.lost(state, 1)])
 def test_a_lease_that_goes_is_owed_until_it_is_settled_and_its_fence_is_past(go):
-    state = go(held())
+    state = stamped(go(held()))
     assert (state.token, owed(state), state.fence) == (None, ["first"], 2)
     assert change.renewed(state, 1, facts("first"), 2_000.0) is state
     assert owed(change.settled(state, "other")) == ["first"]
@@ -80,7 +107,7 @@ def test_a_token_that_is_owed_is_held_again_when_its_extension_is_answered():
 
 def test_a_token_that_is_being_given_back_is_not_extended():
     state = change.ended(change.unanswered(held(), 1, may_have_acted=True))
-    state = change.giving_back(state, "first")
+    state = stamped(change.giving_back(state, "first"))
     assert change.renewed(state, 1, facts("first"), 2_000.0) is state
     assert owed(state) == ["first"]
 
@@ -147,3 +174,14 @@ def test_different_values_have_different_keys():
 @pytest.mark.parametrize("value", [object(), Decimal(1), 1.5, ("a", object()), frozenset("a"), 1 << 5000], ids=type)
 def test_a_value_that_only_this_process_knows_has_no_key(value):
     assert encoded((SEATS,), (value,)) is None
+
+
+def test_a_number_stands_for_such_a_value_here():
+    assert numbered((SEATS,), 1) != numbered((SEATS,), 2) != encoded((SEATS,), (2,))
+    assert decoded(numbered((SEATS,), 7, "seat")).seat == "seat"
+
+
+def test_the_key_of_a_seat_is_that_of_what_such_calls_have_in_common_with_its_mark():
+    for per in (), ("anna",):
+        assert seat_of(encoded((SEATS,), per, ""), "host-1") == encoded((SEATS,), per, "host-1")
+    assert seat_of(numbered((SEATS,), 7, ""), "host-1") == numbered((SEATS,), 7, "host-1")

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from meterguard import Entitlement
 from meterguard.core import lease_state as change
-from meterguard.core.intents import is_open, take_up
+from meterguard.core.intents import is_open, kept, take_up
 from meterguard.core.lease_data import from_data, to_data
-from meterguard.core.lease_state import VACANT, Pending, Refusal
+from meterguard.core.lease_state import VACANT, Refusal
 from meterguard.core.lifecycle import State
 from meterguard.core.terms import CLOCK_TOLERANCE, Phase, elapsed, phase, remaining
 from meterguard.core.verdicts import Granted, judge, renewed_term
@@ -103,8 +103,9 @@ class Life:
         return Moment(self.wall, self.mono)
 
     def become(self, state):
-        assert state.fence >= self.state.fence
         assert state.version == self.state.version, "only a store gives versions"
+        state = state.stamped(state.version + 1)
+        assert state.fence >= self.state.fence
         before = {one.token for one in self.state.owed}
         self.owed_since.update({one.token: self.now for one in state.owed if one.token not in before})
         self.state = state
@@ -175,8 +176,8 @@ class Life:
 
     def _intent(self):
         known = [self.intents[one.client_token] for one in self.state.pending]
-        intent, kept = take_up(known, self.now, f"intent-{next(self.client_tokens)}")
-        old = {one.client_token for one in known} - {one.client_token for one in kept} - {intent.client_token}
+        intent, others = take_up(known, self.now, f"intent-{next(self.client_tokens)}")
+        old = {one.client_token for one in known} - {one.client_token for one in others} - {intent.client_token}
         self.given_up |= {self.books.by_client_token.get(one) for one in old}
         self.become(change.taken_up(self.state, intent.client_token, *old))
         return intent
@@ -194,8 +195,7 @@ class Life:
         kind, follow = FAILURES[answer]
         if is_open(intent, kind):
             self.intents[intent.client_token] = intent
-            acted = intent.acted_since and intent.acted_since.wall
-            self.become(change.pending(self.state, Pending(intent.client_token, intent.born.wall, acted)))
+            self.become(change.pending(self.state, kept(intent)))
         self.become(follow(self.state))
 
     # -- renewals ------------------------------------------------------------------------------------
@@ -231,9 +231,10 @@ class Life:
 
     def _extended(self, facts, term, fence, answer, sent):
         new = renewed_term(facts, term, answer, sent, 0.2, 0.5)
-        after = change.renewed(self.state, fence, replace(facts, expires_at=answer.expires_at), sent.wall)
-        if after is not self.state:
-            assert after.ttl == self.state.ttl
+        before = self.state
+        after = change.renewed(before, fence, replace(facts, expires_at=answer.expires_at), sent.wall)
+        if after is not before:
+            assert after.ttl == before.ttl
             self.become(after)
             self.term = self.last_term = new
 
@@ -247,7 +248,7 @@ class Life:
         self.become(self.pick("back", change.closed, change.returned, change.returned)(self.state))
 
     def another_guard_opens(self):
-        self.state = replace(VACANT, fence=self.state.fence)
+        self.state = VACANT.stamped(self.state.version)
 
     def it_checks_in(self):
         token = self.chance.choice(self.state.owed).token

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from .aws.service import LicenseManager, boto_import_lock
 from .config import Settings
-from .runtime import doors, forking, leaving  # noqa: F401 - doors too, while forks wait
-from .runtime.announcing import Announcer
+from .runtime import drivers, forking, shutdown  # noqa: F401 - drivers too, while forks wait
 from .runtime.clock import SystemClock
 from .runtime.engine import Engine
-from .stores.memory import MemoryDenials, MemoryLeaseTable
+from .runtime.publisher import Publisher
+from .stores.memory import MemoryDenials, MemoryLeaseStore
+
+ROOM_FOR_SEATS = 1_000  # rows; those that are held or owed are kept beyond it
 
 
-def engine(settings: Settings, announcer: Announcer) -> Engine:
+def engine(settings: Settings, publisher: Publisher) -> Engine:
     """An engine over the real service."""
     forking.hold_while_forking(boto_import_lock)
     policy = settings.policy
@@ -32,11 +34,11 @@ def engine(settings: Settings, announcer: Announcer) -> Engine:
         service,
         SystemClock(),
         policy,
-        lambda is_busy: MemoryLeaseTable(policy.max_leases, is_busy),
+        MemoryLeaseStore(policy.max_leases + ROOM_FOR_SEATS),
         MemoryDenials(policy.max_leases, policy.denial_ttl),
-        announcer,
+        publisher,
     )
-    # the fleet itself, since it outlives a guard that nobody refers to any more
-    forking.enlist(made.fleet)
-    leaving.enlist(id(made), made.fleet, check_in=policy.check_in_on_exit)
+    # the registry itself, since it outlives a guard that nobody refers to any more
+    forking.enlist(made.registry)
+    shutdown.enlist(id(made), made.registry, check_in=policy.check_in_on_exit)
     return made

@@ -31,7 +31,7 @@ def examine(guard: MeterGuard, *, offline: bool = False, usage: bool = False) ->
     :param usage: also ask how many units are in use.
     """
     try:
-        service = guard.engine.fleet.requester.service
+        service = guard.engine.registry.exchange.service
     except ConfigurationError as problem:
         yield Finding("settings", "failed", str(problem))
         return

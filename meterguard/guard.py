@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from .decision import Decision
     from .events import Event
     from .lease import Lease
-    from .runtime.announcing import Announcer
     from .runtime.engine import Engine
+    from .runtime.publisher import Publisher
 
 D = TypeVar("D")
 
@@ -48,7 +48,7 @@ class MeterGuard(Guard):
         self._arguments = config.check(given)
         self._lock = threading.RLock()
         self._engine: Engine | None = None
-        self._announcer: Announcer | None = None
+        self._publisher: Publisher | None = None
         self._is_closed = False
         forking.enlist(self)
 
@@ -130,14 +130,14 @@ class MeterGuard(Guard):
     def admit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
         """Let a call through, or raise why not. Gates call this: to guard code, enter a gate."""
         engine = self.engine
-        entry = _doors().blocking(engine.seek(question, window, probing=probing))
+        entry = _drivers().blocking(engine.seek(question, window, probing=probing))
         return Admission(engine, entry, single=question.single)
 
     async def aadmit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
         """:meth:`admit` without blocking the loop."""
         require_asyncio()
         engine = self.engine
-        entry = await _doors().awaiting(engine.seek(question, window, probing=probing))
+        entry = await _drivers().awaiting(engine.seek(question, window, probing=probing))
         return Admission(engine, entry, single=question.single)
 
     # -- life ------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class MeterGuard(Guard):
     def leases(self) -> list[Lease]:
         """What is held now."""
         engine = self._engine
-        return [] if engine is None else [lease for lease in engine.fleet.leases() if lease.is_live]
+        return [] if engine is None else [lease for lease in engine.registry.leases() if lease.is_live]
 
     def check_settings(self) -> None:
         """Check that the arguments and the environment say all that a guard needs. Asks nobody.
@@ -181,10 +181,10 @@ class MeterGuard(Guard):
             self._is_closed = True
             engine = self._engine
         if engine is not None:
-            from .runtime import leaving
+            from .runtime import shutdown
 
-            if leaving.close(engine.fleet):
-                leaving.strike_off(id(engine))  # else the end of the process tries once more
+            if shutdown.close(engine.registry):
+                shutdown.strike_off(id(engine))  # else the end of the process tries once more
 
     @property
     def is_closed(self) -> bool:
@@ -263,29 +263,29 @@ class MeterGuard(Guard):
 
     def empty_windows(self) -> None:
         """Have each gate look again before its next call."""
-        for slot in () if self._engine is None else self._engine.fleet.all_slots():
-            slot.empty_windows()
+        for record in () if self._engine is None else self._engine.registry.all_records():
+            record.empty_windows()
 
-    def _announced(self) -> Announcer:
+    def _announced(self) -> Publisher:
         with forking.importing(), self._lock:
-            if self._announcer is None:
-                from .runtime.announcing import Announcer
+            if self._publisher is None:
+                from .runtime.publisher import Publisher
 
-                self._announcer = Announcer()
-            return self._announcer
+                self._publisher = Publisher()
+            return self._publisher
 
     def forget(self) -> None:
         """Forget what is held, in a forked child: it belongs to the parent."""
         self._lock = threading.RLock()
-        if self._announcer is not None:
-            self._announcer.forget()
+        if self._publisher is not None:
+            self._publisher.forget()
         self._engine = None
 
 
-def _doors() -> Any:
-    from .runtime import doors
+def _drivers() -> Any:
+    from .runtime import drivers
 
-    return doors
+    return drivers
 
 
 MeterGuard.__init__.__dict__["__signature__"] = config.signature()

@@ -96,3 +96,8 @@ class Lease:
         what = ", ".join(str(entitlement) for entitlement in self.entitlements)
         left = self.expires_in
         return f"<Lease {what}: {f'live for {left:.0f} s' if left else 'ended'}>"
+
+
+def follow(lease: Lease, facts: LeaseFacts, remaining: Callable[[], float]) -> None:
+    """Have a lease show what a renewal left of its checkout."""
+    lease._facts, lease._remaining = facts, remaining

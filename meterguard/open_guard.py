@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from .gating.admission import Admission
 from .guard import MeterGuard
-from .lease import Lease, LeaseFacts
 from .reasons import Reason
-from .runtime.engine import Admission as Entry
+from .runtime.admission import Admission as Entry
 
 if TYPE_CHECKING:
     from .core.requirements import Ask
@@ -23,8 +22,7 @@ class OpenGuard(MeterGuard):
 
     def admit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:  # noqa: ARG002 - as its parent
         """Let the call through."""
-        lease = Lease(LeaseFacts(question.alternatives[0]), lambda: 0.0)
-        return Admission(_NOTHING, Entry(lease, Reason.DISABLED, 0.0), single=question.single)
+        return Admission(_NOTHING, Entry(Reason.DISABLED, question.alternatives[0]), single=question.single)
 
     async def aadmit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
         """Let the call through."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -223,22 +223,6 @@ class LeaseStore(Protocol[StateT]):
 
     def __len__(self) -> int:
         """Return how many states are kept."""
-        ...
-
-
-class LeaseTable(Protocol):
-    """Where a guard keeps what it knows of each requirement: bounded, least recently used out first."""
-
-    def get(self, key: Any) -> Any | None:
-        """The record under this key, which becomes the most recently used."""
-        ...
-
-    def put(self, key: Any, record: Any) -> list[Any]:
-        """Keep a record; returns the records that had to make room."""
-        ...
-
-    def __iter__(self) -> Iterator[Any]:
-        """The records kept, a snapshot."""
         ...
 
 

@@ -76,6 +76,11 @@ class LeaseState:
         return self.facts.token if self.facts is not None and self.standing.holds else None
 
     @property
+    def unsure_token(self) -> str | None:
+        """The token of a lease that ended here and may live on, for an extension that was not answered; a secret."""
+        return self.facts.token if self.facts is not None and self.is_unsure and not self.standing.holds else None
+
+    @property
     def is_idle(self) -> bool:
         """True when nothing is held, owed or pending, so that a store that is full may forget it."""
         return not (self.standing.holds or self.owed or self.pending)

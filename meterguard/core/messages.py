@@ -11,6 +11,7 @@ from ..errors import (
 )
 from ..ports import FaultKind, ServiceFault
 from ..reasons import Reason
+from .lease_state import Refusal
 from .requirements import Requirement, shown
 from .verdicts import Rejected
 
@@ -53,6 +54,13 @@ def failed(requirement: Requirement, fault: ServiceFault, *, renewing: bool = Fa
         case FaultKind.INVALID:
             return ConfigurationError(f"License Manager calls the request for {what} wrong: {fault.detail}")
     return unavailable(requirement, fault)
+
+
+def refused(requirement: Requirement, refusal: Refusal) -> AuthorizationRefused:
+    """Say again how IAM or the credentials stopped the last question."""
+    return AuthorizationRefused(
+        refusal.message, requirement, requirement, Reason.REFUSED, refusal.code, refusal.request_id
+    )
 
 
 def unavailable(requirement: Requirement, fault: ServiceFault) -> EntitlementUnavailable:

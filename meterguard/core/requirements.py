@@ -17,6 +17,7 @@ Requirement = tuple[Entitlement, ...]
 class Ask:
     """One call's question, with every callable already answered. ``single`` is a seat of its own (``hold="call"``).
 
+    ``per`` is empty for the guard's own scope, else it has the one value that tells seats apart.
     ``patience`` is how many seconds its caller waits for an answer, where that is less than the guard's ``timeout``.
     ``proves`` says whether a denial has to find out if all units are in use.
     """
@@ -26,7 +27,7 @@ class Ask:
     def __init__(
         self,
         alternatives: tuple[Requirement, ...],
-        per: Hashable = None,
+        per: tuple[Hashable, ...] = (),
         single: bool = False,
         wait: float = 0.0,
         on_unknown: OnUnknown | None = None,

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from ..core.requirements import Ask
     from ..decision import Decision
     from ..lease import Lease
-    from ..runtime.engine import Admission as Entry
-    from ..runtime.fleet import Wait
+    from ..runtime.admission import Admission as Entry
+    from ..runtime.waiting import Wait
     from ..runtime.window import Window
 
 R = TypeVar("R")
@@ -81,17 +81,17 @@ class Admission:
         """End the call: a seat of its own is back at the service when this returns. Idempotent."""
         wait = self.drop(probing=probing)
         if wait is not None:
-            from ..runtime import doors
+            from ..runtime import drivers
 
-            doors.block(wait)
+            drivers.block(wait)
 
     async def arelease(self, *, probing: bool = False) -> None:
         """:meth:`release` without blocking the loop."""
         wait = self.drop(probing=probing)
         if wait is not None:
-            from ..runtime import doors
+            from ..runtime import drivers
 
-            await doors.pause(wait)
+            await drivers.pause(wait)
 
     def drop(self, *, probing: bool = False) -> Wait | None:
         """End the call without waiting: a seat of its own goes back in the background. Idempotent."""

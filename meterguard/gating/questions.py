@@ -63,9 +63,9 @@ def _shown(alternative: tuple[Line, ...]) -> str:
     )
 
 
-def _seat(per: Seat, args: tuple[object, ...], kwargs: dict[str, object]) -> Hashable:
+def _seat(per: Seat, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[Hashable, ...]:
     if per is None:
-        return None
+        return ()
     if isinstance(per, str):
         seat: Any = per
     elif isinstance(per, contextvars.ContextVar):
@@ -78,8 +78,7 @@ def _seat(per: Seat, args: tuple[object, ...], kwargs: dict[str, object]) -> Has
         raise ConfigurationError(
             f"per= gave a {type(seat).__name__}, which cannot be told apart from others: give an id"
         ) from None
-    # distinct from the guard's own scope, whatever the value is
-    return ("per", seat)
+    return (seat,)
 
 
 def _value_of(variable: contextvars.ContextVar[Any]) -> Any:

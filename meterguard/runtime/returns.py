@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -17,8 +17,8 @@ from ..core.backoff import pause, retry_pause
 from ..core.requirements import Requirement
 from ..events import CheckInFailed, LeaseCheckedIn
 from ..ports import FaultKind, Interruption, LicenseService, ServiceFault
-from .announcing import Announcer
 from .clock import stopwatch
+from .publisher import Publisher
 from .waiting import wait_for
 
 SERIES = 2.0  # seconds for the attempts that follow each other at once
@@ -35,7 +35,9 @@ class Owed:
     token: str = field(repr=False)
     lapses_at: float
     """When it has surely lapsed by itself, in stopwatch seconds."""
-    bars: Hashable = None
+    settle: Callable[[str], None] = field(repr=False)
+    """Hears that the service has it back, or that it has lapsed."""
+    bars: bytes | None = None
     """The key for which nothing is checked out beside it; None for a seat of one call among others."""
     fault: ServiceFault | None = None
     """How the last attempt failed."""
@@ -53,9 +55,9 @@ class Owed:
 class Returns:
     """The tokens owed by one guard, and one pace for all attempts that follow a failure."""
 
-    def __init__(self, service: LicenseService, announcer: Announcer, leaving: threading.Event) -> None:
+    def __init__(self, service: LicenseService, publisher: Publisher, leaving: threading.Event) -> None:
         self._service = service
-        self._announcer = announcer
+        self._publisher = publisher
         self._leaving = leaving
         self._lock = threading.RLock()
         self._owed: dict[str, Owed] = {}
@@ -66,20 +68,31 @@ class Returns:
         self.on_return: Callable[[Requirement], None] = lambda _: None
         self.on_failure: Callable[[float], None] = lambda _: None
 
-    def owe(self, requirement: Requirement, token: str, lasting: float, bars: Hashable = None) -> Owed:
+    def owe(
+        self,
+        requirement: Requirement,
+        token: str,
+        lasting: float,
+        settle: Callable[[str], None],
+        bars: bytes | None = None,
+    ) -> Owed:
         """Remember a token that has to go back and lapses by itself after ``lasting`` seconds."""
         with self._lock:
             if token not in self._owed:
-                self._owed[token] = Owed(requirement, token, stopwatch() + lasting, bars)
+                self._owed[token] = Owed(requirement, token, stopwatch() + lasting, settle, bars)
             return self._owed[token]
 
     def left(self) -> list[Owed]:
         """What is owed and may be live, a snapshot."""
         now = stopwatch()
         with self._lock:
-            for one in [one for one in self._owed.values() if one.lapses_at <= now]:
+            lapsed = [one for one in self._owed.values() if one.lapses_at <= now]
+            for one in lapsed:
                 self._drop(one)
-            return list(self._owed.values())
+            left = list(self._owed.values())
+        for one in lapsed:
+            one.settle(one.token)
+        return left
 
     def forget(self) -> None:
         """In a forked child: the tokens are the parent's, and the lock may be another thread's."""
@@ -127,7 +140,8 @@ class Returns:
             self._tries, self._next_try = 0, 0.0
             was_owed = self._drop(owed)
         if was_owed:
-            self._announcer.tell(LeaseCheckedIn(owed.requirement))
+            owed.settle(owed.token)
+            self._publisher.tell(LeaseCheckedIn(owed.requirement))
             self.on_return(owed.requirement)
 
     def _failed(self, owed: Owed, fault: ServiceFault) -> None:
@@ -141,6 +155,8 @@ class Returns:
                 self._owed[owed.token] = owed  # behind the others
                 if owed.is_unanswered:
                     self._unanswered[owed.token] = owed
+        if is_hopeless:
+            owed.settle(owed.token)
         self.on_failure(retry_pause(self._tries, random.random()))
 
     def give_back(self, owed: Owed, *, parting: bool = False) -> bool:
@@ -157,11 +173,11 @@ class Returns:
         """Tell, once, that a lease could not be given back."""
         if not owed.was_told:
             owed.was_told = True
-            self._announcer.tell(CheckInFailed(owed.requirement, owed.fault.code if owed.fault else None))
+            self._publisher.tell(CheckInFailed(owed.requirement, owed.fault.code if owed.fault else None))
 
     # -- asking again ----------------------------------------------------------------------------
 
-    def recover(self, requirement: Requirement, key: Hashable, soon: float, until: float) -> Owed | None:
+    def recover(self, requirement: Requirement, key: bytes | None, soon: float, until: float) -> Owed | None:
         """Have back what is owed of these units, since a checkout would find them taken.
 
         Waits until ``soon``, and for what bars ``key`` until ``until``. Returns what is still owed then, else None.
@@ -183,7 +199,7 @@ class Returns:
         """Whether units of these are owed that could not be given back for want of an answer."""
         return self._in_the_way(requirement, None) is not None
 
-    def _in_the_way(self, requirement: Requirement, key: Hashable) -> Owed | None:
+    def _in_the_way(self, requirement: Requirement, key: bytes | None) -> Owed | None:
         names, now = {one.name for one in requirement}, stopwatch()
         with self._lock:
             failed = list(self._unanswered.values())

@@ -1,10 +1,19 @@
-"""Waiting for a future on this thread."""
+"""Waiting: for what, for how long, and how it is done on this thread."""
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Something to wait for, and for how many seconds at most."""
+
+    future: Future[Any]
+    seconds: float
 
 
 def wait_for(future: Future[Any], seconds: float) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Generic
 
 import cachetools
@@ -63,44 +63,6 @@ class MemoryLeaseStore(Generic[StateT]):
                 surplus -= 1
             else:
                 self._rows[key] = self._rows.pop(key)
-
-
-class MemoryLeaseTable:
-    """A ``LeaseTable`` of at most ``maxsize`` records, more only while all of them are busy."""
-
-    def __init__(self, maxsize: int, is_busy: Callable[[Any], bool]) -> None:
-        self._maxsize = maxsize
-        self._is_busy = is_busy
-        self._lock = threading.RLock()
-        # counted here, not by cachetools, which would evict a busy record to make room
-        self._records: cachetools.LRUCache[Any, Any] = cachetools.LRUCache(2**62)
-
-    def get(self, key: Any) -> Any | None:
-        with self._lock:
-            return self._records.get(key)
-
-    def put(self, key: Any, record: Any) -> list[Any]:
-        with self._lock:
-            self._records[key] = record
-            return self._make_room(key)
-
-    def _make_room(self, newest: Any) -> list[Any]:
-        surplus = len(self._records) - self._maxsize
-        evicted: list[Any] = []
-        busy: list[tuple[Any, Any]] = []
-        while len(evicted) < surplus and self._records:
-            key, record = self._records.popitem()
-            if key == newest or self._is_busy(record):
-                busy.append((key, record))
-            else:
-                evicted.append(record)
-        for key, record in busy:
-            self._records[key] = record
-        return evicted
-
-    def __iter__(self) -> Iterator[Any]:
-        with self._lock:
-            return iter(list(self._records.values()))
 
 
 class MemoryDenials:

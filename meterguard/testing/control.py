@@ -143,8 +143,8 @@ class Control:
     def leaks(self) -> list[str]:
         """Return the seats of single calls (``hold="call"``) that nobody gave back."""
         engine = self.guard.engine_in_use
-        seats = [] if engine is None else list(engine.fleet.seats)
-        return sorted(" and ".join(map(str, seat.key.requirement)) for seat in seats if seat.lease is not None)
+        seats = [] if engine is None else list(engine.registry.seats)
+        return sorted(" and ".join(map(str, seat.requirement)) for seat in seats if seat.state.token is not None)
 
     def unused(self) -> list[str]:
         """Return the names that are granted and were never asked for."""

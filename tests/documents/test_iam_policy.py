@@ -38,7 +38,7 @@ class World:
         self.events = []
         guard.subscribe(self.events.append)
         # before a short time-out begins: on a busy machine making the client takes longer
-        guard.engine.fleet.requester.service.connect()
+        guard.engine.registry.exchange.service.connect()
         self.gate = guard.requires_entitlement("Seats", 1, "Count")
         self.run = self.gate(lambda: "ran")
 
@@ -48,7 +48,7 @@ class World:
 
     def land(self):
         """Wait until nothing is in the air that the service refused to answer."""
-        for future in self.guard.engine.fleet.in_air():
+        for future in self.guard.engine.registry.in_air():
             future.result(10)
 
     def refused(self):

@@ -67,7 +67,7 @@ def asked(lm, make_guard):
     """The messages of calls that reach the service."""
     licence = lm.add_license("ACME-1", entitlements=[("Seats", 3, "Count"), ("Export", None, "None")])
     guard = make_guard(lm, licence, timeout=4, denial_ttl=0)
-    service = guard.engine.fleet.requester.service
+    service = guard.engine.registry.exchange.service
     service.connect()
     told = []
     for name, fault in FAULTS.items():

@@ -56,12 +56,12 @@ def test_an_async_generator_returns_its_seat(per_call, used, returned, loop, mak
 def test_one_that_shares_its_lease_counts_as_use_no_longer(guard, loop):
     items = guard.requires_entitlement("Seats", 1)(pages)()
     assert loop.run_until_complete(first_of(items)) == 1
-    (slot,) = guard.engine.fleet.all_slots()
-    assert slot.pins == 1
+    (record,) = guard.engine.registry.all_records()
+    assert record.pins == 1
     loop.close()
     del items
     gc.collect()
-    assert slot.pins == 0
+    assert record.pins == 0
 
 
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")

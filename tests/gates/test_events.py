@@ -79,11 +79,11 @@ def test_a_renewal_that_fails_says_that_it_was_one(lm, guard, code, kind):
     guarded = guard.requires_entitlement("Seats", 1)(lambda: "ran")
     with freeze_time(datetime.now(UTC)) as frozen:
         guarded()
-        guard.engine.fleet.tender.stop()  # which would try again
+        guard.engine.registry.renewal.agenda.stop()  # which would try again
         lm.faults.add("ExtendLicenseConsumption", error=code, latency=0.2)
         frozen.tick(3590)
         guarded()
-        for future in guard.engine.fleet.in_air():
+        for future in guard.engine.registry.in_air():
             future.result(10)
     (event,) = [one for one in events if type(one) is not LeaseCheckedOut]
     assert type(event) is kind

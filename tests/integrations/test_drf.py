@@ -90,7 +90,7 @@ def serve(told):
             more = {"REST_FRAMEWORK": handler, "TEMPLATES": TEMPLATES, **django}
             stack.enter_context(project(views, told, **more))
             with contextlib.suppress(ConfigurationError):  # the client is made before anybody waits for an answer
-                meterguard.get_guard().engine.fleet.requester.service.connect()
+                meterguard.get_guard().engine.registry.exchange.service.connect()
 
         yield start
 

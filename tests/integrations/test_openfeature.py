@@ -149,7 +149,7 @@ def test_threads_and_loops_at_once_cost_the_same(lm, make_guard, missing):
 
     client = provide(provider)
     # what initialising learnt is forgotten, so that they all begin with nothing
-    guard._engine.fleet.forget()
+    guard._engine.registry.forget()
     guard._engine = None
     provider.shutdown()
     before = len(lm.requests)
@@ -170,7 +170,7 @@ def test_a_lease_in_use_is_renewed_and_evaluation_does_not_wait_for_it(lm, make_
     for _ in range(6):
         meterguard_clock.shift(timedelta(minutes=29))
         assert client.get_boolean_details("is-f1", False).reason == "CACHED"
-        for future in guard.engine.fleet.in_air():
+        for future in guard.engine.registry.in_air():
             future.result(10)
     assert set(asked(lm)) == {CHECK_OUT, "ExtendLicenseConsumption"}
     assert asked(lm).count(CHECK_OUT) == 1

@@ -44,7 +44,7 @@ def make_warm(make_guard):
 
     def make(lm, licence, **options):
         guard = make_guard(lm, licence, **options)
-        guard.engine.fleet.requester.service.connect()
+        guard.engine.registry.exchange.service.connect()
         return guard
 
     return make
@@ -55,7 +55,7 @@ def landed():
     """``landed(guard)``: wait until nothing it asked is in the air, also what its callers gave up on."""
 
     def wait(guard):
-        for future in guard.engine.fleet.in_air():
+        for future in guard.engine.registry.in_air():
             future.result(10)
 
     return wait

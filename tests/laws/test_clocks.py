@@ -145,14 +145,14 @@ def test_clocks_that_both_go_back_do_not_lengthen_a_lease(lm, only, make_warm):
 def test_an_idle_lease_in_doubt_costs_no_work(lm, make_warm):
     licence = lm.add_license("ACME-2", entitlements=[("Seats", 1, "Count")], ttl=1)
     guard = make_warm(lm, licence)
-    tender = guard.engine.fleet.tender
-    looked, looks = tender._look, []
+    agenda = guard.engine.registry.renewal.agenda
+    looked, looks = agenda._look, []
 
-    def look(slot):
-        looks.append(slot)
-        return looked(slot)
+    def look(record):
+        looks.append(record)
+        return looked(record)
 
-    tender._look = look
+    agenda._look = look
     with time_machine.travel(lm.clock.now() - DAY):
         guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")()
     threading.Event().wait(1.5)  # its end by the monotonic clock, while the wall clock is a day ahead
@@ -178,6 +178,6 @@ def test_a_renewal_cut_short_by_the_licences_end_is_not_believed_longer(lm, make
         assert 3590 < lease.expires_in <= 3600
         lm.clock.advance(3100)
         with time_machine.travel(lm.clock.now(), tick=False):
-            guard.engine.fleet.board(next(iter(guard.engine.fleet.table))).future.result(5)
+            guard.engine.registry.board(next(iter(guard.engine.registry.all_records()))).future.result(5)
             assert asked(lm) == ["CheckoutLicense", "ExtendLicenseConsumption"]
             assert 2290 < lease.expires_in <= 2301

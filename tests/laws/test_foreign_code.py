@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from meterguard.events import LeaseCheckedIn, LeaseCheckedOut
-from meterguard.runtime import leaving
+from meterguard.runtime import shutdown
 
 RAISED = [SystemExit(3), GeneratorExit(), asyncio.CancelledError(), ValueError("mine")]
 
@@ -156,9 +156,9 @@ def test_ctrl_c_while_one_guard_closes_at_exit_costs_no_other_guard(lm, licence,
     guards = [make_guard(lm, licence, session=session if number == which else None) for number in range(3)]
     for guard in guards:
         guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")()
-    fleets = [(guard.engine.fleet, True) for guard in guards]
+    registries = [(guard.engine.registry, True) for guard in guards]
     with pytest.raises(KeyboardInterrupt):
-        leaving._close_in_time(fleets)
+        shutdown._close_in_time(registries)
     assert lm.usage("ACME-1") == {"Seats": 1}
     session.events.unregister("before-send.license-manager.CheckInLicense", interrupt)
-    fleets[which][0].requester.service.reset()
+    registries[which][0].exchange.service.reset()

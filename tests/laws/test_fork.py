@@ -79,9 +79,9 @@ def test_the_childs_exit_returns_nothing_of_the_parents(lm, guard):
     seat()
 
     def child():
-        from meterguard.runtime import leaving
+        from meterguard.runtime import shutdown
 
-        leaving._close_all()
+        shutdown._close_all()
 
     assert in_child(child) == "None"
     assert lm.calls("CheckInLicense") == 0
@@ -90,7 +90,7 @@ def test_the_childs_exit_returns_nothing_of_the_parents(lm, guard):
 def test_a_child_returns_nothing_of_a_guard_that_nobody_refers_to(lm, licence, make_guard):
     import gc
 
-    from meterguard.runtime import leaving
+    from meterguard.runtime import shutdown
 
     def hold():
         guard = meterguard.MeterGuard("ACME-1", licence.key_fingerprint, endpoint_url=lm.url, region_name=lm.region)
@@ -98,9 +98,9 @@ def test_a_child_returns_nothing_of_a_guard_that_nobody_refers_to(lm, licence, m
 
     hold()
     gc.collect()
-    assert in_child(leaving._close_all) == "None"
+    assert in_child(shutdown._close_all) == "None"
     assert lm.calls("CheckInLicense") == 0
-    leaving.close(leaving._fleets.popitem()[1][0])
+    shutdown.close(shutdown._registries.popitem()[1][0])
     assert lm.calls("CheckInLicense") == 1
 
 
@@ -111,8 +111,8 @@ def test_a_fork_while_another_thread_flies_and_holds_locks_leaves_the_child_work
     thread.start()
     lm.wait_for_calls("CheckoutLicense")
     engine = guard.engine
-    locks = [engine.fleet.lock, engine.fleet.flights._lock, guard._lock, engine.fleet.workers._lock]
-    locks += [slot.lock for slot in engine.fleet.table]
+    locks = [engine.registry.lock, engine.registry.flights._lock, guard._lock, engine.registry.workers._lock]
+    locks += [record.lock for record in engine.registry.all_records()]
     taken, release = threading.Event(), threading.Event()
 
     def hold():

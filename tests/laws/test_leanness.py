@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from meterguard import EntitlementUnavailable
-from meterguard.runtime.tending import TIDY_FROM
+from meterguard.runtime.agenda import TIDY_FROM
 from meterguard.runtime.workers import Workers
 
 USERS, MOST = 2_000, 50
@@ -38,16 +38,16 @@ def test_evicted_seats_leave_memory_at_once(lm, make_guard, client, landed):
     guard = make_guard(lm, licence, client=client, endpoint_url=None, region_name=None, max_leases=MOST)
     seat = guard.requires_entitlement("Seats", 1, "Count", per=lambda user: user)(lambda user: user)
     seat("first")
-    fleet = guard.engine.fleet
-    (first,) = [weakref.ref(slot) for slot in fleet.all_slots()]
+    registry = guard.engine.registry
+    (first,) = [weakref.ref(record) for record in registry.all_records()]
     gc.disable()  # they must not need it
     try:
         for user in range(USERS):
             seat(user)
         landed(guard)
         assert first() is None
-        assert len(list(fleet.all_slots())) <= MOST + 1
-        assert len(fleet.tender._due) <= TIDY_FROM + 2 * MOST
+        assert len(registry.all_records()) <= MOST + 1
+        assert len(registry.renewal.agenda) <= TIDY_FROM + 2 * MOST
     finally:
         gc.enable()
     assert lm.usage("ACME-2") == {"Seats": MOST}
@@ -63,7 +63,7 @@ def test_seats_of_single_calls_leave_memory_at_once(lm, make_guard, client, land
         for _ in range(100):
             seat()
         landed(guard)
-        assert len(list(guard.engine.fleet.all_slots())) == 1
+        assert len(guard.engine.registry.all_records()) == 1
     finally:
         gc.enable()
 
@@ -105,7 +105,7 @@ def test_nor_one_that_was_closed_in_an_outage(lm, licence, make_warm, threads):
 def test_what_is_asked_after_the_threads_have_ended_is_carried_out(lm, licence, make_guard, threads):
     guard = make_guard(lm, licence)
     use(guard)
-    workers, done = guard.engine.fleet.workers, threading.Event()
+    workers, done = guard.engine.registry.workers, threading.Event()
     guard.close()
     workers.submit(done.set)
     assert done.wait(10)

@@ -209,7 +209,7 @@ def test_an_interrupted_leader_loses_nothing(lm, guard, guarded_pair):
 @pytest.mark.parametrize("when", ["before its start", "after its start"])
 def test_a_leader_interrupted_at_the_start_of_its_flight_grounds_nobody(lm, guard, guarded_pair, when):
     plain, _ = guarded_pair
-    workers = guard.engine.fleet.workers
+    workers = guard.engine.registry.workers
     submit = workers.submit
 
     def interrupted(job):
@@ -227,11 +227,11 @@ def test_a_leader_interrupted_at_the_start_of_its_flight_grounds_nobody(lm, guar
 
 def test_a_flight_that_nobody_flies_is_flown_by_who_comes_next(lm, guard, guarded_pair):
     plain, _ = guarded_pair
-    fleet = guard.engine.fleet
+    registry = guard.engine.registry
     plain()
-    slot = next(iter(fleet.table))
-    fleet.give_back(slot).future.result(5)
-    flight, is_leader = fleet.flights.board(slot.key)  # and here it was interrupted
+    record = next(iter(registry.all_records()))
+    registry.give_back(record).future.result(5)
+    flight, is_leader = registry.flights.board(record.key)  # and here it was interrupted
     assert is_leader
     flight.boarded_at -= 2
     assert plain() == "ran"

@@ -160,7 +160,7 @@ class TestFullPool:
     def test_they_are_served_in_order(self, lm, licence, guard, make_guard):
         """One seat that goes from hand to hand, by those who came one after the other."""
         wide = guard.requires_entitlement("Seats", 3, "Count", hold="call", wait=LONG)
-        order, queues = [], guard.engine.fleet.queues
+        order, queues = [], guard.engine.registry.queues
 
         def work(number):
             with wide:
@@ -186,7 +186,7 @@ class TestFullPool:
         guard = make_guard(lm, licence, denial_ttl=0)
         patient = guard.requires_entitlement("Seats", 1, "Count", hold="call", wait=LONG)
         hasty = guard.requires_entitlement("Seats", 1, "Count", hold="call")(lambda: "ran")
-        queues = guard.engine.fleet.queues
+        queues = guard.engine.registry.queues
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(patient(lambda: "ran"))
             while not queues._queues:

@@ -32,7 +32,7 @@ assert not {"boto3", "botocore", "cachetools"} & sys.modules.keys()
 def test_a_call_on_a_live_lease_makes_no_request_and_takes_no_lock(lm, guard, monkeypatch):
     seat = guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")
     assert seat() == "ran"
-    slot = next(iter(guard.engine.fleet.table))
+    record = next(iter(guard.engine.registry.all_records()))
 
     class Forbidden:
         def __enter__(self):
@@ -40,7 +40,7 @@ def test_a_call_on_a_live_lease_makes_no_request_and_takes_no_lock(lm, guard, mo
 
         acquire = __enter__
 
-    held, slot.lock = slot.lock, Forbidden()
+    held, record.lock = record.lock, Forbidden()
     try:
         frames = []
         sys.setprofile(lambda frame, event, arg: frames.append(frame.f_code.co_name) if event == "call" else None)
@@ -49,7 +49,7 @@ def test_a_call_on_a_live_lease_makes_no_request_and_takes_no_lock(lm, guard, mo
         finally:
             sys.setprofile(None)
     finally:
-        slot.lock = held
+        record.lock = held
     assert frames == ["outside", "<lambda>"]
     assert lm.calls() == 1
 
@@ -116,7 +116,10 @@ def test_nothing_secret_is_ever_said(lm, licence, make_warm, log):
                     causes += [error.__cause__, None if error.__suppress_context__ else error.__context__]
     assert set(causes) == {None}, "service exceptions are not chained: their text carries ARNs"
     engine = guard.engine
-    said += [repr(one) for one in (engine, engine.fleet, engine.fleet.requester, engine.policy, *engine.fleet.table)]
+    said += [
+        repr(one)
+        for one in (engine, engine.registry, engine.registry.exchange, engine.policy, *engine.registry.all_records())
+    ]
     text = "\n".join([*said, *log])
     assert len(said) > 20
     assert log

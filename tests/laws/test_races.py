@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import gc
 import os
 import signal
@@ -16,7 +18,7 @@ from freezegun import freeze_time
 
 from meterguard import EntitlementDenied, EntitlementUnavailable, Reason
 from meterguard.events import CheckInFailed, GraceEnded, GraceEntered, LeaseCheckedOut, LeaseLapsed
-from meterguard.runtime.slots import Slot
+from meterguard.runtime.setbacks import Setbacks
 from meterguard.runtime.workers import MOST
 
 from .test_fork import in_child
@@ -113,11 +115,11 @@ def test_a_renewal_that_comes_after_the_seats_end_and_its_calls_is_given_back(lm
 def test_a_renewal_that_is_due_for_a_lease_returned_meanwhile_is_none(lm, guard, landed):
     """What a thread decided to renew may be gone when the worker comes to it."""
     guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")()
-    fleet = guard.engine.fleet
-    (slot,) = fleet.table
-    fleet.give_back(slot)
+    registry = guard.engine.registry
+    (record,) = registry.all_records()
+    registry.give_back(record)
     landed(guard)
-    fleet.tender._renew(slot)
+    registry.renew(record)
     landed(guard)
     assert lm.calls("CheckoutLicense") == 1
     assert lm.usage("ACME-1") == {"Seats": 0}
@@ -131,7 +133,7 @@ def test_a_call_beside_a_check_in_does_not_find_its_own_seat_taken(lm, make_guar
     probed = in_background(lambda: guard.has_entitlement("Seats", 1))
     lm.wait_for_calls("CheckInLicense")
     called = in_background(seat)
-    until(lambda: guard.engine.fleet.flights.in_air())
+    until(lambda: guard.engine.registry.flights.in_air())
     fault.release()
     assert called() == "ran"
     assert probed() is True
@@ -156,7 +158,7 @@ def test_a_call_that_was_too_slow_to_begin_takes_no_seat(lm, licence, make_warm,
     guard = make_warm(lm, licence, timeout=0.2, on_unknown="deny")
     release = threading.Event()
     for _ in range(MOST):
-        guard.engine.fleet.workers.submit(release.wait)
+        guard.engine.registry.workers.submit(release.wait)
     with pytest.raises(EntitlementUnavailable):
         guard.requires_entitlement("Seats", 1, "Count", hold="call")(lambda: "ran")()
     release.set()
@@ -241,7 +243,7 @@ def test_many_leases_are_given_back_by_many_hands(lm, make_guard):
     seat = guard.requires_entitlement("Seats", 1, "Count", per=lambda user: user)(lambda user: user)
     for user in range(24):
         seat(user)
-    guard.engine.fleet.requester.service._clients.client(parting=True)
+    guard.engine.registry.exchange.service._clients.client(parting=True)
     fault = lm.faults.add("CheckInLicense", hold=True, times=3)
     closer = threading.Thread(target=guard.close)
     closer.start()
@@ -269,22 +271,22 @@ def test_a_call_beside_close_does_not_leave_its_hot_path_open(guard):
     seat = gate(lambda: "ran")
     seat()
     engine = guard.engine
-    (slot,) = engine.fleet.table
+    (record,) = engine.registry.all_records()
 
     class Interrupted(list):
-        def clear(self):
-            call = threading.Thread(target=engine._ride, args=(slot, gate.window, False))
+        def __iter__(self):
+            yield from super().__iter__()
+            call = threading.Thread(target=engine._ride, args=(record, gate.window, False))
             call.start()
             call.join(0.2)
-            super().clear()
 
-    slot.windows = Interrupted(slot.windows)
+    record.windows = Interrupted(record.windows)
     guard.close()
     with pytest.raises(Exception, match="closed"):
         seat()
 
 
-# -- workers, tender and waiters -------------------------------------------------------------------
+# -- workers, renewal and waiters -------------------------------------------------------------------
 
 
 def test_what_a_hook_raises_reaches_the_call_as_it_is(lm, licence, make_guard):
@@ -312,20 +314,20 @@ def test_workers_survive_what_a_hook_raises(lm, make_guard):
     assert [seat() for _ in range(MOST + 1)] == ["ran"] * (MOST + 1)
 
 
-def test_the_tender_survives_a_look_that_fails(lm, make_guard):
+def test_the_renewal_thread_survives_a_look_that_fails(lm, make_guard):
     licence = lm.add_license("ACME-2", entitlements=[("Seats", 1, "Count")], ttl=3)
     guard = make_guard(lm, licence)
-    clock = guard.engine.fleet.tender._clock
+    clock = guard.engine.registry.renewal.clock
     failed = threading.Event()
 
     class Broken:
         def now(self):
-            if threading.current_thread().name == "meterguard-tender" and not failed.is_set():
+            if threading.current_thread().name == "meterguard-renewal" and not failed.is_set():
                 failed.set()
                 raise IndexError("as freezegun does when it is stopped meanwhile")
             return clock.now()
 
-    guard.engine.fleet.tender._clock = Broken()
+    guard.engine.registry.renewal.clock = Broken()
     with guard.requires_entitlement("Seats", 1, "Count"):
         assert failed.wait(10)
         lm.wait_for_calls("ExtendLicenseConsumption", done=True)
@@ -336,7 +338,7 @@ def test_calls_that_linger_do_not_pile_up_looks(guard, lm, licence, make_guard):
     seat = guard.requires_entitlement("Seats", 1, "Count", per=lambda: "me")(lambda: "ran")
     for _ in range(1000):
         seat()
-    assert len(guard.engine.fleet.tender._due) < 10
+    assert len(guard.engine.registry.renewal.agenda) < 10
 
 
 def test_waiters_that_gave_up_leave_nothing_behind(lm, licence, make_guard):
@@ -457,20 +459,23 @@ def test_a_with_block_left_in_a_child_needs_no_lock_of_the_parents(lm, licence, 
     shared = guard.requires_entitlement("Seats", 1, "Count")
     single = guard.requires_entitlement("Seats", 1, "Count", hold="call")
     taken, release = threading.Event(), threading.Event()
-    fleet = guard.engine.fleet
+    registry = guard.engine.registry
+    agenda, store = registry.renewal.agenda, registry.around.store
 
     def hold():
-        with fleet.lock, fleet.tender._changed:
+        with registry.lock, agenda._changed, store._lock, contextlib.ExitStack() as stack:
+            for lock in registry.around.locks:
+                stack.enter_context(lock)
             taken.set()
             release.wait()
 
     def child():
-        from meterguard.runtime import leaving
+        from meterguard.runtime import shutdown
 
         signal.alarm(5)  # ends a child that waits for a lock nobody holds any more
         single.__exit__(None, None, None)
         shared.__exit__(None, None, None)
-        leaving.close(fleet)
+        shutdown.close(registry)
         return "left"
 
     shared.__enter__()
@@ -490,24 +495,23 @@ def test_a_with_block_left_in_a_child_needs_no_lock_of_the_parents(lm, licence, 
 def test_grace_is_entered_once_by_many_threads(guard, together):
     """The check and the mark are one step."""
     guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")()
-    (slot,) = guard.engine.fleet.table
+    (record,) = guard.engine.registry.all_records()
     told = []
 
-    class Slow(Slot):
+    class Slow(Setbacks):
         @property
-        def told_grace(self):
+        def is_grace_told(self):
             was = self.__dict__["told"]
             threading.Event().wait(0.01)
             return was
 
-        @told_grace.setter
-        def told_grace(self, now):
+        @is_grace_told.setter
+        def is_grace_told(self, now):
             self.__dict__["told"] = now
-
-    slow = Slow(slot.key, slot.clock)
 
     class Listener:
         tell = told.append
 
-    together(4, lambda: slow.enter_grace(slot.clock.now(), 10, Listener))
+    record.setbacks, record.around = Slow(), dataclasses.replace(record.around, publisher=Listener)
+    together(4, lambda: record.enter_grace(guard.engine.clock.now(), 10))
     assert len(told) == 1

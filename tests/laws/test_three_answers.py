@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from freezegun import freeze_time
 
+import meterguard.runtime.clock  # noqa: F401 - it takes the real clock when it is imported, so before one is frozen
 from meterguard import AuthorizationRefused, EntitlementDenied, EntitlementUnavailable, Reason
+from meterguard.core.lease_state import unknown
 from meterguard.events import GraceEnded, GraceEntered
-from meterguard.runtime.clock import stopwatch
 
 
 @pytest.fixture
@@ -82,12 +83,10 @@ def test_in_grace_a_call_returns_at_once(lm, world):
     seat()
     with lm.faults.active("*", hold=True):
         time.advance(61)
-        slot = next(iter(guard.engine.fleet.table))
-        slot.notice_end(guard.engine.clock.now(), guard._announced())
-        from meterguard.core.lifecycle import Signal
-
-        slot.signal(Signal.UNKNOWN)
-        slot.failed(EntitlementUnavailable("down"), stopwatch())
+        (record,) = guard.engine.registry.all_records()
+        record.notice_end(guard.engine.clock.now())
+        record.become(unknown)
+        record.failed(EntitlementUnavailable("down"))
         with guard.requires_entitlement("Seats", 1, "Count") as lease:
             assert not lease.is_live
             assert lease.token is not None

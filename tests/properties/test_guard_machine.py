@@ -145,7 +145,7 @@ class GuardLife(RuleBasedStateMachine):
 
     def landed(self):
         engine = self.guard._engine
-        for future in engine.fleet.in_air() if engine is not None else ():
+        for future in engine.registry.in_air() if engine is not None else ():
             future.result(10)
         if self.is_faulty:  # an answer or a check-in may be lost, and nobody renews what it took
             self.unsure_until = self.lm.clock.now() + TTL

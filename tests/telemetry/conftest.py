@@ -42,7 +42,7 @@ def landed():
     """``landed(guard)``: wait until nothing that it asked is in the air, and all that happened was told."""
 
     def wait(guard):
-        for future in guard.engine.fleet.in_air():
+        for future in guard.engine.registry.in_air():
             future.result(10)
 
     return wait

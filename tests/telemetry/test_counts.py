@@ -79,7 +79,7 @@ def test_an_answer_that_covers_less_is_a_denial_and_what_came_goes_back(system, 
 
 def test_an_outage(system, lm, new_guard, counts, active, landed):
     guard = new_guard(timeout=1, on_unknown="deny")
-    guard.engine.fleet.requester.service.connect()
+    guard.engine.registry.exchange.service.connect()
     system.instrument(guard)
     with (
         lm.down(error="RedirectException"),
@@ -103,7 +103,7 @@ def test_retries_within_one_checkout_are_one_checkout(system, lm, guard, counts)
 
 def test_a_failure_without_a_code(system, lm, new_guard, counts, landed):
     guard = new_guard(timeout=0.3, on_unknown="deny")
-    guard.engine.fleet.requester.service.connect()
+    guard.engine.registry.exchange.service.connect()
     system.instrument(guard)
     lm.faults.add("CheckoutLicense", body="garbled", times=None)
     with pytest.raises(EntitlementUnavailable), guard.requires_entitlement("Seats", 1):
@@ -124,7 +124,7 @@ def test_a_renewal(system, lm, guard, counts, active, landed, later, code, outco
     system.instrument(guard)
     guarded = guard.requires_entitlement("Seats", 1)(lambda: "ran")
     guarded()
-    guard.engine.fleet.tender.stop()  # which would try again
+    guard.engine.registry.renewal.agenda.stop()  # which would try again
     if code:
         lm.faults.add("ExtendLicenseConsumption", error=code)
     later(3590)
@@ -144,7 +144,8 @@ def test_a_renewal_that_finds_the_lease_lost(system, lm, guard, counts, active, 
     guarded()
     landed(guard)
     lost = {("renewals", "Seats", "lost", "ResourceNotFoundException"): 1}
-    assert counts() == checkouts("Seats", *OK, count=2) | lost
+    back = {("check_ins", "Seats", *OK): 1}
+    assert counts() == checkouts("Seats", *OK, count=2) | lost | back, "it may be live all the same"
     assert active() == {"Seats": 1}
 
 

@@ -66,7 +66,7 @@ def test_attributes_that_have_no_value_are_left_out(system, lm, guard):
 
 
 def test_a_checkout_is_measured_in_seconds_with_buckets_for_seconds(system, lm, guard):
-    guard.engine.fleet.requester.service.connect()
+    guard.engine.registry.exchange.service.connect()
     system.instrument(guard)
     lm.faults.add("CheckoutLicense", latency=0.3)
     with guard.requires_entitlement("Seats", 1):

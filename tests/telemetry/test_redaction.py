@@ -57,7 +57,7 @@ def life(lm, licence, make_guard, captured):
         secrets = {ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, licence.arn, licence.key_fingerprint}
         with guard.requires_entitlement("Seats", 1, hold="call") as lease:
             secrets.add(lease.token)
-            guard.engine.fleet.requester.service.extend(lease.token)
+            guard.engine.registry.exchange.service.extend(lease.token)
         for fault in (
             {"error": "AccessDeniedException", "message": f"{licence.arn} {licence.key_fingerprint}"},
             {"strip": "LicenseConsumptionToken"},

@@ -183,7 +183,7 @@ ASKING_AWS = """
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of a developer")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of production")
         guard = meterguard.MeterGuard("ACME-1", "issuer", region_name="eu-west-1")
-        guard.engine.fleet.requester.service.connect()
+        guard.engine.registry.exchange.service.connect()
 """
 
 
@@ -202,7 +202,7 @@ ASKING_WHILE_IMPORTED = """
 
     try:
         guard = meterguard.MeterGuard("ACME-1", "issuer", region_name="eu-west-1")
-        guard.engine.fleet.requester.service.connect()
+        guard.engine.registry.exchange.service.connect()
         refused = None
     except meterguard.ConfigurationError as error:
         refused = str(error)

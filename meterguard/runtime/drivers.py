@@ -7,9 +7,9 @@ import contextlib
 from concurrent.futures import Future
 from typing import Any
 
-from .engine import Admission, Seek
-from .fleet import Wait
-from .waiting import wait_for
+from .admission import Admission
+from .engine import Seek
+from .waiting import Wait, wait_for
 
 
 def blocking(seek: Seek) -> Admission:

@@ -34,7 +34,7 @@ Subscriber = Callable[[Event], object]
 QUIET_FOR = 60.0  # seconds in which the same warning about the same requirement is a debug line
 
 
-class Announcer:
+class Publisher:
     """Tells every subscriber, in the thread where it happened."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Leaving: what happens to leases when a guard closes or the process ends.
+"""Shutdown: what happens to leases when a guard closes or the process ends.
 
 The last check-in has to be one plain blocking call on the current thread: at interpreter exit executors take no
 work, on some versions threads do not start, and event loops cannot resolve names. So nothing here uses any.
@@ -12,12 +12,11 @@ import threading
 from collections import deque
 
 from ..core import messages
-from ..core.lifecycle import Signal
 from ..ports import FaultKind
 from .clock import stopwatch
-from .fleet import Fleet
+from .records import Record
+from .registry import Registry
 from .returns import Returns
-from .slots import Slot
 from .waiting import wait_for
 
 CLOSING_TIME = 2.0  # seconds for everything
@@ -27,55 +26,55 @@ BETWEEN_ATTEMPTS = 0.1  # seconds
 HELPERS, LEASES_EACH = 8, 10  # more threads, where there is more than one can do in time
 
 
-def close(fleet: Fleet) -> bool:
+def close(registry: Registry) -> bool:
     """Let nothing new through and give everything back, within two seconds; whether the service has it.
 
     Called again, it tries again what did not go back.
     """
     until = stopwatch() + CLOSING_TIME
-    _close_in_time([(fleet, True)])
-    fleet.end_threads(until)
-    return not fleet.requester.returns.left()
+    _close_in_time([(registry, True)])
+    registry.end_threads(until)
+    return not registry.exchange.returns.left()
 
 
-def _close_in_time(fleets: list[tuple[Fleet, bool]]) -> None:
+def _close_in_time(registries: list[tuple[Registry, bool]]) -> None:
     deadline = stopwatch() + CLOSING_TIME
-    fleets = [one for one in fleets if not one[0].is_inherited]
+    registries = [one for one in registries if not one[0].is_inherited]
     with contextlib.ExitStack() as last_first:  # each has its turn, whatever a hook of the client raises for another
-        for fleet, check_in in fleets:
+        for registry, check_in in registries:
             if check_in:  # a checkout that lands only now is given back by the thread that made it
-                last_first.callback(_let_land, fleet, deadline)
-        for fleet, check_in in fleets:
-            last_first.callback(_close, fleet, check_in, deadline)
+                last_first.callback(_let_land, registry, deadline)
+        for registry, check_in in registries:
+            last_first.callback(_close, registry, check_in, deadline)
 
 
-def _close(fleet: Fleet, check_in: bool, deadline: float) -> None:
-    fleet.is_closed = True
-    fleet.requester.leaving.set()
-    fleet.tender.stop()
-    fleet.queues.dissolve()
-    fleet.requester.series.close()
-    for slot in fleet.all_slots():
-        slot.empty_windows()
-    _let_land(fleet, min(stopwatch() + LANDING_TIME, deadline - ONE_REQUEST))
-    slots = list(fleet.all_slots())
-    for slot in slots:
-        slot.let_go(Signal.CLOSE, fleet.requester.returns)
-        slot.signal(Signal.CLOSE)
+def _close(registry: Registry, check_in: bool, deadline: float) -> None:
+    registry.is_closed = True
+    registry.exchange.leaving.set()
+    registry.renewal.agenda.stop()
+    registry.queues.dissolve()
+    registry.exchange.series.close()
+    for record in registry.all_records():
+        record.empty_windows()
+    _let_land(registry, min(stopwatch() + LANDING_TIME, deadline - ONE_REQUEST))
+    records = registry.all_records()
+    for record in records:
+        record.close()
     if check_in:
-        _return_all(fleet, slots, deadline)
+        _return_all(registry, records, deadline)
 
 
-def _let_land(fleet: Fleet, deadline: float) -> None:
-    for future in fleet.in_air():
+def _let_land(registry: Registry, deadline: float) -> None:
+    for future in registry.in_air():
         wait_for(future, deadline - stopwatch())
 
 
-def _return_all(fleet: Fleet, slots: list[Slot], deadline: float) -> None:
+def _return_all(registry: Registry, records: list[Record], deadline: float) -> None:
     """On this thread, with the help of those that can be had."""
-    ask = fleet.requester
+    ask = registry.exchange
     left = deque(ask.returns.left())
-    lost = deque((slot, intent) for slot in slots for intent in slot.pending)
+    now = ask.clock.now()
+    lost = deque((record, intent) for record in records for intent in record.pending(now))
 
     def work() -> None:
         with contextlib.suppress(IndexError):
@@ -85,7 +84,7 @@ def _return_all(fleet: Fleet, slots: list[Slot], deadline: float) -> None:
             while stopwatch() <= deadline - ONE_REQUEST:
                 ask.settle(*lost.popleft())
 
-    helpers = [fleet.returns.promise(work) for _ in range(min(HELPERS, len(left) // LEASES_EACH))]
+    helpers = [registry.returns.promise(work) for _ in range(min(HELPERS, len(left) // LEASES_EACH))]
     work()
     for helper in helpers:
         wait_for(helper, deadline - stopwatch())
@@ -108,13 +107,13 @@ def _return_again(returns: Returns, deadline: float) -> None:
 
 # -- the end of the process ----------------------------------------------------------------------
 
-_fleets: dict[int, tuple[Fleet, bool]] = {}
+_registries: dict[int, tuple[Registry, bool]] = {}
 _hooked = False
 _exiting = False
 
 
-def enlist(key: int, fleet: Fleet, *, check_in: bool) -> None:
-    """Have a fleet closed when the process ends; it is kept alive until then, or until it is struck off.
+def enlist(key: int, registry: Registry, *, check_in: bool) -> None:
+    """Have a registry closed when the process ends; it is kept alive until then, or until it is struck off.
 
     :raises ConfigurationError: the process is ending already, and nobody would close it.
     """
@@ -124,7 +123,7 @@ def enlist(key: int, fleet: Fleet, *, check_in: bool) -> None:
     if not _hooked:
         _hook()
         _hooked = True
-    _fleets[key] = (fleet, check_in)
+    _registries[key] = (registry, check_in)
 
 
 def _hook() -> None:
@@ -143,7 +142,7 @@ def _hook() -> None:
 
 def strike_off(key: int) -> None:
     """It is closed already."""
-    _fleets.pop(key, None)
+    _registries.pop(key, None)
 
 
 def _main_thread_ended() -> None:
@@ -156,7 +155,7 @@ def _main_thread_ended() -> None:
 def _close_all() -> None:
     global _exiting
     _exiting = True
-    fleets = []
-    while _fleets:
-        fleets.append(_fleets.popitem()[1])
-    _close_in_time(fleets)
+    registries = []
+    while _registries:
+        registries.append(_registries.popitem()[1])
+    _close_in_time(registries)

@@ -1,4 +1,4 @@
-"""Requests carried out: attempts inside one budget, answers judged, slots told."""
+"""Requests carried out: attempts inside one budget, answers judged, records told."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 from uuid import uuid4
 
+from ..core import lease_state as change
 from ..core import messages, verdicts
 from ..core.backoff import pause
 from ..core.exhaustion import may_be_exhaustion
 from ..core.intents import Intent, is_open, is_pending, take_up
+from ..core.lease_state import LeaseState
 from ..core.lifecycle import Signal
 from ..core.policy import Policy
 from ..core.terms import Phase, Term, remaining
@@ -26,82 +29,84 @@ from ..events import (
     LeaseRenewed,
     ServiceUnavailable,
 )
-from ..lease import Lease
+from ..lease import LeaseFacts
 from ..ports import CheckoutAnswer, Clock, ExtendAnswer, FaultKind, Interruption, LicenseService, Moment, ServiceFault
-from .announcing import Announcer
 from .clock import stopwatch
-from .flights import Landing
+from .publisher import Publisher
+from .records import Record
 from .returns import SERIES, Returns
 from .series import AllSeries, Turn
-from .slots import Slot
+from .single_flight import Landing
 
 Answer = TypeVar("Answer")
 UNKNOWN_LIFE = 3600.0  # seconds for which a lease that was not believed is taken to live
 
 
 @dataclass(slots=True)
-class Requester:
-    """Asks the service on behalf of slots. Every method blocks; callers hold no lock."""
+class Exchange:
+    """Asks the service on behalf of records. Every method blocks; callers hold no lock."""
 
     service: LicenseService
     clock: Clock
     policy: Policy
-    announcer: Announcer
+    publisher: Publisher
     leaving: threading.Event
     series: AllSeries = field(default_factory=AllSeries)
     returns: Returns = field(init=False)
 
     def __post_init__(self) -> None:
-        self.returns = Returns(self.service, self.announcer, self.leaving)
+        self.returns = Returns(self.service, self.publisher, self.leaving)
 
     # -- getting ---------------------------------------------------------------------------------
 
-    def obtain(self, slot: Slot, patience: float = math.inf) -> Landing:
-        """Make the slot's lease good: nothing to do, a renewal, or a checkout. No attempt begins after ``patience``."""
+    def obtain(self, record: Record, since: float, patience: float = math.inf) -> Landing:
+        """Make the record's lease good: nothing to do, a renewal, or a checkout. No attempt begins after ``patience``.
+
+        :param since: when the lease was wanted, by the stopwatch.
+        """
         now, until = self.clock.now(), self._until(patience)
-        slot.notice_end(now, self.announcer, boarded=True)
-        phase = slot.look(now)
+        record.notice_end(now, boarded=True)
+        phase = record.phase(now)
         if phase is Phase.LIVE:
             return Landing()
         renewed: Landing | None = None
         if phase in (Phase.DUE, Phase.DOUBTFUL):
-            renewed = self._renew(slot, until)
-        elif slot.is_unsure:
-            renewed = self._reclaim(slot)
-        return renewed or self._check_out(slot, until)
+            renewed = self._renew(record, until)
+        elif record.is_unsure:
+            renewed = self._reclaim(record)
+        return renewed or self._check_out(record, since, until)
 
-    def renew(self, slot: Slot, patience: float = math.inf) -> Landing:
+    def renew(self, record: Record, since: float, patience: float = math.inf) -> Landing:
         """Make good the lease that is held, and do nothing where none is any more."""
-        due = slot.look(self.clock.now()) in (Phase.DUE, Phase.DOUBTFUL) or slot.is_unsure
-        return self.obtain(slot, patience) if due else Landing()
+        due = record.phase(self.clock.now()) in (Phase.DUE, Phase.DOUBTFUL) or record.is_unsure
+        return self.obtain(record, since, patience) if due else Landing()
 
     def _until(self, patience: float) -> float:
         return stopwatch() + min(self.policy.timeout, patience)
 
-    def _check_out(self, slot: Slot, until: float) -> Landing:
+    def _check_out(self, record: Record, since: float, until: float) -> Landing:
         began = stopwatch()
-        if slot.vacant_from > began:  # the unit it had is still taken
-            self.leaving.wait(slot.vacant_from - began)
+        if record.setbacks.vacant_from > began:  # the unit it had is still taken
+            self.leaving.wait(record.setbacks.vacant_from - began)
         try:
             self.service.connect()
-            lease = self._taken(slot, until)
+            self._take(record, since, until)
         except ServiceFault as fault:
-            return Landing(self._failed(slot, fault, began))
+            return Landing(self._failed(record, fault, began))
         except EntitlementDenied as denial:
-            self._denied(slot, denial, began)
+            self._denied(record, denial, began)
             return Landing(denial)
         except ConfigurationError as mistake:
             return Landing(mistake)
-        lifetime = lease.expires_in
-        self.announcer.tell(LeaseCheckedOut(slot.key.requirement, lifetime, stopwatch() - began))
+        self.publisher.tell(LeaseCheckedOut(record.requirement, record.remaining(), stopwatch() - began))
         return Landing()
 
-    def _taken(self, slot: Slot, until: float) -> Lease:
-        """A lease, taken when nothing that this guard owes is in its way."""
-        what = slot.key.requirement
-        self._recover(slot, stopwatch() + SERIES, until)
+    def _take(self, record: Record, since: float, until: float) -> None:
+        """Take a lease when nothing that this guard owes is in its way."""
+        what = record.requirement
+        self._recover(record, stopwatch() + SERIES, until)
         try:
-            return self._granted(slot, until)
+            return self._take_a_turn(record, since, until)
         except (EntitlementDenied, ServiceFault) as no:
             denial = messages.failed(what, no) if isinstance(no, ServiceFault) else no
             if (
@@ -111,30 +116,29 @@ class Requester:
             ):
                 raise
         # what is taken may well be what could not be given back
-        self._recover(slot, math.inf, until)
-        return self._granted(slot, until)
+        self._recover(record, math.inf, until)
+        return self._take_a_turn(record, stopwatch(), until)
 
-    def _recover(self, slot: Slot, soon: float, until: float) -> None:
-        owed = self.returns.recover(slot.key.requirement, slot.key, min(soon, until), until)
-        if owed is not None and owed.fault is not None and (owed.bars == slot.key or soon > until):
+    def _recover(self, record: Record, soon: float, until: float) -> None:
+        owed = self.returns.recover(record.requirement, record.key, min(soon, until), until)
+        if owed is not None and owed.fault is not None and (owed.bars == record.key or soon > until):
             why = f"what was given back has not arrived: {owed.fault.detail}"
             raise ServiceFault(FaultKind.UNKNOWN, why, code=owed.fault.code, request_id=owed.fault.request_id)
 
-    def _granted(self, slot: Slot, until: float) -> Lease:
-        """Ask when it is this slot's turn among all that want the same, or hear what they heard."""
-        since, slot.asked_at = min(slot.asked_at, stopwatch()), math.inf
-        series = self.series.of(slot.key.requirement)
-        with series.checkout(since, until, lambda: not slot.abandoned) as turn:
-            return self._judged(slot, until, turn)
+    def _take_a_turn(self, record: Record, since: float, until: float) -> None:
+        """Ask when it is this record's turn among all that want the same, or hear what they heard."""
+        series = self.series.of(record.requirement)
+        with series.checkout(since, until, lambda: not record.is_abandoned) as turn:
+            self._judge(record, until, turn)
 
-    def _judged(self, slot: Slot, until: float, turn: Turn) -> Lease:
-        """Send the slot's intent until something definite comes of it."""
-        owner = slot.parent or slot
+    def _judge(self, record: Record, until: float, turn: Turn) -> None:
+        """Send the record's intent until something definite comes of it."""
+        owner = record.parent or record
         for begun in self._intents(owner):
-            answer, sent, intent = self._answer(slot, begun, until, turn)
+            answer, sent, intent = self._answer(record, begun, until, turn)
             now = self.clock.now()
             verdict = verdicts.judge(
-                slot.key.requirement,
+                record.requirement,
                 answer,
                 sent,
                 now,
@@ -142,34 +146,37 @@ class Requester:
                 self.policy.refresh_ahead,
                 random.random(),
             )
-            if isinstance(verdict, Granted):
-                lease = slot.granted(verdict.facts, verdict.term, now)
-                if lease is not None:
-                    return lease
-            self.give_back(slot, answer.token, parting=self.leaving.is_set())
+            if isinstance(verdict, Granted) and record.granted(verdict.facts, verdict.term, now):
+                return
+            self.give_back(record, answer.token, parting=self.leaving.is_set())
             if isinstance(verdict, Granted):
                 raise messages.closed()
             if isinstance(verdict, Rejected):
-                raise messages.rejected(slot.key.requirement, verdict)
+                raise messages.rejected(record.requirement, verdict)
         raise ServiceFault(FaultKind.UNKNOWN, "every lease it gave had already ended")
 
-    def _intents(self, owner: Slot) -> Iterator[Intent]:
+    def _intents(self, owner: Record) -> Iterator[Intent]:
         """A pending one, whose answer may have ended already when it is replayed; then a new one, whose cannot have."""
+        now = self.clock.now()
         with owner.lock:
-            intent, owner.pending = take_up(owner.pending, self.clock.now(), uuid4().hex)
+            known = owner.pending(now)
+            intent, others = take_up(known, now, uuid4().hex)
+            owner.answered(*(one for one in known if one not in others))
         yield intent
         yield Intent(uuid4().hex, born=self.clock.now())
 
-    def _answer(self, slot: Slot, intent: Intent, until: float, turn: Turn) -> tuple[CheckoutAnswer, Moment, Intent]:
-        owner = slot.parent or slot
+    def _answer(
+        self, record: Record, intent: Intent, until: float, turn: Turn
+    ) -> tuple[CheckoutAnswer, Moment, Intent]:
+        owner = record.parent or record
         attempt = 0
         while True:
             sent_at = self.clock.now()
             try:
-                answer = self.service.check_out(slot.key.requirement, intent.client_token)
+                answer = self.service.check_out(record.requirement, intent.client_token)
             except ServiceFault as fault:
                 if fault.kind is FaultKind.UNKNOWN:
-                    slot.trouble = owner.trouble = messages.unavailable(slot.key.requirement, fault)
+                    record.noted().trouble = owner.noted().trouble = messages.unavailable(record.requirement, fault)
                     intent = intent.unanswered(sent_at, fault.may_have_acted)
                 is_mine = fault.kind is not FaultKind.UNKNOWN or turn.may_retry(fault)
                 if not (is_mine and self._try_again(fault, attempt, until, turn.pause)):
@@ -196,93 +203,92 @@ class Requester:
 
     # -- renewing --------------------------------------------------------------------------------
 
-    def _renew(self, slot: Slot, until: float) -> Landing | None:
+    def _renew(self, record: Record, until: float) -> Landing | None:
         """Renew the lease held. None when it is lost, so that a checkout has to follow."""
         began, sent = stopwatch(), self.clock.now()
-        with slot.lock:
-            lease, term = slot.lease, slot.term
-        if lease is None or term is None:
+        with record.lock:
+            held, term = record.state, record.term
+        if term is None:
             return Landing(was_renewal=True)
         try:
             # in doubt nothing remains that is known, but the lease may well be live
             until = min(until, began + (remaining(term, sent) or math.inf))
-            answer = self._retried(lambda: self._extended(slot, lease), until)
-            return self._renewed(slot, lease, term, answer, sent, began)
+            answer = self._retried(lambda: self._extended(record, held), until)
+            return self._renewed(record, held, term, answer, sent, began)
         except ServiceFault as fault:
-            return self._not_renewed(slot, lease, fault, began)
+            return self._not_renewed(record, held, fault, began)
 
-    def _reclaim(self, slot: Slot) -> Landing | None:
+    def _reclaim(self, record: Record) -> Landing | None:
         """Extend a lease that has ended here and may be live at the service. None when it has to go back instead."""
         began, sent = stopwatch(), self.clock.now()
-        with slot.lock:
-            lease, term = slot.lease, slot.spent
-        if lease is None or term is None:
+        with record.lock:
+            held, term = record.state, record.setbacks.spent
+        if held.unsure_token is None or term is None:
             return None
         try:
-            return self._renewed(slot, lease, term, self._extended(slot, lease), sent, began)
+            return self._renewed(record, held, term, self._extended(record, held), sent, began)
         except ServiceFault as fault:
             if verdicts.RENEWAL_SIGNALS[fault.kind] is Signal.LOST:
-                return self._not_renewed(slot, lease, fault, began)
-        owed = slot.lose(Signal.LOST, self.returns)
+                return self._not_renewed(record, held, fault, began)
+        owed = record.part(change.returned)
         if owed is not None:  # from here on it is not extended any more, for a check-in without an answer may act late
             self.returns.attempt(owed)
-        return Landing(was_renewal=True) if slot.abandoned else None
+        return Landing(was_renewal=True) if record.is_abandoned else None
 
     def _renewed(
-        self, slot: Slot, lease: Lease, term: Term, answer: ExtendAnswer, sent: Moment, began: float
+        self, record: Record, held: LeaseState, term: Term, answer: ExtendAnswer, sent: Moment, began: float
     ) -> Landing:
-        facts = lease._facts
+        facts = held.facts or LeaseFacts(record.requirement)
         renewed = verdicts.renewed_term(facts, term, answer, sent, self.policy.refresh_ahead, random.random())
         if renewed is None:
-            slot.unanswered()
+            record.unanswered(held.fence, may_have_acted=True)
             raise ServiceFault(FaultKind.UNKNOWN, "the renewal leaves no time to live")
         moved = replace(facts, expires_at=answer.expires_at, token=answer.token or facts.token)
-        with slot.lock:
-            if slot.lease is not lease:  # given back meanwhile
+        with record.lock:
+            if not record.renewed(held.fence, moved, renewed, self.clock.now()):  # given back meanwhile
                 return Landing(was_renewal=True)
-            slot.renewed(moved, renewed, self.clock.now())
-            stray = slot.let_go(Signal.RETURNED, self.returns) if slot.abandoned else None
-        self.announcer.tell(LeaseRenewed(slot.key.requirement, renewed.lifetime, stopwatch() - began))
+            stray = record.let_go() if record.is_abandoned else None
+        self.publisher.tell(LeaseRenewed(record.requirement, renewed.lifetime, stopwatch() - began))
         if stray is not None:  # its end was noticed, and so its call could not give it back
             self.returns.give_back(stray)
         return Landing(was_renewal=True)
 
-    def _extended(self, slot: Slot, lease: Lease) -> ExtendAnswer:
+    def _extended(self, record: Record, held: LeaseState) -> ExtendAnswer:
         try:
-            return self.service.extend(lease.token or "")
+            return self.service.extend((held.facts and held.facts.token) or "")
         except ServiceFault as fault:
             if fault.may_have_acted:
-                slot.unanswered()
+                record.unanswered(held.fence, may_have_acted=True)
             if fault.kind is FaultKind.UNKNOWN:
                 # known at once, so that calls go into grace at the lease's end and do not wait for the last attempt
-                slot.failed(messages.unavailable(slot.key.requirement, fault), stopwatch())
+                record.failed(messages.unavailable(record.requirement, fault))
             raise
         except BaseException:  # of a hook's own; what the service did nobody knows
-            slot.unanswered()
+            record.unanswered(held.fence, may_have_acted=True)
             raise
 
-    def _not_renewed(self, slot: Slot, lease: Lease, fault: ServiceFault, began: float) -> Landing | None:
-        signal = verdicts.RENEWAL_SIGNALS[fault.kind]
-        with slot.lock:
-            if slot.lease is not lease:  # given back meanwhile
+    def _not_renewed(self, record: Record, held: LeaseState, fault: ServiceFault, began: float) -> Landing | None:
+        is_lost = verdicts.RENEWAL_SIGNALS[fault.kind] is Signal.LOST
+        with record.lock:
+            if record.state.fence != held.fence:  # given back meanwhile
                 return Landing(was_renewal=True)
-            is_lost = signal is Signal.LOST
             # whatever the service says of it, it may be live
-            owed = slot.lose(signal, self.returns) if is_lost or slot.abandoned else None
+            parting = partial(change.lost, fence=held.fence) if is_lost else change.returned
+            owed = record.part(parting) if is_lost or record.is_abandoned else None
         if owed is not None:
             self.returns.attempt(owed)
-        if slot.abandoned:  # so that nobody wants another
+        if record.is_abandoned:  # so that nobody wants another
             return Landing(was_renewal=True)
         if is_lost:
-            self.announcer.tell(LeaseLost(slot.key.requirement, fault.code))
+            self.publisher.tell(LeaseLost(record.requirement, fault.code))
             return None
-        error = messages.failed(slot.key.requirement, fault, renewing=True)
+        error = messages.failed(record.requirement, fault, renewing=True)
         if isinstance(error, EntitlementDenied):
-            self._denied(slot, error, began, renewing=True)
+            self._denied(record, error, began, renewing=True)
         elif isinstance(error, EntitlementUnavailable):
-            slot.signal_held(signal)
-            slot.failed(error, stopwatch())
-            self._unavailable(slot, fault, began, renewing=True)
+            record.unanswered(held.fence, may_have_acted=False)
+            record.failed(error)
+            self._unavailable(record, fault, began, renewing=True)
         return Landing(error, was_renewal=True)
 
     def _retried(self, request: Callable[[], Answer], until: float) -> Answer:
@@ -297,47 +303,47 @@ class Requester:
 
     # -- failing ---------------------------------------------------------------------------------
 
-    def _failed(self, slot: Slot, fault: ServiceFault, began: float) -> Exception:
-        error = messages.failed(slot.key.requirement, fault)
+    def _failed(self, record: Record, fault: ServiceFault, began: float) -> Exception:
+        error = messages.failed(record.requirement, fault)
         if isinstance(error, EntitlementUnavailable):
-            for one in filter(None, (slot, slot.parent)):
-                one.signal(Signal.UNKNOWN)
-                one.failed(error, stopwatch())
-            self._unavailable(slot, fault, began)
+            for one in filter(None, (record, record.parent)):
+                one.become(change.unknown)
+                one.failed(error)
+            self._unavailable(record, fault, began)
         elif isinstance(error, EntitlementDenied):
-            self._denied(slot, error, began)
+            self._denied(record, error, began)
         return error
 
-    def _unavailable(self, slot: Slot, fault: ServiceFault, began: float, *, renewing: bool = False) -> None:
+    def _unavailable(self, record: Record, fault: ServiceFault, began: float, *, renewing: bool = False) -> None:
         took = stopwatch() - began
-        self.announcer.tell(ServiceUnavailable(slot.key.requirement, fault.code, fault.request_id, took, renewing))
+        self.publisher.tell(ServiceUnavailable(record.requirement, fault.code, fault.request_id, took, renewing))
 
-    def _denied(self, slot: Slot, denial: EntitlementDenied, began: float, *, renewing: bool = False) -> None:
-        for one in filter(None, (slot, slot.parent)):
-            one.leave_grace(self.announcer, recovered=True)  # first, or a call beside this would say that time ran out
+    def _denied(self, record: Record, denial: EntitlementDenied, began: float, *, renewing: bool = False) -> None:
+        for one in filter(None, (record, record.parent)):
+            one.leave_grace(recovered=True)  # first, or a call beside this would say that time ran out
             one.denied(denial)
-        what, took = slot.key.requirement, stopwatch() - began
-        self.announcer.tell(EntitlementRefused(what, denial.reason, denial.code, denial.request_id, took, renewing))
+        what, took = record.requirement, stopwatch() - began
+        self.publisher.tell(EntitlementRefused(what, denial.reason, denial.code, denial.request_id, took, renewing))
 
     # -- giving back -----------------------------------------------------------------------------
 
-    def settle(self, slot: Slot, intent: Intent) -> None:
+    def settle(self, record: Record, intent: Intent) -> None:
         """Give back what an unanswered intent may have got: only its token can find out."""
         if intent.acted_since is None or not is_pending(intent, self.clock.now()):
             return
         try:
-            answer = self.service.check_out(slot.key.requirement, intent.client_token, parting=True)
+            answer = self.service.check_out(record.requirement, intent.client_token, parting=True)
         except ServiceFault as fault:
             if not is_open(intent, fault.kind):
-                slot.settled(intent)
+                record.answered(intent)
             return
         except (Interruption, KeyboardInterrupt):
             raise
         except BaseException:  # noqa: BLE001 - a hook of the client's may raise anything
             return
-        self.give_back(slot, answer.token, parting=True)
-        slot.settled(intent)
+        self.give_back(record, answer.token, parting=True)
+        record.answered(intent)
 
-    def give_back(self, slot: Slot, token: str, *, parting: bool = False) -> None:
-        """Give back a lease that no slot holds."""
-        self.returns.give_back(self.returns.owe(slot.key.requirement, token, UNKNOWN_LIFE), parting=parting)
+    def give_back(self, record: Record, token: str, *, parting: bool = False) -> None:
+        """Give back a lease that no record holds."""
+        self.returns.give_back(record.owe(token, UNKNOWN_LIFE), parting=parting)

@@ -1,4 +1,4 @@
-"""Flights: work in the air that everybody who wants its result waits for."""
+"""SingleFlight: work in the air that everybody who wants its result waits for."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Flight:
         self.boarded_at = stopwatch()
 
 
-class Flights:
+class SingleFlight:
     """At most one flight a key."""
 
     def __init__(self) -> None:

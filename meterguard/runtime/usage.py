@@ -9,7 +9,7 @@ from concurrent.futures import Future
 
 from ..ports import Usage
 from .clock import stopwatch
-from .fleet import Wait
+from .waiting import Wait
 from .workers import Workers
 
 Usages = tuple[Usage, ...]
@@ -18,7 +18,7 @@ REFUSED_FOR = 60.0  # seconds until a service that did not tell is asked again
 PATIENCE = 2.0  # seconds a denial waits for its proof, counted from the question that all share
 
 
-class Survey:
+class UsageSurvey:
     """The last answer, shared by all callers, also when it is a failure."""
 
     def __init__(self, ask: Callable[[], Usages], workers: Workers, keep: float) -> None:

@@ -1,0 +1,40 @@
+"""An admission: one call that was let in, and what it holds while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.requirements import Requirement
+from ..errors import EntitlementUnavailable
+from ..lease import Lease, LeaseFacts
+from ..reasons import Reason
+from .records import Record
+from .seats import Seats
+
+
+@dataclass(slots=True)
+class Admission:
+    """Why a call was let in, and under which lease."""
+
+    reason: Reason
+    requirement: Requirement
+    age: float = 0.0
+    """Seconds since the service last gave the answer that this one rests on."""
+    record: Record | None = None
+    """Where its lease is, or was; None under ``"allow"``."""
+    is_pinned: bool = False
+    """True while the call holds its lease: not in grace."""
+    fault: EntitlementUnavailable | None = None
+    """What kept the service from answering, when it did not."""
+    seats: Seats | None = None
+    """Where a call with a seat of its own is counted while it runs."""
+
+    @property
+    def lease(self) -> Lease:
+        """The lease that the call runs under; in grace the one that ended, without any one that was never live."""
+        lease = None if self.record is None else self.record.lease()
+        return lease or Lease(LeaseFacts(self.requirement), _nothing)
+
+
+def _nothing() -> float:
+    return 0.0

@@ -1,0 +1,312 @@
+"""The registry: a guard's records by key, and the flights between them and the service."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import math
+import random
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Any
+from uuid import uuid4
+
+from ..core import keys, lease_state, messages
+from ..core.backoff import retry_pause
+from ..core.lease_state import LeaseState
+from ..core.requirements import Ask as Question
+from ..core.requirements import Requirement
+from ..core.terms import Phase
+from ..errors import ConfigurationError, EntitlementDenied
+from ..lease import Lease
+from ..ports import DenialMemory, LeaseStore, ServiceFault
+from .clock import stopwatch
+from .exchange import Exchange
+from .holdings import Surroundings
+from .queue import Queues
+from .records import Record, Seat, SharedBySeats
+from .renewal import Errand, Renewal
+from .returns import Owed
+from .single_flight import Flight, Landing, SingleFlight
+from .waiting import Wait, wait_for
+from .workers import Workers
+
+CHECK_IN_WAIT = 2.0  # seconds a caller waits for its seat to be given back before it goes on
+
+
+Ask = Callable[[Record, float], Landing]
+"""Asks the service for a record's lease, which was wanted at a moment of the stopwatch."""
+
+
+class Registry:
+    """Records by key, seats of single calls, flights, workers."""
+
+    def __init__(self, exchange: Exchange, store: LeaseStore[LeaseState], denials: DenialMemory) -> None:
+        self.exchange = exchange
+        self.around = Surroundings(
+            exchange.clock, store, exchange.publisher, exchange.returns, exchange.policy.linger, exchange.policy.inline
+        )
+        self.index: dict[Hashable, Record] = {}
+        """The one used last comes last. A key is canonical, or where there is none what was asked for."""
+        self.denials = denials
+        self.lock = threading.RLock()
+        self.flights = SingleFlight()
+        # a lane each: checkouts that take long, however many, hold up neither renewals nor check-ins
+        self.workers, self.renewals, self.returns = (Workers(exchange.policy.inline) for _ in range(3))
+        self.renewal = Renewal(exchange.clock, exchange.policy, self.renew, self.give_back_idle)
+        self.errand = Errand(self._collect)
+        exchange.returns.on_return = self.vacated
+        exchange.returns.on_failure = functools.partial(self.renewal.remind, self.errand)
+        self.seats: set[Record] = set()
+        self.returning: set[Future[None]] = set()
+        self.serials = itertools.count(1)
+        self.mark = uuid4().hex[:12]  # of the seats of this registry
+        self.queues = Queues()
+        self.is_closed = False
+        self.is_inherited = False
+        """Whether it came through a fork, so that nothing of it may be given back here."""
+
+    def denial(self, record: Record) -> Exception | None:
+        """Return the denial that is remembered of this record's lease."""
+        return self.denials.recall(_remembered(record))
+
+    def check_open(self) -> None:
+        """A closed guard lets nothing through."""
+        if self.is_closed:
+            raise messages.closed()
+
+    # -- records ---------------------------------------------------------------------------------
+
+    def seek(self, requirement: Requirement, question: Question) -> Record:
+        """Return the record for this requirement, made when it is asked for first; it stays until it is found."""
+        per, single = question.per, question.single
+        key = keys.encoded(requirement, per, "" if single else None)
+        place: Hashable = (requirement, per, single) if key is None else key
+        evicted: list[Record] = []
+        with self.lock:
+            record = self.index.pop(place, None)
+            if record is None:
+                key = key or keys.numbered(requirement, next(self.serials), "" if single else None)
+                record = (SharedBySeats if single else Record)(key, requirement, self.around)
+            self.index[place] = record
+            record.sought += 1
+            if len(self.index) > self.exchange.policy.max_leases:
+                evicted = self._make_room()
+        for one in evicted:
+            self._evict(one)
+        return record
+
+    def _make_room(self) -> list[Record]:
+        """Take out the records used longest ago, but those that are in use."""
+        surplus = len(self.index) - self.exchange.policy.max_leases
+        unused = ((place, one) for place, one in self.index.items() if not self._is_busy(one))
+        evicted = list(itertools.islice(unused, surplus))
+        for place, _ in evicted:
+            del self.index[place]
+        return [one for _, one in evicted]
+
+    def _is_busy(self, record: Record) -> bool:
+        return record.pins > 0 or record.sought > 0 or self.flights.is_flying(record.key)
+
+    def found(self, record: Record) -> None:
+        """Note that a call that sought this record was let in, or turned away."""
+        with self.lock:
+            record.sought -= 1
+
+    def _evict(self, record: Record) -> None:
+        self.renewal.agenda.drop(record)
+        pending = record.pending(self.exchange.clock.now())
+        self.give_back(record)
+        record.become(lease_state.forgotten)
+        for intent in pending:
+            self.returns.submit(functools.partial(self.exchange.settle, record, intent))
+
+    def seat(self, parent: Record) -> Seat:
+        """Make a record for one call, whose answers its parent hears of."""
+        seat = Seat(keys.seat_of(parent.key, f"{self.mark}-{next(self.serials)}"), parent)
+        with self.lock:
+            self.seats.add(seat)
+        return seat
+
+    def _drop(self, seat: Record) -> None:
+        self.renewal.agenda.drop(seat)
+        with self.lock:
+            self.seats.discard(seat)
+
+    def all_records(self) -> list[Record]:
+        """Return every record there is, a snapshot."""
+        with self.lock:
+            return [*self.index.values(), *self.seats]
+
+    def leases(self) -> list[Lease]:
+        """Return what is held."""
+        held = [record.lease() for record in self.all_records() if record.state.standing.holds]
+        return [lease for lease in held if lease is not None]
+
+    def warm(self) -> None:
+        """Make the client on a worker; what goes wrong is for the first call to say."""
+
+        def work() -> None:
+            with contextlib.suppress(ServiceFault, ConfigurationError):
+                self.exchange.service.connect()
+
+        self.workers.submit(work)
+
+    # -- flights ---------------------------------------------------------------------------------
+
+    def board(self, record: Record, patience: float = math.inf, *, wanted: bool = True) -> Flight:
+        """Return the flight that makes the record's lease good, which is over where it flies on the caller's thread."""
+        if wanted:
+            record.wanted = True
+        most = patience if self.exchange.policy.inline else math.inf
+        return self._board(record, lambda record, since: self.exchange.obtain(record, since, most))
+
+    def _board(self, record: Record, ask: Ask) -> Flight:
+        flight, is_leader = self.flights.board(record.key)
+        if is_leader:
+            is_renewal = record.phase(self.exchange.clock.now()) in (Phase.DUE, Phase.DOUBTFUL)
+            lane = self.renewals if is_renewal else self.workers
+            since = flight.boarded_at
+            _launch(lane, lambda: self.flights.fly(record.key, flight, lambda: self._fly(record, ask, since)))
+        return flight
+
+    def ask_again(self, record: Record) -> None:
+        """Ask for a lease in the background, unless somebody does or it is too soon after the last try."""
+        self._in_background(record, self.exchange.obtain)
+
+    def renew(self, record: Record) -> None:
+        """Renew the lease in the background, if it is still held then."""
+        self._in_background(record, self.exchange.renew)
+
+    def _in_background(self, record: Record, ask: Callable[..., Landing]) -> None:
+        with record.lock:
+            if stopwatch() < record.setbacks.next_try or self.is_closed or self.flights.is_flying(record.key):
+                return
+            self._pace(record)
+        if not self.exchange.policy.inline:
+            self._board(record, ask)
+            return
+        # on the caller's thread, who pays for one attempt; the pause counts from its end, so that few calls pay
+        self._board(record, lambda record, since: ask(record, since, 0.0))
+        if record.setbacks.tries:
+            self._pace(record)
+
+    def _pace(self, record: Record) -> None:
+        noted = record.noted()
+        noted.next_try = stopwatch() + retry_pause(noted.tries, random.random())
+        noted.tries += 1
+
+    def _fly(self, record: Record, ask: Ask, since: float) -> Landing:
+        if record.returning is not None:  # beside it, a checkout might find its own unit still taken
+            wait_for(record.returning, CHECK_IN_WAIT)
+        if self.is_closed:
+            return Landing(messages.closed())
+        if record.is_abandoned:
+            return Landing()
+        if self.exchange.policy.inline:
+            self.exchange.returns.collect()
+        if record.seats is not None:
+            return self._sound(record)
+        landing = ask(record, since)
+        if isinstance(landing.error, EntitlementDenied) and not record.state.standing.holds:
+            self.denials.remember(_remembered(record.parent or record), landing.error)
+        if landing.error is None or isinstance(landing.error, EntitlementDenied):
+            (record.parent or record).leave_grace(recovered=True)
+        if record.state.standing.holds:
+            self.renewal.watch(record)
+        elif record.parent is not None:
+            self._drop(record)
+        return landing
+
+    def _sound(self, parent: Record) -> Landing:
+        """Find out whether the service answers again, for calls that take seats of their own."""
+        seat = self.seat(parent)
+        try:
+            return self.exchange.obtain(seat, stopwatch())
+        finally:
+            self.give_back(seat)
+
+    # -- giving back -----------------------------------------------------------------------------
+
+    def abandon(self, record: Record) -> None:
+        """The one call that wanted this seat is gone; what came for it, or still comes, goes back."""
+        if record.parent is not None:
+            self.give_back(record)
+
+    def give_back_idle(self, record: Record) -> None:
+        """Check the record's lease in unless somebody took it up again."""
+        self.give_back(record, if_idle=True)
+
+    def give_back(self, record: Record, *, if_idle: bool = False) -> Wait | None:
+        """Check the record's lease in, on a worker."""
+        done = _pending()
+        with record.lock:
+            owed = record.let_go(if_idle=if_idle)
+            if owed is not None:
+                record.returning = done
+        if record.parent is not None:
+            self._drop(record)
+        if owed is None:
+            return None
+        self.returning.add(done)
+        try:
+            self.returns.submit(functools.partial(self._return, owed, done))
+        except BaseException:  # Ctrl-C
+            self.renewal.remind(self.errand, 0.0)
+            raise
+        return Wait(done, CHECK_IN_WAIT)
+
+    def _return(self, owed: Owed, done: Future[None]) -> None:
+        try:
+            self.exchange.returns.give_back(owed)
+        finally:
+            self.returning.discard(done)
+            done.set_result(None)
+
+    def _collect(self) -> None:
+        self.returns.submit(self.exchange.returns.collect)
+
+    def in_air(self) -> list[Future[Any]]:
+        """Everything that is being asked or given back."""
+        return [*(flight.future for flight in self.flights.in_air()), *self.returning.copy()]
+
+    def end_threads(self, until: float) -> None:
+        """Let all threads end, and wait for those that are idle. What is asked later has threads that end at once."""
+        for lane in (self.workers, self.renewals, self.returns):
+            lane.stop(until)
+        self.renewal.agenda.join(until)
+
+    def forget(self) -> None:
+        """In a forked child, whose only thread this is: nothing here is ours, and no lock of it may be taken."""
+        self.is_closed = self.is_inherited = True
+        self.lock = threading.RLock()
+        self.renewal.agenda.forget()
+        self.exchange.returns.forget()
+        for record in (*self.index.values(), *self.seats):
+            record.forget(self.lock)
+
+    def vacated(self, requirement: Requirement) -> None:
+        """Units came back: who was denied them may ask, and who waits for them longest does so at once."""
+        names = {one.name for one in requirement}
+        self.denials.forget(lambda key: any(one.name in names for one in key[1]))
+        self.queues.free(names)
+
+
+def _remembered(record: Record) -> tuple[bytes, Requirement]:
+    return record.key, record.requirement
+
+
+def _launch(lane: Workers, job: Callable[[], None]) -> None:
+    try:
+        lane.submit(job)
+    except BaseException:  # Ctrl-C, but others may wait for the flight already
+        lane.submit(job)
+        raise
+
+
+def _pending() -> Future[None]:
+    future: Future[None] = Future()
+    future.set_running_or_notify_cancel()
+    return future

@@ -110,10 +110,10 @@ class EntitlementMiddleware:
     """
 
     def __init__(
-        self, app: App, name: str, value: Value = None, unit: Unit | str | None = None, **options: Any
+        self, app: App, name: str, value: Value = None, unit: Unit | str | None = None, **options: object
     ) -> None:
         _check_application(app)
-        gate_options = {key: options.pop(key) for key in GATE_OPTIONS & options.keys()}
+        gate_options: dict[str, Any] = {key: options.pop(key) for key in GATE_OPTIONS & options.keys()}
         self.app = app
         self._declaration = Declaration(name, value, unit, **gate_options)
         guard = gate_options.get("guard")

@@ -36,7 +36,7 @@ _INSTALLED = "_meterguard"
 _log = logging.getLogger("meterguard.integrations")
 
 
-def setup_celery(app: Celery, guard: MeterGuard | None = None, **settings: Any) -> None:
+def setup_celery(app: Celery, guard: MeterGuard | None = None, **settings: object) -> None:
     """Give the leases of a worker back when it stops, and look for guards that never run.
 
     ::
@@ -79,7 +79,7 @@ def setup_celery(app: Celery, guard: MeterGuard | None = None, **settings: Any) 
 
 
 def registered(app: Celery) -> Iterator[Registered]:
-    """The names of the application's tasks, and what is run for them."""
+    """Yield the names of the application's tasks, and what is run for each."""
     _check_application(app)
     for name, task in sorted(app.tasks.items()):
         if not name.startswith("celery."):
@@ -104,12 +104,12 @@ class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no ty
     abstract = True
 
     entitlement: ClassVar[Any] = None
-    """What it needs: a name, or what :func:`~meterguard.requires_entitlement` takes: name, value, unit."""
+    """The entitlement: a name, or a name, a value and a unit as for :func:`~meterguard.requires_entitlement`."""
     entitlement_options: ClassVar[Mapping[str, Any]] = {"hold": "call"}
     """Further options of :func:`~meterguard.requires_entitlement`. Callables get the arguments of the task.
     By default a seat is held while the task runs, and no longer."""
     on_denied: ClassVar[OnDenied] = "raise"
-    """What becomes of a task that is denied.
+    """The fate of a task that is denied.
 
     - ``"raise"``: it fails with :class:`~meterguard.EntitlementDenied`
     - ``"retry"``: it is tried again, ``max_retries`` times, then fails. First when the service says, else after

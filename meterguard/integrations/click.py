@@ -49,7 +49,7 @@ def _exit_code(error: MeterGuardError) -> int:
 
 
 def registered(app: Any) -> Iterator[tuple[str, Any]]:
-    """The commands of a Click command or group, or of a Typer application, and what is run for them.
+    """Yield the commands of a Click command or group, or of a Typer application, and what is run for each.
 
     Groups that load their commands late load them now.
 

@@ -22,7 +22,7 @@ with needed("starlette", "starlette", by="meterguard.integrations.starlette"):
     from starlette.websockets import WebSocket
 
 
-def install(app: Starlette, guard: MeterGuard | None = None, **settings: Any) -> None:
+def install(app: Starlette, guard: MeterGuard | None = None, **settings: object) -> None:
     """Set up a FastAPI or Starlette application: answers, and leases given back at its shutdown.
 
     Applications that are mounted in it, at any depth, answer in the same way and use the same guard, unless they are
@@ -83,7 +83,7 @@ def registered(app: Starlette) -> Iterator[Registered]:
 
 
 def meterguard_lifespan(inner: Any = None, *, guard: MeterGuard | None = None) -> Any:
-    """A lifespan that gives all leases back at shutdown, for an application without :func:`install`.
+    """Return a lifespan that gives all leases back at shutdown, for an application without :func:`install`.
 
     ::
 
@@ -102,7 +102,7 @@ def meterguard_lifespan(inner: Any = None, *, guard: MeterGuard | None = None) -
 
 
 def logged_in_user(connection: HTTPConnection) -> str:
-    """For ``per=``: one seat for each ``identity`` of a user that Starlette's ``AuthenticationMiddleware`` knows.
+    """Return the ``identity`` of the user that Starlette's ``AuthenticationMiddleware`` knows; for ``per=``.
 
     A user without an ``identity``, such as Starlette's ``SimpleUser``, is known by its ``display_name``.
 

@@ -13,7 +13,7 @@ from .signals import forward
 
 
 class MeterGuardConfig(AppConfig):  # type: ignore[misc,unused-ignore] # Django has no types
-    """Carries the settings out. Asks nobody and starts nothing."""
+    """An app that carries the settings out. It asks nobody and starts nothing."""
 
     name = "meterguard.integrations.django"
     label = "meterguard"

@@ -20,7 +20,7 @@ TAG = "meterguard"
 MIDDLEWARE = f"{EntitlementMiddleware.__module__}.{EntitlementMiddleware.__qualname__}"
 
 
-def settings_are_right(**_: Any) -> list[Any]:
+def settings_are_right(**_: object) -> list[checks.CheckMessage]:
     """Check the settings (E001)."""
     mistake = installed().mistake
     if mistake is None:
@@ -29,7 +29,7 @@ def settings_are_right(**_: Any) -> list[Any]:
     return [checks.Error(str(mistake), hint=hint, id="meterguard.E001")]
 
 
-def guards_are_run(**_: Any) -> list[Any]:
+def guards_are_run(**_: object) -> list[checks.CheckMessage]:
     """Check that no route runs without its guard (E002 in development, W002 in production)."""
     kind, id_ = (checks.Error, "meterguard.E002") if settings.DEBUG else (checks.Warning, "meterguard.W002")
     hint = "Name the guarded view in the URLconf; of two decorators, the one that registers stands above."
@@ -40,7 +40,7 @@ def guards_are_run(**_: Any) -> list[Any]:
     ]
 
 
-def refusals_are_answered(**_: Any) -> list[Any]:
+def refusals_are_answered(**_: object) -> list[checks.CheckMessage]:
     """Check that something answers for refusals (E003 and W001)."""
     if any(map(_is_ours, settings.MIDDLEWARE)):
         return []
@@ -54,7 +54,7 @@ def refusals_are_answered(**_: Any) -> list[Any]:
     return []
 
 
-def it_can_be_asked(**_: Any) -> list[Any]:
+def it_can_be_asked(**_: object) -> list[checks.CheckMessage]:
     """Check that License Manager can be asked (W003 and W004)."""
     project = installed()
     if project.mistake is not None:

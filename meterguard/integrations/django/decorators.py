@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ..settings import check
 
-V = TypeVar("V", bound=Callable[..., Any])
+V = TypeVar("V", bound=Callable[..., object])
 
 _EXEMPT = "__meterguard_exempt__"
 
@@ -19,6 +19,6 @@ def entitlement_not_required(view: V) -> V:
     return view
 
 
-def is_exempt(view: Any) -> bool:
+def is_exempt(view: object) -> bool:
     """Return True when a view, as the URLconf has it, is marked, or its class is."""
     return getattr(view, _EXEMPT, False) or getattr(getattr(view, "view_class", None), _EXEMPT, False)

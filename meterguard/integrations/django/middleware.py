@@ -1,4 +1,4 @@
-"""The middleware: answers for what a guard says no to, and what every view of a site needs."""
+"""The middleware: it answers for refusals, and guards every view of a site that says so."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class EntitlementMiddleware:
             self.process_view = self._aprocess_view  # type: ignore[method-assign]
 
     def __call__(self, request: HttpRequest) -> Any:
-        """The response, and the seat that the request has goes with it."""
+        """Return the response, and let the seat of the request go with it."""
         if self._is_async:
             return self._acall(request)
         try:
@@ -78,7 +78,7 @@ class EntitlementMiddleware:
     # -- the whole site --------------------------------------------------------------------------
 
     def process_view(
-        self, request: HttpRequest, view: Any, args: Sequence[Any], kwargs: dict[str, Any]
+        self, request: HttpRequest, view: object, args: Sequence[object], kwargs: dict[str, object]
     ) -> HttpResponse | None:
         """Let the request go on to its view, or answer it."""
         gate = _gate_before(request, view)
@@ -97,7 +97,7 @@ class EntitlementMiddleware:
         return None
 
     async def _aprocess_view(
-        self, request: HttpRequest, view: Any, args: Sequence[Any], kwargs: dict[str, Any]
+        self, request: HttpRequest, view: object, args: Sequence[object], kwargs: dict[str, object]
     ) -> HttpResponse | None:
         gate = _gate_before(request, view)
         if gate is None:
@@ -142,7 +142,7 @@ def _gate_before(request: HttpRequest, view: Any) -> Gate | None:
 
 
 def _give_to(request: HttpRequest, admission: Admission) -> None:
-    """A seat for this request. When its end is not heard of, it is back when the request is thrown away."""
+    """Give a request its seat, which is back when the request is thrown away if its end is not heard of."""
     setattr(request, _HELD, admission)
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from django.urls import URLResolver, get_resolver
 
+from ..audit import Registered
 
-def registered(_application: Any = None) -> Iterator[tuple[str, Any]]:
-    """Routes, and what is run for them: the view, and each method of its class."""
+
+def registered(_application: object = None) -> Iterator[Registered]:
+    """Yield the routes, and what is run for each: the view, and each method of its class."""
     for route, view in views(get_resolver().url_patterns):
         yield route, view
         view_class = getattr(view, "view_class", None) or getattr(view, "cls", None)
@@ -21,7 +23,7 @@ def registered(_application: Any = None) -> Iterator[tuple[str, Any]]:
 
 
 def views(patterns: Any, above: str = "") -> Iterator[tuple[str, Any]]:
-    """Routes, also those that are included, and their views."""
+    """Yield routes, also those that are included, and their views."""
     for pattern in patterns:
         route = f"{above}{pattern.pattern}"
         if isinstance(pattern, URLResolver):

@@ -1,9 +1,9 @@
-"""For the tests of a project."""
+"""A licence for the tests of a project."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from django.test.utils import TestContextDecorator
 
@@ -13,6 +13,8 @@ from ..settings import check
 from .signals import forward
 
 __all__ = ("override_entitlements",)
+
+F = TypeVar("F", bound=Callable[..., object])
 
 
 class _Control(Control):
@@ -50,11 +52,11 @@ class override_entitlements(TestContextDecorator):  # type: ignore[misc,unused-i
 
     def __init__(
         self,
-        entitlements: Mapping[str, Any] | None = None,
+        entitlements: Mapping[str, object] | None = None,
         /,
         *,
-        options: Mapping[str, Any] | None = None,
-        **named: Any,
+        options: Mapping[str, object] | None = None,
+        **named: object,
     ) -> None:
         for argument, value in {"entitlements": entitlements, "options": options}.items():
             check(argument, value, value is None or isinstance(value, Mapping), "a mapping")
@@ -62,13 +64,13 @@ class override_entitlements(TestContextDecorator):  # type: ignore[misc,unused-i
         self._override = _Override(entitlements, options=options, **named)
 
     def enable(self) -> Control:
-        """The licence begins."""
+        """Begin the licence."""
         return self._override.__enter__()
 
     def disable(self) -> None:
-        """The licence ends, and what was before is in charge again."""
+        """End the licence, and put back in charge what was before."""
         self._override.__exit__(None, None, None)
 
-    def decorate_callable(self, func: Any) -> Any:
+    def decorate_callable(self, func: F) -> F:
         """Return a test, synchronous or not, that runs under the override."""
         return self._override(func)

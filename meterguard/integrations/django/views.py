@@ -34,11 +34,11 @@ class EntitlementRequiredMixin:
     """
 
     entitlement_required: ClassVar[Any] = None
-    """What it needs: a name, or what :func:`~meterguard.requires_entitlement` takes: name, value, unit."""
+    """The entitlement: a name, or a name, a value and a unit as for :func:`~meterguard.requires_entitlement`."""
     entitlement_options: ClassVar[Mapping[str, Any]] = {}
     """``hold``, ``per``, ``wait``, ``on_unknown``, ``guard``. Callables get the request and the view's arguments."""
     entitlement_error: Answer
-    """What was raised, for :meth:`handle_no_entitlement`."""
+    """The exception that was raised, for :meth:`handle_no_entitlement`."""
 
     _declaration: Declaration | None = None
 
@@ -48,7 +48,7 @@ class EntitlementRequiredMixin:
 
     @classmethod
     def as_view(cls, *args: Any, **initkwargs: Any) -> Any:
-        """The view for a URLconf.
+        """Return the view for a URLconf.
 
         :raises ConfigurationError: what it needs is missing or wrong.
         """
@@ -103,7 +103,7 @@ class EntitlementRequiredMixin:
             await admission.arelease()
             raise
 
-    def handle_no_entitlement(self) -> Any:
+    def handle_no_entitlement(self) -> object:
         """Answer in place of the view; by default :attr:`entitlement_error` is raised, for the middleware to answer."""
         raise self.entitlement_error
 

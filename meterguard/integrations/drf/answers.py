@@ -63,7 +63,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
 
 
 def _answer(refusal: Refusal, request: Any) -> HttpResponse:
-    """A page, a problem document, or that document in the browsable API, for those who are browsing it."""
+    """Return a page, a problem document, or that document in the browsable API for those who browse it."""
     answer = installed().options.answer(refusal, accept=request.META.get("HTTP_ACCEPT"), instance=request.path)
     if not isinstance(getattr(request, "accepted_renderer", None), BrowsableAPIRenderer):
         return HttpResponse(answer.body, status=answer.status, headers=answer.headers)

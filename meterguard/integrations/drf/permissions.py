@@ -37,7 +37,7 @@ class _Question:
         self._declaration = Declaration(name, value, unit, **options)
 
     def _refused(self, request: Any) -> Refused | None:
-        """The same answer for all of one request, which a framework that renders forms asks for many times."""
+        """Return one answer for all of a request: a framework that renders forms asks many times."""
         asked = vars(getattr(request, "_request", request)).setdefault(_ASKED, {})
         if self._declaration.key not in asked:
             asked[self._declaration.key] = self._ask()
@@ -73,7 +73,7 @@ class HasEntitlement(_Question, OperationHolderMixin):  # type: ignore[misc,unus
     """
 
     def __call__(self) -> Self:
-        """The framework makes an instance of what stands in ``permission_classes``, and this is one."""
+        """Return itself: the framework makes an instance of what stands in ``permission_classes``, and this is one."""
         return self
 
     def has_permission(self, request: Any, view: Any) -> bool:
@@ -95,7 +95,7 @@ class HasEntitlement(_Question, OperationHolderMixin):  # type: ignore[misc,unus
         )
 
     def has_object_permission(self, request: Any, view: Any, _object: Any) -> bool:
-        """The same for all objects; what negates it asks here too."""
+        """Answer the same for all objects; a permission that negates this one asks here too."""
         return self.has_permission(request, view)
 
 
@@ -114,7 +114,7 @@ class EntitlementThrottle(_Question):
     """
 
     def __call__(self) -> BaseThrottle:
-        """One for each request, for the framework."""
+        """Return a throttle for one request, as the framework wants it."""
         return _Throttle(self)
 
 

@@ -15,7 +15,7 @@ from .views import EntitledViewMixin
 
 
 class EntitlementAutoSchema(AutoSchema):  # type: ignore[misc,unused-ignore] # the framework has no types
-    """Documents the answers of a licence on views that ask for one.
+    """A schema that documents the answers of a licence on views that ask for one.
 
     ::
 
@@ -41,7 +41,7 @@ class EntitlementAutoSchema(AutoSchema):  # type: ignore[misc,unused-ignore] # t
 
 
 def _parts(permissions: Any) -> Iterator[Any]:
-    """Permissions, and what those are made of that are put together."""
+    """Yield permissions, and the parts of those that are put together."""
     for one in permissions:
         yield one
         yield from _parts([part for name in ("op1_class", "op2_class") if (part := getattr(one, name, None))])

@@ -31,7 +31,7 @@ class EntitledViewMixin:
     """
 
     entitlement_required: ClassVar[Any] = None
-    """What it needs: a name, or name, value and unit as for :func:`~meterguard.requires_entitlement`; or a mapping of
+    """The entitlement: a name, or name, value and unit as for :func:`~meterguard.requires_entitlement`; or a mapping of
     them by action, or by method. In it None stands for all that are not in it; without None those need nothing."""
     entitlement_options: ClassVar[Mapping[str, Any]] = {}
     """``hold``, ``per``, ``wait``, ``on_unknown``, ``guard``. Callables get the request and the view's arguments."""
@@ -61,7 +61,7 @@ class EntitledViewMixin:
         raise as_api_exception(refused)  # outside the except block, so that it is not chained to the first
 
     def finalize_response(self, request: Any, response: HttpResponse, *args: Any, **kwargs: Any) -> Any:
-        """The seat goes with a response that is still to be sent."""
+        """Let the seat go with a response that is still to be sent."""
         made = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
         admission, self._held = self._held, None
         return made if admission is None else admission.hand_over(made)

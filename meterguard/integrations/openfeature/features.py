@@ -28,7 +28,7 @@ from ...model import Entitlement
 from ...reasons import Reason
 
 Group = tuple[Entitlement, ...]
-"""What is asked for in one checkout."""
+"""Entitlements that are asked for in one checkout."""
 
 LONGEST_UNKNOWN = 5.0  # seconds for which nobody is asked again who gave no answer
 MOST_REMEMBERED = 10_000  # entitlements that were not declared, and whose names may come from anybody
@@ -144,7 +144,7 @@ class Features:
         return decision
 
     def _denied(self, one: Entitlement, group: Group, no: EntitlementDenied) -> Decision | None:
-        """The answer, or None where a smaller group has to be asked about."""
+        """Return the answer, or None where a smaller group has to be asked about."""
         missing = group
         if len(group) > 1 and no.reason in (Reason.NOT_ENTITLED, Reason.COVERS_LESS):
             named = tuple(each for each in group if each in no.missing)
@@ -161,7 +161,7 @@ class Features:
         return refusal(no) if one in missing else None
 
     def _unknown(self, one: Entitlement, group: Group, unknown: EntitlementUnavailable) -> Decision | None:
-        """No answer, or None where leases may be held that answer, from before all was asked for together again.
+        """Return that no answer came, or None where leases may answer that are older than the last common question.
 
         In an outage a page with many flags waits once, not once for each.
         """
@@ -190,7 +190,7 @@ class Features:
 
 
 def _together(declared: Iterable[Entitlement]) -> list[Group]:
-    """Features in as few groups as can be: the service takes no name twice in a checkout."""
+    """Return features in as few groups as can be: the service takes no name twice in a checkout."""
     groups: list[dict[str, Entitlement]] = []
     for one in dict.fromkeys(declared):
         if not one.is_counted:

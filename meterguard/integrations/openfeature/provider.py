@@ -106,7 +106,7 @@ class EntitlementProvider(AbstractProvider):
     # -- life ------------------------------------------------------------------------------------
 
     def get_metadata(self) -> Metadata:
-        """The name by which evaluations are reported."""
+        """Return the name by which evaluations are reported."""
         return Metadata("meterguard")
 
     def get_provider_hooks(self) -> list[Hook]:
@@ -205,31 +205,31 @@ class EntitlementProvider(AbstractProvider):
     async def resolve_boolean_details_async(
         self, flag_key: str, default_value: bool, evaluation_context: Context = None
     ) -> FlagResolutionDetails[bool]:
-        """The same, without blocking the loop."""
+        """Resolve it without blocking the loop."""
         return await self._aresolve(FlagType.BOOLEAN, flag_key, default_value)
 
     def resolve_integer_details(
         self, flag_key: str, default_value: int, evaluation_context: Context = None
     ) -> FlagResolutionDetails[int]:
-        """The units allowed, 0 when denied."""
+        """Resolve an integer flag: the units allowed, 0 when denied."""
         return self._resolve(FlagType.INTEGER, flag_key, default_value)
 
     async def resolve_integer_details_async(
         self, flag_key: str, default_value: int, evaluation_context: Context = None
     ) -> FlagResolutionDetails[int]:
-        """The same, without blocking the loop."""
+        """Resolve it without blocking the loop."""
         return await self._aresolve(FlagType.INTEGER, flag_key, default_value)
 
     def resolve_string_details(
         self, flag_key: str, default_value: str, evaluation_context: Context = None
     ) -> FlagResolutionDetails[str]:
-        """The text that the feature carries, ``""`` when denied."""
+        """Resolve a string flag: the text that the feature carries, ``""`` when denied."""
         return self._resolve(FlagType.STRING, flag_key, default_value)
 
     async def resolve_string_details_async(
         self, flag_key: str, default_value: str, evaluation_context: Context = None
     ) -> FlagResolutionDetails[str]:
-        """The same, without blocking the loop."""
+        """Resolve it without blocking the loop."""
         return await self._aresolve(FlagType.STRING, flag_key, default_value)
 
     def resolve_float_details(
@@ -241,7 +241,7 @@ class EntitlementProvider(AbstractProvider):
     async def resolve_float_details_async(
         self, flag_key: str, default_value: float, evaluation_context: Context = None
     ) -> FlagResolutionDetails[float]:
-        """The same, without blocking the loop."""
+        """Resolve it without blocking the loop."""
         return await self._aresolve(FlagType.FLOAT, flag_key, default_value)
 
     def resolve_object_details(
@@ -253,7 +253,7 @@ class EntitlementProvider(AbstractProvider):
     async def resolve_object_details_async(
         self, flag_key: str, default_value: Structure, evaluation_context: Context = None
     ) -> FlagResolutionDetails[Structure]:
-        """The same, without blocking the loop."""
+        """Resolve it without blocking the loop."""
         return await self._aresolve(FlagType.OBJECT, flag_key, default_value)
 
     def track(
@@ -262,7 +262,7 @@ class EntitlementProvider(AbstractProvider):
         evaluation_context: Context = None,
         tracking_event_details: TrackingEventDetails | None = None,
     ) -> None:
-        """Hand it to ``on_track``: License Manager keeps no such events, and nothing is counted against the licence."""
+        """Hand an event to ``on_track``: License Manager keeps none, and nothing is counted against the licence."""
         if self._on_track is None:
             _log.warning("track(%r) goes nowhere: give EntitlementProvider on_track=", tracking_event_name)
             self._on_track = lambda *_: None  # said once
@@ -293,7 +293,7 @@ class EntitlementProvider(AbstractProvider):
         return details(kind, one, decision, default)
 
     def _asked(self, kind: FlagType, key: str) -> Entitlement | tuple[ErrorCode, str]:
-        """The entitlement behind a key, or why there is no answer whatever the licence says."""
+        """Return the entitlement behind a key, or why there is no answer whatever the licence says."""
         if self._status is ProviderStatus.NOT_READY:
             return ErrorCode.PROVIDER_NOT_READY, "the provider is not initialised: use api.set_provider_and_wait()"
         if self._flags is not None:

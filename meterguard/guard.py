@@ -95,7 +95,7 @@ class MeterGuard(Guard):
         return declare(self, name, value, unit, **options)
 
     def has_entitlement(self, name: str, value: Number = None, unit: Unit | str | None = None) -> bool:
-        """Whether a gate for this would let a call through. Leaves no unit taken.
+        """Return True when a gate for this would let a call through. Leaves no unit taken.
 
         :raises ConfigurationError: the question or the set-up is wrong.
         """
@@ -106,7 +106,7 @@ class MeterGuard(Guard):
         return (await self.adecide(name, value, unit)).allowed
 
     def decide(self, name: str, value: Number = None, unit: Unit | str | None = None) -> Decision:
-        """The answer of :meth:`has_entitlement`, with the reason for it."""
+        """Return the answer of :meth:`has_entitlement`, with the reason for it."""
         ask = Ask((together([entitlement(name, value, unit)]),), proves=False)
         try:
             admission = self.admit(ask, probing=True)
@@ -143,7 +143,7 @@ class MeterGuard(Guard):
     # -- life ------------------------------------------------------------------------------------
 
     def leases(self) -> list[Lease]:
-        """What is held now."""
+        """Return the leases that are held now."""
         engine = self._engine
         return [] if engine is None else [lease for lease in engine.registry.leases() if lease.is_live]
 

@@ -20,6 +20,7 @@ import pytest
 
 from meterguard import ConfigurationError, requires_entitlement
 from tests.gates import spawned
+from tests.house.source import ROOT
 
 gate = requires_entitlement("Seats", 1, "Count")
 REFUSED = r"would be sent by value, without its guard: put it into a module that the other process can import"
@@ -274,7 +275,9 @@ def test_a_copy_keeps_the_guard():
 
 
 def test_what_looks_through_the_guard_finds_the_function():
-    """As the page "What a guard cannot keep" says."""
+    """By intent, as the page says: whoever does that asks for the function without its guard."""
+    page = (ROOT / "docs" / "reference" / "gates.md").read_text("utf-8")
+    assert "`function.__wrapped__` and {py:func}`inspect.unwrap` give the function without its guard" in page
     guarded = gate(plain)
     assert guarded.__wrapped__ is inspect.unwrap(guarded) is plain
     assert cloudpickle.loads(cloudpickle.dumps(guarded.__wrapped__)).__code__ == plain.__code__

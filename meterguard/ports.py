@@ -174,7 +174,7 @@ class LicenseService(Protocol):
 
 
 class Versioned(Protocol):
-    """What a lease store keeps: a frozen state of which it knows no more than this."""
+    """A frozen state in a lease store, which knows no more of it than this."""
 
     @property
     def version(self) -> int:

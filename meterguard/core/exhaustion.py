@@ -11,13 +11,13 @@ from ..reasons import Reason
 
 
 def may_be_exhaustion(denied: EntitlementDenied) -> bool:
-    """Whether a no can mean that all units are in use. The service has the same answer for that and for no right."""
+    """Return True when a no can mean that all units are in use. It can also mean a missing entitlement."""
     lines = denied.missing or denied.entitlements
     return denied.reason in (Reason.NOT_ENTITLED, Reason.COVERS_LESS) and any(one.is_counted for one in lines)
 
 
 def is_exhausted(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> bool:
-    """Whether the licence has all that was asked for, and too few units of it are free."""
+    """Return True when the licence has all that was asked for, and too few units of it are free."""
     used = {(one.name, one.unit): one for one in usages or ()}
     lines = [(one, used.get((one.name, one.unit))) for one in denied.missing or denied.entitlements]
     return (

@@ -66,13 +66,13 @@ def take_up(pending: list[Intent], now: Moment, client_token: str) -> tuple[Inte
 
 
 def is_pending(intent: Intent, now: Moment) -> bool:
-    """Whether the service still surely knows its token. Clocks that ran backwards say no."""
+    """Return True while the service surely knows its token. It is False where a clock ran backwards."""
     least, most = elapsed(intent.born, now)
     return least > -1.0 and most < PENDING_FOR
 
 
 def is_open(intent: Intent, last: FaultKind) -> bool:
-    """Whether a request may still have got a lease that nobody knows of, or should be asked again.
+    """Return True when a request may have got a lease that nobody knows of, or should be sent again.
 
     A definite no to the same token says that it holds nothing; a refusal says nothing about the
     requests before it.

@@ -51,7 +51,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class LeaseState:
-    """What is known of one lease key. No token shows in its repr."""
+    """The facts about one lease key. The repr shows no token."""
 
     standing: State = State.VACANT
     version: int = 0

@@ -19,7 +19,7 @@ RETRY_AFTER = 1.0  # seconds, where the service names none
 
 
 def failed(requirement: Requirement, fault: ServiceFault, *, renewing: bool = False) -> Exception:
-    """What a request that failed raises."""
+    """Return the exception for a request that failed."""
     what = shown(requirement)
     match fault.kind:
         case FaultKind.DENIED:
@@ -64,7 +64,7 @@ def refused(requirement: Requirement, refusal: Refusal) -> AuthorizationRefused:
 
 
 def unavailable(requirement: Requirement, fault: ServiceFault) -> EntitlementUnavailable:
-    """What a request without an answer raises."""
+    """Return the exception for a request without an answer."""
     return EntitlementUnavailable(
         f"License Manager could not be asked about {shown(requirement)}: {fault.detail}",
         requirement,
@@ -75,7 +75,7 @@ def unavailable(requirement: Requirement, fault: ServiceFault) -> EntitlementUna
 
 
 def rejected(requirement: Requirement, verdict: Rejected) -> EntitlementDenied:
-    """What a 200 that opens nothing raises."""
+    """Return the exception for a 200 that opens nothing."""
     kind = UntrustedLease if verdict.reason is Reason.UNTRUSTED else EntitlementDenied
     return kind(
         f"License Manager answered for {shown(requirement)}, but {verdict.why}; what came was given back. "
@@ -89,7 +89,7 @@ def rejected(requirement: Requirement, verdict: Rejected) -> EntitlementDenied:
 def timed_out(
     requirement: Requirement, seconds: float, trouble: EntitlementUnavailable | None
 ) -> EntitlementUnavailable:
-    """What a caller sees who waited long enough; ``trouble`` is how the last attempt failed, if one has ended."""
+    """Return the exception for a caller whose time is up; ``trouble`` is the failure of the last attempt, if any."""
     if trouble is None:
         why = f"License Manager gave no answer about {shown(requirement)} within {seconds:g} s"
         advice = "raise timeout= if the service is merely slow."
@@ -105,7 +105,7 @@ def timed_out(
 
 
 def no_more_on_grace(unknown: EntitlementUnavailable) -> EntitlementUnavailable:
-    """What a call with a seat of its own raises in an outage, while as many run on grace as had seats before it."""
+    """Return the exception for a call with a seat of its own, when grace has no more than the seats there were."""
     return EntitlementUnavailable(
         f"{unknown} As many calls run on grace as had seats at once before; wait until one of them is over.",
         unknown.entitlements,
@@ -116,12 +116,12 @@ def no_more_on_grace(unknown: EntitlementUnavailable) -> EntitlementUnavailable:
 
 
 def exiting() -> ConfigurationError:
-    """What a call raises that comes when the process ends."""
+    """Return the exception for a call that comes when the process ends."""
     return ConfigurationError(
         "this process is exiting: its main thread has ended, and a lease checked out now might never be given back"
     )
 
 
 def closed() -> ConfigurationError:
-    """What a call on a closed guard raises."""
+    """Return the exception for a call on a closed guard."""
     return ConfigurationError("this guard is closed; call meterguard.configure() or make a new MeterGuard")

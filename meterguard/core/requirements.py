@@ -1,4 +1,4 @@
-"""What a call asks for: entitlements, taken together or one after the other."""
+"""Requirements of a call: entitlements, taken together or one after the other."""
 
 from __future__ import annotations
 

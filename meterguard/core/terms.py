@@ -42,7 +42,7 @@ class Term:
 
 
 class Phase(Enum):
-    """What the clocks say of a term."""
+    """The state of a term by the clocks."""
 
     LIVE = auto()
     DUE = auto()

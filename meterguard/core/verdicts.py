@@ -59,7 +59,7 @@ def judge(
     refresh_ahead: float,
     draw: float,
 ) -> Granted | Rejected | Stale:
-    """What a checkout's answer is worth."""
+    """Return the verdict on a checkout's answer."""
     missing = uncovered(asked, answer.allowed)
     if missing:
         return Rejected(Reason.COVERS_LESS, missing, "it allowed less than was asked for")

@@ -41,7 +41,7 @@ async def awaiting(seek: Seek) -> Admission:
 
 
 def block(wait: Wait) -> Any:
-    """What the future brings, None when time is up."""
+    """Return the result of the future; None when time is up."""
     return wait.future.result() if wait_for(wait.future, wait.seconds) else None
 
 

@@ -144,7 +144,7 @@ class Engine:
             place.denied(outcome)
 
     def _ride_any(self, call: _Call) -> Admission | None:
-        """What is held already, which nobody has to wait for."""
+        """Return the admission under a lease that is held already; None where there is none."""
         with self._records(call.ask) as records:
             return self._riding(records, call)
 
@@ -269,7 +269,7 @@ class Engine:
         return is_grace
 
     def _settle(self, records: list[Record], errors: list[Exception], declared: OnUnknown) -> Admission | Exception:
-        """What it comes to when no alternative was granted."""
+        """Return the outcome when no alternative was granted."""
         unknown = next((error for error in errors if isinstance(error, EntitlementUnavailable)), None)
         if unknown is None or any(not isinstance(e, EntitlementDenied | EntitlementUnavailable) for e in errors):
             return _gravest(errors)

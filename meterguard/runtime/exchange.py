@@ -193,7 +193,7 @@ class Exchange:
     def _try_again(
         self, fault: ServiceFault, attempt: int, until: float, wait: Callable[[float], bool] | None = None
     ) -> bool:
-        """Whether another attempt can begin in time; waits before it."""
+        """Wait before another attempt; return True when it can begin in time."""
         if fault.kind is not FaultKind.UNKNOWN:
             return False
         delay = max(pause(attempt, random.random()), fault.retry_after or 0.0)

@@ -31,7 +31,7 @@ LOCKS = 16
 
 @dataclass(slots=True)
 class Surroundings:
-    """What all records of one guard share."""
+    """The parts that all records of one guard share."""
 
     clock: Clock
     store: LeaseStore[LeaseState]
@@ -44,7 +44,7 @@ class Surroundings:
 
 
 class Holding:
-    """What is known of one key, and the lease held for it.
+    """The facts about one key, and the lease held for it.
 
     Its fields change under ``lock``, and its state by replacing it in the store if nobody else has.
     A lock is shared by many: whoever holds one takes no other, and does nothing that takes time. The store is asked

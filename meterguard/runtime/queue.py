@@ -49,7 +49,7 @@ class Queues:
         return sum(self._freed[one.name] for requirement in wanted for one in requirement)
 
     def denial(self, wanted: Wanted) -> EntitlementDenied | None:
-        """What the first in the queue heard last; None where nobody waits."""
+        """Return the denial that the first in the queue heard last; None where nobody waits."""
         queue = self._queues.get(wanted)
         return None if queue is None else queue.denial
 

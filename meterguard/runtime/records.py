@@ -172,7 +172,7 @@ class Record(Holding):
 
 
 class SharedBySeats(Record):
-    """What all calls of one requirement have in common that take a seat of their own each. It holds no lease."""
+    """The common record of all calls of one requirement that take a seat of their own each. It holds no lease."""
 
     __slots__ = ("seats",)
 

@@ -231,7 +231,7 @@ class Registry:
     # -- giving back -----------------------------------------------------------------------------
 
     def abandon(self, record: Record) -> None:
-        """The one call that wanted this seat is gone; what came for it, or still comes, goes back."""
+        """Return the seat of a call that is gone, whether it has come or is still to come."""
         if record.parent is not None:
             self.give_back(record)
 

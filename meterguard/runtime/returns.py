@@ -48,7 +48,7 @@ class Owed:
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether the last attempt got no answer, so that another one is worth it before a checkout."""
+        """True when the last attempt got no answer, so that another attempt is worth it before a checkout."""
         return self.fault is not None and self.fault.kind in (FaultKind.UNKNOWN, FaultKind.UNREACHABLE)
 
 
@@ -83,7 +83,7 @@ class Returns:
             return self._owed[token]
 
     def left(self) -> list[Owed]:
-        """What is owed and may be live, a snapshot."""
+        """Return the leases that are owed and may be live, as a snapshot."""
         now = stopwatch()
         with self._lock:
             lapsed = [one for one in self._owed.values() if one.lapses_at <= now]
@@ -196,7 +196,7 @@ class Returns:
         return None
 
     def owes(self, requirement: Requirement) -> bool:
-        """Whether units of these are owed that could not be given back for want of an answer."""
+        """Return True when units of these are owed, and could not be returned for want of an answer."""
         return self._in_the_way(requirement, None) is not None
 
     def _in_the_way(self, requirement: Requirement, key: bytes | None) -> Owed | None:

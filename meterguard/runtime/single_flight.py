@@ -75,7 +75,7 @@ class SingleFlight:
             flight.future.set_result(landing)
 
     def is_flying(self, key: Hashable) -> bool:
-        """Whether a flight for this key is in the air."""
+        """Return True while a flight for this key is under way."""
         with self._lock:
             return key in self._in_air
 

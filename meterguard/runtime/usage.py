@@ -30,7 +30,7 @@ class UsageSurvey:
         self._asked_at = self._until = 0.0
 
     def wait(self) -> Wait:
-        """What is in use, to be waited for; None when that could not be found out."""
+        """Return a wait for the usage; it ends with None when that could not be found out."""
         answer, is_new = self._shared()
         if is_new:
             self._workers.submit(lambda: self._find_out(answer))

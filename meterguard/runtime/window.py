@@ -20,7 +20,7 @@ class Window:
         self.hi: float | Until = 0.0
 
     def outside(self) -> bool:
-        """Whether the next call has to look."""
+        """Return True when the next call has to look."""
         return not self.lo <= time() < self.hi
 
     def slide(self, lo: float, hi: float | Until) -> None:

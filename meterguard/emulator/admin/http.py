@@ -18,7 +18,7 @@ from ..protocol.messages import LONGEST_BODY, Headers, Reply
 from .actions import ACTIONS, Action, NotThereError
 from .target import Target
 
-__all__ = ("Control",)
+__all__ = ("AdminHttp",)
 
 _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)(?::[0-9]{1,5})?")
 _HEADERS: Final = [
@@ -36,7 +36,7 @@ class _Refusal(Exception):
         self.status = status
 
 
-class Control:
+class AdminHttp:
     """Answers the requests that steer an emulator; ``note_bug`` is told of its own failures."""
 
     def __init__(self, emulator: Target, note_bug: Callable[[str, Exception], None]) -> None:

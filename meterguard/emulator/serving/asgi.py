@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from ..admin.http import Control
+from ..admin.http import AdminHttp
 from ..admin.target import Target
 from ..faults.delays import Delays
 from ..protocol.errors import ServiceError
@@ -22,22 +22,22 @@ __all__ = ("application",)
 
 def application(dispatcher: Dispatcher, delays: Delays, emulator: Target) -> Starlette:
     """Return the application: the service at ``/``, and the actions below ``/_meterguard``."""
-    steering = _Steering(Control(emulator, dispatcher.note_bug))
-    app = Starlette(routes=[Route("/_meterguard{path:path}", steering), Route("/", _Endpoint(dispatcher, delays))])
+    admin = _Admin(AdminHttp(emulator, dispatcher.note_bug))
+    app = Starlette(routes=[Route("/_meterguard{path:path}", admin), Route("/", _Endpoint(dispatcher, delays))])
     app.router.default = _Elsewhere(dispatcher)
     return app
 
 
-class _Steering:
-    """The ASGI application of a control."""
+class _Admin:
+    """The ASGI application of the actions."""
 
-    def __init__(self, control: Control) -> None:
-        self._control = control
+    def __init__(self, http: AdminHttp) -> None:
+        self._http = http
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         http = Request(scope, receive)
         body = await whole_body(http.stream())
-        reply = self._control.answer(http.method, http.path_params["path"], scope["headers"], body)
+        reply = self._http.answer(http.method, http.path_params["path"], scope["headers"], body)
         await _response(reply)(scope, receive, send)
 
 

@@ -1,4 +1,4 @@
-"""Putting an engine together: the one place where runtime, service and stores meet. Imported on first use."""
+"""Assembly of an engine: the one place where runtime, service and stores meet. Imported on first use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOM_FOR_SEATS = 1_000  # rows; those that are held or owed are kept beyond it
 
 
 def engine(settings: Settings, publisher: Publisher) -> Engine:
-    """An engine over the real service."""
+    """Return an engine over the real service."""
     forking.hold_while_forking(boto_import_lock)
     policy = settings.policy
     service = LicenseManager(

@@ -28,7 +28,7 @@ class Intent:
     """Whether an earlier call left it unanswered."""
 
     def sent(self, now: Moment) -> Moment:
-        """From when a lifetime counts if the request sent now is answered.
+        """Return the moment from which a lifetime counts if the request sent now is answered.
 
         The answer may be the replay of one that was lost, so the first request counts.
         """

@@ -42,7 +42,7 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """How IAM or the credentials stopped the last question."""
+    """The way in which IAM or the credentials stopped the last question."""
 
     message: str
     code: str | None = None
@@ -104,7 +104,7 @@ VACANT: Final = LeaseState()
 
 
 def granted(state: LeaseState, facts: LeaseFacts, ttl: float, good_at: float) -> LeaseState:
-    """A checkout was answered yes. What was held beside it is owed; on a closed guard, what came is."""
+    """Take the yes to a checkout. A lease held beside it is owed; on a closed guard the new one is."""
     if state.standing is State.CLOSED:
         return replace(state, owed=_with(state.owed, facts.token, ttl))
     owed = state.owed if state.token == facts.token else _with(state.owed, state.token, state.ttl)
@@ -152,7 +152,7 @@ def pending(state: LeaseState, intent: Pending) -> LeaseState:
 
 
 def taken_up(state: LeaseState, *client_tokens: str) -> LeaseState:
-    """Intents are somebody's again, or too old to be anybody's."""
+    """Drop intents that a call has taken up, or that are too old."""
     return replace(state, pending=tuple(one for one in state.pending if one.client_token not in client_tokens))
 
 
@@ -200,7 +200,7 @@ def returned(state: LeaseState) -> LeaseState:
 
 
 def forgotten(state: LeaseState) -> LeaseState:
-    """There is no room for what was known. What is owed or pending stays until it is settled."""
+    """Forget the facts, for want of room. Owed tokens and pending intents stay until they are settled."""
     held = _parted(state, Signal.RETURNED)
     return replace(VACANT, version=held.version, fence=held.fence, owed=held.owed, pending=held.pending)
 
@@ -228,7 +228,7 @@ def settled(state: LeaseState, token: str) -> LeaseState:
 
 
 def _parted(state: LeaseState, signal: Signal) -> LeaseState:
-    """Part with the lease held: its token is owed, and its fence is a thing of the past."""
+    """Part with the lease held: its token is owed, and its fence is no longer valid."""
     if state.token is None:
         return state if signal in _OF_A_LEASE else _follow(state, signal)
     owed = _with(state.owed, state.token, state.ttl)

@@ -57,7 +57,7 @@ def failed(requirement: Requirement, fault: ServiceFault, *, renewing: bool = Fa
 
 
 def refused(requirement: Requirement, refusal: Refusal) -> AuthorizationRefused:
-    """Say again how IAM or the credentials stopped the last question."""
+    """Return the exception that tells again how IAM or the credentials stopped the last question."""
     return AuthorizationRefused(
         refusal.message, requirement, requirement, Reason.REFUSED, refusal.code, refusal.request_id
     )

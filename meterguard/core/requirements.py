@@ -44,7 +44,7 @@ class Ask:
 
 
 def entitlement(name: object, value: object = None, unit: object = None) -> Entitlement:
-    """An entitlement, or a ConfigurationError that names the argument which is wrong."""
+    """Return an entitlement, or raise a ConfigurationError that names the wrong argument."""
     make = cast("Callable[..., Entitlement]", Entitlement)  # checks the types itself
     try:
         return make(name, value, unit)
@@ -53,7 +53,7 @@ def entitlement(name: object, value: object = None, unit: object = None) -> Enti
 
 
 def together(entitlements: Iterable[Entitlement]) -> Requirement:
-    """One requirement: the service refuses a name twice, so equal names are added up."""
+    """Join entitlements to one requirement. The service refuses a name twice, so equal names are added up."""
     merged: dict[str, Entitlement] = {}
     for one in entitlements:
         seen = merged.get(one.name)
@@ -75,5 +75,5 @@ def _added(a: Entitlement, b: Entitlement) -> Entitlement:
 
 
 def shown(requirement: Requirement) -> str:
-    """For people: ``Seats (1 Count) and Export``."""
+    """Return a requirement for people: ``Seats (1 Count) and Export``."""
     return " and ".join(str(one) for one in requirement)

@@ -12,7 +12,7 @@ CLOCK_TOLERANCE = 2.0  # seconds two honest clocks may drift apart before the se
 
 @dataclass(frozen=True, slots=True, init=False)
 class Term:
-    """How long a lease lives: a server-given lifetime, laid on both local clocks.
+    """The term of a lease: a lifetime given by the service, measured on both local clocks.
 
     :param start: just before the request that got it was sent.
     :param lifetime: seconds, as the service gave it.
@@ -53,13 +53,13 @@ class Phase(Enum):
 
 
 def elapsed(start: Moment, now: Moment) -> tuple[float, float]:
-    """Seconds since ``start`` by each clock: the smaller, then the larger."""
+    """Return the seconds since ``start`` by each clock: the smaller, then the larger."""
     wall, mono = now.wall - start.wall, now.mono - start.mono
     return (wall, mono) if wall <= mono else (mono, wall)
 
 
 def phase(term: Term, now: Moment) -> Phase:
-    """Live while both clocks say so; a clock can shorten a term, never lengthen it."""
+    """Return the phase of a term: live while both clocks say so. A clock can shorten a term, never lengthen it."""
     least, most = elapsed(term.start, now)
     agree = most - least <= CLOCK_TOLERANCE
     if most < term.lifetime and least >= (-CLOCK_TOLERANCE if agree else 0.0):
@@ -68,14 +68,14 @@ def phase(term: Term, now: Moment) -> Phase:
 
 
 def remaining(term: Term, now: Moment) -> float:
-    """Seconds left by the clock that says less; 0.0 when the clocks are in doubt."""
+    """Return the seconds left by the clock that says less; 0.0 when the clocks are in doubt."""
     if phase(term, now) in (Phase.LIVE, Phase.DUE):
         return term.lifetime - elapsed(term.start, now)[1]
     return 0.0
 
 
 def renewed_lifetime(ttl: float, left: float, shift: float | None, by_service: float | None) -> float:
-    """How long a renewed lease lives, from just before the renewal was sent.
+    """Return the lifetime of a renewed lease, from just before the renewal was sent.
 
     An extension answers only with a new expiration, which has to be read without trusting the
     local clock. Two readings are possible: ``by_service``, the expiration less the response's own

@@ -75,14 +75,14 @@ class Agenda(Generic[SubjectT]):
                 self._start()
 
     def drop(self, subject: SubjectT) -> None:
-        """Look at it no more, and keep it no longer."""
+        """Stop looking at the subject, and keep it no longer."""
         with self._changed:
             entry, subject.entry = subject.entry, None
             if entry is not None:
                 entry.subject = None
 
     def stop(self) -> None:
-        """Look at nothing any more."""
+        """Stop looking at anything."""
         with self._changed:
             self.stopped = True
             for entry in self._due:

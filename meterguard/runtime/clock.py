@@ -12,7 +12,7 @@ _REAL = (time.monotonic,)
 
 
 def stopwatch() -> float:
-    """Real seconds since some fixed moment."""
+    """Return real seconds since some fixed moment."""
     return _REAL[0]()
 
 

@@ -45,7 +45,7 @@ Attempt = Generator[Wait, "Landing | None", "Admission | Exception"]
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One call that wants in."""
+    """A call that is to be let in."""
 
     ask: Ask
     hot: Window | None
@@ -54,7 +54,7 @@ class _Call:
 
 
 class Engine:
-    """Everything one guard holds and knows."""
+    """The engine of one guard: it lets calls in and takes back what they held."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Engine:
     # -- getting in ------------------------------------------------------------------------------
 
     def seek(self, ask: Ask, hot: Window | None = None, *, probing: bool = False) -> Seek:
-        """An admission, or the error that says why not."""
+        """Seek an admission; end with it, or with the error that says why not."""
         self.registry.check_open()
         call = _Call(ask, hot, probing, ask.on_unknown or self.policy.on_unknown)
         outcome = yield from (self._queue_up(call) if ask.wait else self._pass(call))
@@ -177,7 +177,7 @@ class Engine:
         return next(filter(None, (self._ride(record, call.hot, call.probing) for record in records)), None)
 
     def _try(self, record: Record, call: _Call) -> Attempt:
-        """One alternative: what is remembered, else a flight."""
+        """Try one alternative: a remembered answer, else a flight."""
         ask = call.ask
         fault = record.setbacks.fault  # read once: a flight that lands clears it
         if fault is not None and _is_recent(record) and self._in_grace(record, call.declared):
@@ -253,7 +253,7 @@ class Engine:
     # -- unknown ---------------------------------------------------------------------------------
 
     def _patience(self, record: Record, declared: OnUnknown) -> float:
-        """Seconds a call waits for an answer: few where grace can carry it, or in an outage that is known."""
+        """Return the seconds for which a call waits: few where grace can carry it, or in an outage that is known."""
         is_outage = record.setbacks.fault is not None and _is_recent(record)
         is_carried = not record.is_single and record.last_good is not None and self._in_grace(record, declared)
         if is_outage or is_carried:
@@ -316,7 +316,7 @@ def _is_worth_waiting(outcome: Admission | Exception) -> TypeGuard[EntitlementDe
 
 
 def _gravest(errors: list[Exception]) -> Exception:
-    """A mistake of ours before a no; among noes, that of the first choice."""
+    """Return the gravest error: a mistake of ours before a no; among noes, that of the first choice."""
     return next(
         (error for error in errors if not isinstance(error, EntitlementDenied | EntitlementUnavailable)), errors[0]
     )

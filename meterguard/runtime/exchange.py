@@ -156,7 +156,7 @@ class Exchange:
         raise ServiceFault(FaultKind.UNKNOWN, "every lease it gave had already ended")
 
     def _intents(self, owner: Record) -> Iterator[Intent]:
-        """A pending one, whose answer may have ended already when it is replayed; then a new one, whose cannot have."""
+        """Yield the pending intent first, because its replayed lease may have ended; then a new intent."""
         now = self.clock.now()
         with owner.lock:
             known = owner.pending(now)

@@ -22,7 +22,7 @@ PATIENCE = 30.0  # seconds a fork waits for an import; a child with half a modul
 
 
 def importing() -> AbstractContextManager[Any]:
-    """To be held while something is imported on first use."""
+    """Return the lock to hold while something is imported on first use."""
     with _IMPORTING:
         _hook()
     return _IMPORTING
@@ -66,7 +66,7 @@ def enlist(one: Forgetful) -> None:
 
 
 def enlisted(kind: type[Kind]) -> list[Kind]:
-    """Those of a kind that there are in this process."""
+    """Return the enlisted objects of a kind in this process."""
     return [one for one in list(_forgetful) if isinstance(one, kind)]
 
 

@@ -84,10 +84,10 @@ class Holding:
         self.setbacks: Setbacks = setbacks.NONE
 
     def _begin(self, now: Moment) -> None:
-        """A term begins, in which nothing was used yet."""
+        """Begin a term, in which nothing was used yet."""
 
     def _ended(self) -> None:
-        """A term is over."""
+        """End a term."""
 
     def _tell(self, facts: LeaseFacts, term: Term) -> None:
         """Pass on that a lease was granted."""
@@ -298,7 +298,7 @@ class Holding:
 
 
 class RemainingOf:
-    """Seconds a lease has left: none once its holding holds another lease or has let it go."""
+    """The seconds that a lease has left: none once its holding holds another lease or has let it go."""
 
     __slots__ = ("_holding", "_token")
 

@@ -1,4 +1,4 @@
-"""Events told to subscribers and to the log."""
+"""The publisher of events, to subscribers and to the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting in order: who waits for the same units stands in one queue, and the first in it asks for all."""
+"""Queues of waiting calls: all that wait for the same units stand in one, and the first asks for all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Wanted = tuple[Requirement, ...]
 
 
 class Ticket:
-    """When a call came, and how often units that it wants had come back by then."""
+    """The time at which a call came, and how often units that it wants had come back by then."""
 
     __slots__ = ("freed", "number", "wanted")
 
@@ -41,11 +41,11 @@ class Queues:
         self._freed: Counter[str] = Counter()
 
     def ticket(self, wanted: Wanted) -> Ticket:
-        """A place in the order, to be taken before the first question."""
+        """Return a place in the order, to be taken before the first question."""
         return Ticket(next(self._numbers), wanted, self.freed(wanted))
 
     def freed(self, wanted: Wanted) -> int:
-        """How often units of this came back so far."""
+        """Count how often units of this came back so far."""
         return sum(self._freed[one.name] for requirement in wanted for one in requirement)
 
     def denial(self, wanted: Wanted) -> EntitlementDenied | None:
@@ -75,7 +75,7 @@ class Queues:
                 del self._queues[queue.wanted]
 
     def free(self, names: Iterable[str]) -> None:
-        """Units came back: who waits for them longest asks at once."""
+        """Let the call that has waited longest ask at once: units came back."""
         names = set(names)
         with self._lock:
             self._freed.update(names)
@@ -84,13 +84,13 @@ class Queues:
             queue.hurry()
 
     def dissolve(self) -> None:
-        """Let everybody look for themselves."""
+        """Let every call ask for itself."""
         for queue in list(self._queues.values()):
             queue.dissolve()
 
 
 class Queue:
-    """Those who wait for the same. The lock is that of all queues."""
+    """The calls that wait for the same units. The lock is that of all queues."""
 
     def __init__(self, queues: Queues, lock: threading.RLock, wanted: Wanted) -> None:
         self._queues = queues
@@ -128,13 +128,13 @@ class Queue:
         self.call_first()
 
     def hurry(self) -> None:
-        """There is reason to ask at once."""
+        """Let the first ask at once."""
         with self.lock:
             self._tries, self._due = 0, 0.0
         self.call_first()
 
     def dissolve(self) -> None:
-        """One answer is no answer for all of them: each asks for itself."""
+        """Let each call ask for itself: one answer is no answer for all of them."""
         with self.lock:
             self.is_dissolved = True
             self._queues.drop(self)
@@ -143,7 +143,7 @@ class Queue:
             place.call()
 
     def leave(self, place: Place) -> None:
-        """One less; the next in order moves up."""
+        """Take a call out; the next in order moves up."""
         with self.lock:
             self.places.remove(place)
             if self.asking is place:
@@ -179,18 +179,18 @@ class Place:
             return self.queue.delay(self), self._news
 
     def call(self) -> None:
-        """Something has changed."""
+        """Tell the call that something has changed."""
         with self.queue.lock:
             news, is_told = self._news, self._news.done()
             if not is_told:
                 news.set_result(None)
 
     def denied(self, denial: EntitlementDenied) -> None:
-        """It asked, and the service said no."""
+        """Note that the call asked, and the service said no."""
         self.queue.deny(denial, self.freed)
 
     def leave(self) -> None:
-        """It waits no longer."""
+        """Leave the queue."""
         self.queue.leave(self)
 
 

@@ -108,14 +108,14 @@ class Record(Holding):
             return True
 
     def unpin(self, now: Moment) -> None:
-        """End one call's use."""
+        """End the use by one call."""
         with self.lock:
             self.pins -= 1
             if self.term is not None and self.around.linger is not None:
                 self.used_at = now
 
     def empty_windows(self) -> None:
-        """Send every call of every gate past the hot path."""
+        """Empty the windows of all gates, so that their next call looks."""
         with self.lock:
             for hot in self.windows or ():
                 hot.empty()

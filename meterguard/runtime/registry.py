@@ -73,7 +73,7 @@ class Registry:
         return self.denials.recall(_remembered(record))
 
     def check_open(self) -> None:
-        """A closed guard lets nothing through."""
+        """Raise ConfigurationError where the guard is closed."""
         if self.is_closed:
             raise messages.closed()
 
@@ -269,7 +269,7 @@ class Registry:
         self.returns.submit(self.exchange.returns.collect)
 
     def in_air(self) -> list[Future[Any]]:
-        """Everything that is being asked or given back."""
+        """Return the flights and check-ins that are under way."""
         return [*(flight.future for flight in self.flights.in_air()), *self.returning.copy()]
 
     def end_threads(self, until: float) -> None:
@@ -288,7 +288,7 @@ class Registry:
             record.forget(self.lock)
 
     def vacated(self, requirement: Requirement) -> None:
-        """Units came back: who was denied them may ask, and who waits for them longest does so at once."""
+        """Forget denials for units that came back, and let the call that has waited longest ask at once."""
         names = {one.name for one in requirement}
         self.denials.forget(lambda key: any(one.name in names for one in key[1]))
         self.queues.free(names)

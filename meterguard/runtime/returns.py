@@ -214,7 +214,7 @@ class Returns:
             self._leaving.wait(min(longest, max(0.0, self._next_try - stopwatch())))
 
     def collect(self) -> None:
-        """Try again what failed, until one attempt fails."""
+        """Try failed check-ins again, until one attempt fails."""
         for owed in self.left():
             too_soon = self._next_try - stopwatch()
             if too_soon > 0:

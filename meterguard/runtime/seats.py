@@ -15,13 +15,13 @@ class Seats:
         self._seated = self._graced = self._most = 0
 
     def take(self) -> None:
-        """A call runs on a seat of its own."""
+        """Count a call that runs on a seat of its own."""
         with self._lock:
             self._seated += 1
             self._most = max(self._most, self._seated)
 
     def give(self, *, on_grace: bool = False) -> None:
-        """It is over."""
+        """Count a call that is over."""
         with self._lock:
             if on_grace:
                 self._graced -= 1

@@ -70,7 +70,7 @@ def _let_land(registry: Registry, deadline: float) -> None:
 
 
 def _return_all(registry: Registry, records: list[Record], deadline: float) -> None:
-    """On this thread, with the help of those that can be had."""
+    """Return all leases, on this thread and on others that can be started."""
     ask = registry.exchange
     left = deque(ask.returns.left())
     now = ask.clock.now()
@@ -141,7 +141,7 @@ def _hook() -> None:
 
 
 def strike_off(key: int) -> None:
-    """It is closed already."""
+    """Take off a registry that is closed already."""
     _registries.pop(key, None)
 
 

@@ -15,7 +15,7 @@ STRANDED_AFTER = 1.0  # seconds without a pilot: whoever boarded first was inter
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """How a flight ended."""
+    """The end of a flight."""
 
     error: Exception | None = None
     was_renewal: bool = False
@@ -80,6 +80,6 @@ class SingleFlight:
             return key in self._in_air
 
     def in_air(self) -> list[Flight]:
-        """All flights, a snapshot."""
+        """Return all flights, as a snapshot."""
         with self._lock:
             return list(self._in_air.values())

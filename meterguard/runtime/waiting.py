@@ -1,4 +1,4 @@
-"""Waiting: for what, for how long, and how it is done on this thread."""
+"""Waits: for a future, for some seconds, on this thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Something to wait for, and for how many seconds at most."""
+    """A future to wait for, and for how many seconds at most."""
 
     future: Future[Any]
     seconds: float

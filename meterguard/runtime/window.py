@@ -24,11 +24,11 @@ class Window:
         return not self.lo <= time() < self.hi
 
     def slide(self, lo: float, hi: float | Until) -> None:
-        """Open it anew."""
+        """Open the window anew."""
         self.lo, self.hi = lo, hi
 
     def empty(self) -> None:
-        """Close it at once."""
+        """Close the window at once."""
         self.hi = 0.0
 
 

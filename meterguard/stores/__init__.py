@@ -1,4 +1,4 @@
-"""Where leases and denials live.
+"""Stores of leases and denials.
 
 * A store keeps records and knows nothing of what is in them; it neither asks the service nor reads a clock
   that a test could not move.

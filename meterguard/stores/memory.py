@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Generic
 
 import cachetools
@@ -75,15 +75,18 @@ class MemoryDenials:
             maxsize, ttl, timer=lambda: time.monotonic()
         )
 
-    def recall(self, key: Any) -> Exception | None:
+    def recall(self, key: Hashable) -> Exception | None:
+        """Return the denial remembered under this key; None when there is none, or it is too old."""
         with self._lock:
             return self._denials.get(key)
 
-    def remember(self, key: Any, denial: Exception) -> None:
+    def remember(self, key: Hashable, denial: Exception) -> None:
+        """Remember a denial."""
         with self._lock:
             self._denials[key] = denial
 
     def forget(self, matches: Callable[[Any], bool]) -> None:
+        """Forget the denials whose key matches."""
         with self._lock:
             for key in [key for key in self._denials if matches(key)]:
                 with contextlib.suppress(KeyError):  # it has expired since

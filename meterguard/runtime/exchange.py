@@ -127,8 +127,7 @@ class Exchange:
 
     def _take_a_turn(self, record: Record, since: float, until: float) -> None:
         """Ask when it is this record's turn among all that want the same, or hear what they heard."""
-        series = self.series.of(record.requirement)
-        with series.checkout(since, until, lambda: not record.is_abandoned) as turn:
+        with self.series.of(record.requirement).checkout(record, since, until) as turn:
             self._judge(record, until, turn)
 
     def _judge(self, record: Record, until: float, turn: Turn) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..core import messages
@@ -12,6 +12,7 @@ from ..core.requirements import Requirement
 from ..errors import ConfigurationError, EntitlementDenied
 from ..ports import FaultKind, ServiceFault
 from .clock import stopwatch
+from .records import Record
 
 AT_FIRST, MOST_AT_ONCE = 4, 32  # checkouts in the air while no answer was heard, and when all goes well
 SHORT_TURN = 0.25  # seconds a checkout waits for those before it, where nothing is known to be wrong
@@ -39,18 +40,17 @@ class Series:
         self._is_closed = False
 
     @contextmanager
-    def checkout(self, since: float, until: float, is_wanted: Callable[[], bool]) -> Iterator[Turn]:
+    def checkout(self, record: Record, since: float, until: float) -> Iterator[Turn]:
         """Wait for a turn; what the body raises is heard by all who want the same.
 
         :param since: when this checkout was wanted, by the stopwatch.
         :param until: when its attempts are over.
-        :param is_wanted: asked when its turn has come, for whoever wanted it may have given up.
         :raises ConfigurationError: nobody wants it any more.
         :raises ServiceFault: nobody got an answer in time.
         :raises EntitlementDenied: a no was heard since this checkout was wanted.
         """
         turn = Turn(self, until)
-        self._begin(turn, since, until, is_wanted)
+        self._begin(turn, record, since, until)
         failure: Exception | None = None
         is_heard = True
         try:
@@ -66,11 +66,11 @@ class Series:
         finally:
             self._end(turn, failure, is_heard)
 
-    def _begin(self, turn: Turn, since: float, until: float, is_wanted: Callable[[], bool]) -> None:
+    def _begin(self, turn: Turn, record: Record, since: float, until: float) -> None:
         short = min(until, stopwatch() + SHORT_TURN)
         with self._changed:
             is_new = True
-            while not self._has_turn(since):
+            while not self._has_turn(record, since):
                 left = (until if self._is_out() else short) - stopwatch()
                 if left <= 0 and self._trouble is not None:
                     raise self._trouble
@@ -81,14 +81,16 @@ class Series:
                     self._changed.notify_all()
                 is_new = False
                 self._changed.wait(left)
-            if self._is_closed or not is_wanted():
+            if self._is_closed or record.is_abandoned:
                 raise messages.closed()
             self._in_air += 1
             if self._is_out() and self._leader is None:
                 self._leader = turn
 
-    def _has_turn(self, since: float) -> bool:
-        if self._failure is not None and self._failed_at >= since:
+    def _has_turn(self, record: Record, since: float) -> bool:
+        # one whose answer was lost may have what the others are denied, and only its own token can tell
+        is_shared = _is_unknown(self._failure) or not (record.parent or record).state.pending
+        if self._failure is not None and self._failed_at >= since and is_shared:
             raise self._failure
         return self._in_air < self._most or (self._is_out() and (self._leader is None or self._in_air < AT_FIRST))
 

@@ -103,6 +103,30 @@ class TestOutage:
         assert outcomes.count("ran") == 15
 
 
+def test_one_whose_answer_was_lost_hears_its_own_and_not_what_others_are_denied(lm, make_warm, landed):
+    licence = lm.add_license("ACME-9", entitlements=[("Seats", 1, "Count")])
+    guard = make_warm(lm, licence, timeout=1.5, on_unknown="deny", denial_ttl=0)
+    seat = guard.requires_entitlement("Seats", 1, "Count", per=lambda user: user)(lambda user: "ran")
+    with lm.faults.active("CheckoutLicense", drop="after"):
+        with pytest.raises(EntitlementUnavailable):
+            seat("ana")
+        landed(guard)
+    assert lm.usage("ACME-9") == {"Seats": 1}, "it is hers, and she does not know"
+    with pytest.raises(EntitlementDenied):
+        seat("ben")
+    fault = lm.faults.add("CheckoutLicense", hold=True)
+    before = lm.calls("CheckoutLicense")
+    with ThreadPoolExecutor(2) as pool:
+        ben = pool.submit(seat, "ben")
+        lm.wait_for_calls("CheckoutLicense", before + 1)
+        ana = pool.submit(seat, "ana")
+        while len(guard.engine.registry.flights.in_air()) < 2:
+            threading.Event().wait(0.002)
+        fault.release()
+        assert isinstance(ben.exception(), EntitlementDenied)
+        assert ana.result() == "ran"
+
+
 class TestFullPool:
     @pytest.fixture
     def taken(self, lm, licence, make_guard):

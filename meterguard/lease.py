@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from .model import Entitlement
 
@@ -15,13 +15,17 @@ class LeaseFacts:
 
     entitlements: tuple[Entitlement, ...]
     license_arn: str | None = field(default=None, repr=False)
-    issued_at: datetime | None = None
-    expires_at: datetime | None = None
+    issued_at: float | None = None
+    """The service's time, in seconds since the epoch, as is the next."""
+    expires_at: float | None = None
     node_id: str | None = None
     checkout_type: str = "PROVISIONAL"
     token: str | None = field(default=None, repr=False)
     signed_token: str | None = field(default=None, repr=False)
     texts: Mapping[str, str] = field(default_factory=dict)
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Lease:
@@ -55,12 +59,12 @@ class Lease:
     @property
     def issued_at(self) -> datetime | None:
         """The time at which the service issued it (aware, UTC); None for a lease that was never checked out."""
-        return self._facts.issued_at
+        return _time(self._facts.issued_at)
 
     @property
     def expires_at(self) -> datetime | None:
         """The time at which it ends by the service's clock (aware, UTC). Not the end of the contract."""
-        return self._facts.expires_at
+        return _time(self._facts.expires_at)
 
     @property
     def expires_in(self) -> float:
@@ -101,3 +105,7 @@ class Lease:
 def follow(lease: Lease, facts: LeaseFacts, remaining: Callable[[], float]) -> None:
     """Have a lease show what a renewal left of its checkout."""
     lease._facts, lease._remaining = facts, remaining
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else EPOCH + timedelta(seconds=seconds)

@@ -66,6 +66,12 @@ def _head(requirement: Requirement) -> str:
     return json.dumps(lines, separators=(",", ":"))
 
 
+@lru_cache(maxsize=1024)
+def shared(requirement: Requirement) -> Requirement:
+    """Return the one tuple that all who want the same may keep."""
+    return requirement
+
+
 def line_of(one: Entitlement) -> list[str | int | None]:
     """Return an entitlement as JSON has it: the arguments that make it."""
     if not one.is_counted:

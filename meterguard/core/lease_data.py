@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from ..lease import LeaseFacts
@@ -50,8 +49,8 @@ def _facts(facts: LeaseFacts) -> Data:
     return {
         "entitlements": [line_of(one) for one in facts.entitlements],
         "license_arn": facts.license_arn,
-        "issued_at": _written(facts.issued_at),
-        "expires_at": _written(facts.expires_at),
+        "issued_at": facts.issued_at,
+        "expires_at": facts.expires_at,
         "node_id": facts.node_id,
         "checkout_type": facts.checkout_type,
         "token": facts.token,
@@ -62,13 +61,4 @@ def _facts(facts: LeaseFacts) -> Data:
 
 def _read_facts(data: Data) -> LeaseFacts:
     entitlements = tuple(Entitlement(*line) for line in data["entitlements"])
-    times = {name: _read(data[name]) for name in ("issued_at", "expires_at")}
-    return LeaseFacts(**{**data, **times, "entitlements": entitlements})
-
-
-def _written(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat()
-
-
-def _read(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    return LeaseFacts(**{**data, "entitlements": entitlements})

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from sys import intern
+from types import MappingProxyType
+from typing import Final
 
 from ..lease import LeaseFacts
 from ..model import Entitlement
@@ -15,6 +19,8 @@ from .schedule import refresh_after
 from .terms import Phase, Term, elapsed, phase, renewed_lifetime
 
 LONGEST_LIFETIME = 366 * 86_400.0  # seconds; the service's longest known lease, a borrow, is 366 days
+
+NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
 
 RENEWAL_SIGNALS: dict[FaultKind, Signal] = {
     FaultKind.NOT_FOUND: Signal.LOST,
@@ -70,18 +76,22 @@ def judge(
     past = resumed and (_seconds(answer.served_at, answer.expires_at) or lifetime) <= 0
     if past or phase(term, now) is Phase.ENDED:
         return Stale()
-    facts = LeaseFacts(
+    return Granted(_facts(asked, answer), term)
+
+
+def _facts(asked: Requirement, answer: CheckoutAnswer) -> LeaseFacts:
+    """Keep what was said: plain text, and what is the same for many leases once."""
+    return LeaseFacts(
         asked,
-        answer.license_arn,
-        answer.issued_at,
-        answer.expires_at,
-        answer.node_id,
-        answer.checkout_type,
-        answer.token,
-        answer.signed_token,
-        _texts(asked, answer.allowed),
+        answer.license_arn and intern(str(answer.license_arn)),
+        _since_epoch(answer.issued_at),
+        _since_epoch(answer.expires_at),
+        answer.node_id and intern(str(answer.node_id)),
+        intern(str(answer.checkout_type)),
+        str(answer.token),
+        answer.signed_token and str(answer.signed_token),
+        _texts(asked, answer.allowed) or NO_TEXTS,
     )
-    return Granted(facts, term)
 
 
 def uncovered(asked: Requirement, allowed: tuple[Allowed, ...]) -> Requirement:
@@ -110,7 +120,7 @@ def renewed_term(
 ) -> Term | None:
     """The term after a renewal, None when its answer leaves nothing to live on."""
     left = term.lifetime - elapsed(term.start, sent)[1]
-    shift = _seconds(held.expires_at, answer.expires_at)
+    shift = None if held.expires_at is None else answer.expires_at.timestamp() - held.expires_at
     if shift is not None and phase(term, sent) is Phase.ENDED:
         shift += left  # it had ended by both clocks, and an extension whose answer was lost kept it alive
     lifetime = renewed_lifetime(
@@ -122,6 +132,10 @@ def renewed_term(
     if lifetime <= 0:
         return None
     return Term(sent, lifetime, refresh_after(lifetime, refresh_ahead, draw), term.ttl)
+
+
+def _since_epoch(time: datetime | None) -> float | None:
+    return None if time is None else time.timestamp()
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

@@ -242,7 +242,7 @@ class Exchange:
         if renewed is None:
             record.unanswered(held.fence, may_have_acted=True)
             raise ServiceFault(FaultKind.UNKNOWN, "the renewal leaves no time to live")
-        moved = replace(facts, expires_at=answer.expires_at, token=answer.token or facts.token)
+        moved = replace(facts, expires_at=answer.expires_at.timestamp(), token=answer.token or facts.token)
         with record.lock:
             if not record.renewed(held.fence, moved, renewed, self.clock.now()):  # given back meanwhile
                 return Landing(was_renewal=True)

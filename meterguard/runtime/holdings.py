@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -29,6 +28,11 @@ LEAST_SLACK, LONGEST_SLACK = 0.01, 2.0  # seconds
 LOCKS = 16
 
 
+def new_locks() -> tuple[threading.RLock, ...]:
+    """Make the locks that the records of one guard share."""
+    return tuple(threading.RLock() for _ in range(LOCKS))
+
+
 @dataclass(slots=True)
 class Surroundings:
     """The parts that all records of one guard share."""
@@ -40,7 +44,7 @@ class Surroundings:
     linger: float | None = None
     is_alone: bool = False
     """True when no thread of ours looks at the clocks between calls."""
-    locks: tuple[threading.RLock, ...] = field(default_factory=lambda: tuple(threading.RLock() for _ in range(LOCKS)))
+    locks: tuple[threading.RLock, ...] = field(default_factory=new_locks)
 
 
 class Holding:
@@ -57,9 +61,7 @@ class Holding:
         "around",
         "is_fresh",
         "key",
-        "lock",
         "requirement",
-        "returning",
         "setbacks",
         "slack",
         "state",
@@ -73,14 +75,11 @@ class Holding:
         self.key = key
         self.requirement = requirement
         self.around = around
-        self.lock = around.locks[hash(key) % LOCKS]
         self.state: LeaseState = around.store.get(key) or VACANT
         self.term: Term | None = None
         self.is_fresh = False  # as it was checked out
         self.slack = 0.0  # seconds by which the service's end of the lease may come after ours
         self._lease: Lease | None = None
-        self.returning: Future[None] | None = None
-        """Done when the lease given back last is back at the service."""
         self.setbacks: Setbacks = setbacks.NONE
 
     def _begin(self, now: Moment) -> None:
@@ -98,6 +97,11 @@ class Holding:
 
     def _abandon(self) -> None:
         """See to it that what still comes for one call goes back too; a record that is shared outlives its calls."""
+
+    @property
+    def lock(self) -> threading.RLock:
+        """The lock under which its fields change."""
+        return self.around.locks[hash(self.key) % LOCKS]
 
     # -- what happened ---------------------------------------------------------------------------
 
@@ -217,9 +221,8 @@ class Holding:
             self.part(change.closed)
             self.become(change.closed)
 
-    def forget(self, lock: threading.RLock) -> None:
-        """In a forked child: the lease is the parent's, and so may be whoever holds a lock."""
-        self.lock = lock
+    def forget(self) -> None:
+        """In a forked child: the lease is the parent's."""
         self.state, self.term = LeaseState(State.CLOSED), None
         self._ended()
 

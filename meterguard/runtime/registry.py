@@ -24,7 +24,7 @@ from ..lease import Lease
 from ..ports import DenialMemory, LeaseStore, ServiceFault
 from .clock import stopwatch
 from .exchange import Exchange
-from .holdings import Surroundings
+from .holdings import Surroundings, new_locks
 from .queue import Queues
 from .records import Record, Seat, SharedBySeats
 from .renewal import Errand, Renewal
@@ -55,7 +55,7 @@ class Registry:
         self.flights = SingleFlight()
         # a lane each: checkouts that take long, however many, hold up neither renewals nor check-ins
         self.workers, self.renewals, self.returns = (Workers(exchange.policy.inline) for _ in range(3))
-        self.renewal = Renewal(exchange.clock, exchange.policy, self.renew, self.give_back_idle)
+        self.renewal = Renewal(exchange.clock, exchange.policy, self.renew, self.give_back_idle, self.all_records)
         self.errand = Errand(self._collect)
         exchange.returns.on_return = self.vacated
         exchange.returns.on_failure = functools.partial(self.renewal.remind, self.errand)
@@ -89,7 +89,7 @@ class Registry:
             record = self.index.pop(place, None)
             if record is None:
                 key = key or keys.numbered(requirement, next(self.serials), "" if single else None)
-                record = (SharedBySeats if single else Record)(key, requirement, self.around)
+                record = (SharedBySeats if single else Record)(key, keys.shared(requirement), self.around)
             self.index[place] = record
             record.sought += 1
             if len(self.index) > self.exchange.policy.max_leases:
@@ -199,8 +199,8 @@ class Registry:
         noted.tries += 1
 
     def _fly(self, record: Record, ask: Ask, since: float) -> Landing:
-        if record.returning is not None:  # beside it, a checkout might find its own unit still taken
-            wait_for(record.returning, CHECK_IN_WAIT)
+        if record.setbacks.returning is not None:  # beside it, a checkout might find its own unit still taken
+            wait_for(record.setbacks.returning, CHECK_IN_WAIT)
         if self.is_closed:
             return Landing(messages.closed())
         if record.is_abandoned:
@@ -245,7 +245,7 @@ class Registry:
         with record.lock:
             owed = record.let_go(if_idle=if_idle)
             if owed is not None:
-                record.returning = done
+                record.noted().returning = done
         if record.parent is not None:
             self._drop(record)
         if owed is None:
@@ -284,8 +284,9 @@ class Registry:
         self.lock = threading.RLock()
         self.renewal.agenda.forget()
         self.exchange.returns.forget()
+        self.around.locks = new_locks()
         for record in (*self.index.values(), *self.seats):
-            record.forget(self.lock)
+            record.forget()
 
     def vacated(self, requirement: Requirement) -> None:
         """Forget denials for units that came back, and let the call that has waited longest ask at once."""

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from ..core.policy import Policy
 from ..core.schedule import Tend, tend
 from ..ports import Clock
-from .agenda import Agenda, Entry
+from .agenda import LONGEST_SLEEP, Agenda, Entry
 from .clock import stopwatch
 from .records import Record
 
 
 class Errand:
-    """Something to run later; running it takes no time."""
+    """Something to run later."""
 
     __slots__ = ("entry", "run")
 
@@ -35,22 +35,38 @@ class Renewal:
         policy: Policy,
         renew: Callable[[Record], None],
         give_back: Callable[[Record], object],
+        records: Callable[[], list[Record]],
     ) -> None:
         self.clock = clock
         self._policy = policy
         self._renew = renew
         self._give_back = give_back
-        self.agenda: Agenda[Record | Errand] = Agenda("meterguard-renewal", self._look)
+        self._records = records
+        self._round = Errand(self._look_at_all)
+        self.agenda: Agenda[Record | Errand] = Agenda("meterguard-renewal", self._look_soon)
 
     def watch(self, record: Record) -> None:
         """Look after this record from now on, starting now."""
         if not self._policy.inline:
-            self.agenda.put(record, self._look(record))
+            self.agenda.put(record, self._look_soon(record))
 
     def remind(self, errand: Errand, delay: float) -> None:
         """Run an errand after so many seconds, once, however often it is asked for until then."""
         if not self._policy.inline:
             self.agenda.put(errand, delay)
+
+    def _look_soon(self, subject: Record | Errand) -> float | None:
+        """Do what is due. A record has a place in the agenda only while something is due for it soon."""
+        delay = self._look(subject)
+        if delay is not None and delay > LONGEST_SLEEP:
+            self.agenda.put(self._round, LONGEST_SLEEP)
+            return None
+        return delay
+
+    def _look_at_all(self) -> None:
+        for record in self._records():
+            if record.term is not None:
+                self.watch(record)
 
     def _look(self, subject: Record | Errand) -> float | None:
         """Do what is due; return the seconds until the next look, None when there is nothing to look after."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import Final
 
 from ..core.intents import Intent
@@ -20,6 +21,7 @@ class Setbacks:
         "intents",
         "is_grace_told",
         "next_try",
+        "returning",
         "spent",
         "tries",
         "trouble",
@@ -42,6 +44,8 @@ class Setbacks:
         """When the lease that ended has surely ended at the service too."""
         self.unsure_until = 0.0
         """Until when an extension whose answer was lost may keep the lease alive at the service."""
+        self.returning: Future[None] | None = None
+        """Done when the lease given back last is back at the service."""
         self.is_grace_told = False
         self.intents: dict[str, Intent] = {}
         """The pending intents of this process, whose age two clocks tell."""

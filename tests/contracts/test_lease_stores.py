@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import settings
@@ -20,7 +19,7 @@ KEY, OTHER = b'[[["Seats",1,"Count"]]]', b'[[["Seats",1,"Count"]],"anna"]'
 
 
 def held(token="token", state=VACANT):
-    facts = LeaseFacts(SEATS, "arn", datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 1, 2, tzinfo=UTC), token=token)
+    facts = LeaseFacts(SEATS, "arn", 1_893_456_000.0, 1_893_542_400.0, token=token)
     return lease_state.granted(state, facts, 86_400.0, 1_000.0)
 
 

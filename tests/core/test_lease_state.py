@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -23,7 +22,7 @@ TTL = 60.0
 
 
 def facts(token):
-    start, end = datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, 0, 1, 0, 5, tzinfo=UTC)
+    start, end = 1_893_456_000.0, 1_893_456_060.000005
     return LeaseFacts((SEATS, EXPORT), "arn", start, end, "node", "PROVISIONAL", token, "signed", {"Export": "Gold"})
 
 

@@ -40,7 +40,7 @@ def test_a_call_on_a_live_lease_makes_no_request_and_takes_no_lock(lm, guard, mo
 
         acquire = __enter__
 
-    held, record.lock = record.lock, Forbidden()
+    held, record.around.locks = record.around.locks, (Forbidden(),) * len(record.around.locks)
     try:
         frames = []
         sys.setprofile(lambda frame, event, arg: frames.append(frame.f_code.co_name) if event == "call" else None)
@@ -49,7 +49,7 @@ def test_a_call_on_a_live_lease_makes_no_request_and_takes_no_lock(lm, guard, mo
         finally:
             sys.setprofile(None)
     finally:
-        record.lock = held
+        record.around.locks = held
     assert frames == ["outside", "<lambda>"]
     assert lm.calls() == 1
 

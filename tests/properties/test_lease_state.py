@@ -232,7 +232,7 @@ class Life:
     def _extended(self, facts, term, fence, answer, sent):
         new = renewed_term(facts, term, answer, sent, 0.2, 0.5)
         before = self.state
-        after = change.renewed(before, fence, replace(facts, expires_at=answer.expires_at), sent.wall)
+        after = change.renewed(before, fence, replace(facts, expires_at=answer.expires_at.timestamp()), sent.wall)
         if after is not before:
             assert after.ttl == before.ttl
             self.become(after)

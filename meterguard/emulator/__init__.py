@@ -5,9 +5,9 @@ What belongs here:
 1. Code that stands in for AWS, or that sets this up and looks into it. It is an island and shares no code with the
    client that it tests: of meterguard it imports `ConfigurationError`, and nothing else.
 2. The rooms import downwards only: `serving`, then `admin`, `operations` and `faults`, then `state`, then `protocol`.
-   `facade` puts them together.
+   `emulator` puts them together.
 3. Only botocore's service model says what is on the wire. A rule that the model does not have is in `state`; a choice
-   that AWS does not document is a switch in `state.behavior`.
+   that AWS does not document is a switch in `state.switches`.
 4. uvicorn, Starlette and PyJWT are optional. Each is imported by one file, and no file imports that one before it is
    needed.
 """
@@ -16,15 +16,15 @@ from __future__ import annotations
 
 from .admin.journal import Request
 from .admin.seeds import Seed, SeedError, load_seed
-from .facade import Emulator
+from .emulator import Emulator
 from .faults.fault import Fault
 from .faults.queue import Faults
-from .foreground import serve
+from .process import serve
 from .protocol.errors import EmulatorBug, StateError
 from .protocol.policies import PolicyError
-from .state.behavior import Behavior
 from .state.clock import Clock
 from .state.licenses import Checkout, Entitlement, License
+from .state.switches import Behavior
 
 __all__ = (
     "Behavior",

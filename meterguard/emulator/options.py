@@ -9,7 +9,7 @@ from typing import Final, TypedDict
 from .admin.journal import Request
 from .admin.seeds import Seed
 from .protocol.policies import Policy
-from .protocol.rules import (
+from .protocol.validation import (
     FLAG,
     Rules,
     check,
@@ -22,9 +22,9 @@ from .protocol.rules import (
     is_whole,
     maybe,
 )
-from .state.behavior import Behavior
 from .state.clock import Clock
 from .state.licenses import License
+from .state.switches import Behavior
 
 __all__ = ("EmulatorOptions", "check_arguments", "check_options")
 

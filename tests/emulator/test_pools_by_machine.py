@@ -15,9 +15,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from meterguard.emulator import Behavior, Emulator
 from meterguard.emulator.protocol.errors import ServiceError
+from meterguard.emulator.state.allocation import Ask
 from meterguard.emulator.state.licenses import Wanted
 from meterguard.emulator.state.pools import State
-from meterguard.emulator.state.portions import Ask
 from meterguard.emulator.state.terms import build_license
 
 TTL = 60

@@ -16,7 +16,7 @@ from ..protocol import wire
 from ..protocol.errors import WrongValue
 from ..protocol.moments import LATEST, moment_of
 from ..protocol.redaction import shown
-from ..protocol.rules import MOMENT, check, is_number, maybe
+from ..protocol.validation import MOMENT, check, is_number, maybe
 from ..state.licenses import Checkout, Entitlement, License
 from ..state.term_rules import LICENSE_TERMS, check_license
 from .journal import Request

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from ..protocol.errors import ConfigurationError
 from ..protocol.redaction import shown
-from ..protocol.rules import Rules, is_list_of_texts, is_path, is_table_of, is_text, maybe
-from ..state.behavior import Behavior
+from ..protocol.validation import Rules, is_list_of_texts, is_path, is_table_of, is_text, maybe
 from ..state.licenses import License, key_fingerprint
+from ..state.switches import Behavior
 from ..state.term_rules import check_license
 from ..state.terms import ISSUER_ACCOUNT, ISSUER_NAME
 from .target import Target

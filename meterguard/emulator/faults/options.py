@@ -11,7 +11,7 @@ from ..protocol.messages import Parameters
 from ..protocol.model import operations
 from ..protocol.moments import Duration, seconds_of
 from ..protocol.redaction import shown
-from ..protocol.rules import (
+from ..protocol.validation import (
     Rules,
     are_texts,
     check,

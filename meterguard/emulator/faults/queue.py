@@ -10,7 +10,7 @@ from typing import Final, Unpack
 
 from ..protocol.errors import UnknownArgument
 from ..protocol.messages import Parameters
-from ..protocol.rules import Rule, check
+from ..protocol.validation import Rule, check
 from ..state.clock import Clock
 from .fault import OPTIONS, Fault
 from .options import FaultOptions

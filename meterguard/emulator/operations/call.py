@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from ..protocol.errors import elsewhere
 from ..protocol.messages import Answer, Caller, Parameters
+from ..state.allocation import Limits
 from ..state.licenses import License
 from ..state.pools import State
-from ..state.portions import Limits
 
 __all__ = ("Call", "Handler", "Sign", "require_home")
 

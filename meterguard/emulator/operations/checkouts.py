@@ -10,9 +10,9 @@ from typing import Final, cast
 from ..protocol.errors import ServiceError
 from ..protocol.messages import Answer, Parameters
 from ..protocol.wire import zoned, zoneless
-from ..state.behavior import Behavior
+from ..state.allocation import Ask
 from ..state.licenses import FEATURE, Checkout, Item, Kind, License, Wanted
-from ..state.portions import Ask
+from ..state.switches import Behavior
 from .call import Call
 from .claims import proof_of
 

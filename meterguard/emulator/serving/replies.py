@@ -11,7 +11,7 @@ from ..faults import effects
 from ..protocol import wire
 from ..protocol.errors import ServiceError, status_of
 from ..protocol.messages import NOTHING, Answer, Headers, Reply
-from ..state.behavior import Behavior
+from ..state.switches import Behavior
 from .services import Service
 
 __all__ = ("Replies", "request_id")

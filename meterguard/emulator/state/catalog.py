@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import replace
 
 from ..protocol.errors import ServiceError, elsewhere
-from .behavior import Behavior
+from .allocation import Ask
 from .grants import Grants, ready_grant
 from .licenses import License
-from .portions import Ask
-from .tables import MakeTable
+from .mappings import MakeTable
+from .switches import Behavior
 from .tags import Tags
 from .tokens import Tokens
 

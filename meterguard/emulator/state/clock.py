@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from ..protocol.errors import WrongValue
 from ..protocol.moments import LATEST, Duration, Moment, moment_of, seconds_of
 from ..protocol.redaction import shown
-from ..protocol.rules import MOMENT, SPAN, check, maybe
+from ..protocol.validation import MOMENT, SPAN, check, maybe
 
 __all__ = ("Clock", "elapsed")
 

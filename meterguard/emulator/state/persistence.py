@@ -14,7 +14,7 @@ from typing import Any
 
 from ..protocol.errors import StateError
 from .clock import Clock
-from .tables import MakeTable, plain
+from .mappings import MakeTable, plain
 
 __all__ = ("Kept", "Memory", "keep")
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import replace
 
 from ..protocol.errors import ServiceError, wrong_value
-from .behavior import Behavior
+from .allocation import Ask, can_be_returned, portion, whole
 from .catalog import Catalog
 from .licenses import Checkout, Entitlement, License, Wanted
+from .mappings import MakeTable, plain
 from .periods import period_of
-from .portions import Ask, can_be_returned, portion, whole
-from .tables import MakeTable, plain
+from .switches import Behavior
 
 __all__ = ("State",)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from ..protocol.errors import ServiceError
 from ..protocol.messages import Answer, Parameters
-from .behavior import Behavior
+from .switches import Behavior
 
 __all__ = ("Remembered", "Replays")
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 from ..protocol.errors import StateError
 from .consistency import contradictions
 from .documents import TABLES, read, write
-from .tables import Noted
+from .mappings import Noted
 
 __all__ = ("StateFile",)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from ..protocol.errors import UnknownArgument
 from ..protocol.model import enumeration
-from ..protocol.rules import FLAG, MOMENT, TEXT, Rules, check, is_list_of_texts, is_number, is_table_of, maybe
+from ..protocol.validation import FLAG, MOMENT, TEXT, Rules, check, is_list_of_texts, is_number, is_table_of, maybe
 
 __all__ = ("CHANGES", "LICENSE_TERMS", "check_changes", "check_license")
 

@@ -10,7 +10,7 @@ from ..protocol.errors import UnknownArgument, WrongValue
 from ..protocol.model import enumeration
 from ..protocol.moments import Moment, moment_of
 from ..protocol.redaction import shown
-from ..protocol.rules import TEXTS, check, is_flag, is_text, maybe
+from ..protocol.validation import TEXTS, check, is_flag, is_text, maybe
 from .licenses import FEATURE, Entitlement, License
 from .term_rules import check_changes, check_license
 

@@ -21,13 +21,13 @@ from .protocol.policies import Policy, authorizer
 from .protocol.sigv4 import verifier
 from .serving.access import Access
 from .serving.dispatch import Dispatcher
-from .state.behavior import Behavior
 from .state.clock import Clock
 from .state.identifiers import Identifiers
 from .state.licenses import Checkout, License
 from .state.persistence import keep
 from .state.pools import State
 from .state.signing_key import SigningKey
+from .state.switches import Behavior
 from .state.terms import ISSUER_NAME, EntitlementLike, LicenseChanges, MoreTerms
 
 if TYPE_CHECKING:

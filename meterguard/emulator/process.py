@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Unpack
 
-from .facade import Emulator
+from .emulator import Emulator
 from .options import EmulatorOptions
-from .protocol.rules import check, maybe
+from .protocol.validation import check, maybe
 
 __all__ = ("serve",)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..protocol.errors import ServiceError
-from .behavior import Behavior
 from .licenses import Entitlement, Item, Kind, License, Wanted
+from .switches import Behavior
 
 __all__ = ("Ask", "Limits", "can_be_returned", "portion", "whole")
 

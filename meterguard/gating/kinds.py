@@ -19,7 +19,7 @@ def of_function(fn: types.FunctionType) -> Kind:
     flags = fn.__code__.co_flags
     if not flags & _CO_ANY:
         # not by its __dict__, which comes into being, and weighs 64 bytes, when somebody looks
-        is_hinted = getattr(fn, "_is_coroutine", None) or getattr(fn, "_is_coroutine_mark", None)
+        is_hinted = getattr(fn, "_is_coroutine", None) or getattr(fn, "_is_coroutine_marker", None)
         return _as_marked(fn) if is_hinted or getattr(fn, "dispatch", None) else "plain"
     if flags & inspect.CO_COROUTINE:
         return "coroutine"

@@ -91,7 +91,7 @@ class GuardedFunction(GuardedCallable):
 
 MARKS: dict[str, object] = {
     "_is_coroutine": None,  # asyncio of Python 3.11
-    "_is_coroutine_mark": None,  # inspect of Python 3.12 and later
+    "_is_coroutine_marker": None,  # inspect of Python 3.12 and later
     "_non_atomic_requests": frozenset(),  # Django
     "csrf_exempt": False,  # Django
 }

@@ -15,6 +15,7 @@ from .gating.admission import Admission, Guard, refusal
 from .gating.declaration import GateOptions, Number, Value, declare
 from .gating.gate import DegradingGate, Gate, Work
 from .gating.loops import require_asyncio
+from .interruption import passing
 from .model import shortened
 from .runtime import forking
 from .runtime.window import Window
@@ -159,7 +160,7 @@ class MeterGuard(Guard):
 
         :raises ConfigurationError: the set-up is incomplete.
         """
-        self.engine.warm()
+        passing(self.engine.warm)
 
     def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
         """Have ``callback`` called with each :mod:`event <meterguard.events>`, in the thread where it happens.
@@ -183,7 +184,7 @@ class MeterGuard(Guard):
         if engine is not None:
             from .runtime import shutdown
 
-            if shutdown.close(engine.registry):
+            if passing(shutdown.close, engine.registry):
                 shutdown.strike_off(id(engine))  # else the end of the process tries once more
 
     @property

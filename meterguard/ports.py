@@ -72,18 +72,6 @@ class ServiceFault(Exception):
         self.action = action
 
 
-class Interruption(BaseException):
-    """A signal handler of the application raised something while a request was sent.
-
-    It is no answer of the service, and no handler of ours or of boto3's may take it for one. The calls of the
-    application raise what was ``raised``.
-    """
-
-    def __init__(self, raised: BaseException) -> None:
-        super().__init__(raised)
-        self.raised = raised
-
-
 @dataclass(frozen=True, slots=True)
 class Allowed:
     """One line of ``EntitlementsAllowed``. The service may leave out value and unit."""

@@ -12,6 +12,7 @@ import boto3  # type: ignore[import-untyped, unused-ignore]
 from botocore.config import Config  # type: ignore[import-untyped, unused-ignore]
 from botocore.utils import get_environ_proxies  # type: ignore[import-untyped, unused-ignore]
 
+from ..interruption import raised_by_handler
 from .boto_types import Client, Session
 from .regions import is_loopback
 from .settings import PARTING, TimeOuts
@@ -76,7 +77,9 @@ def is_sibling(session: Session, region: str, other: str) -> bool:
 def _siblings(session: Session, region: str) -> list[str]:
     try:
         partition = session.get_partition_for_region(region)
-    except Exception:  # noqa: BLE001 - whatever it raises, the Region is not one it knows
+    except Exception as exc:  # whatever it raises, the Region is not one it knows
+        if raised_by_handler(exc) is not None:
+            raise
         return []
     return list(session.get_available_regions(SERVICE, partition_name=partition))
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from ..ports import Interruption
+from ..interruption import Interruption, raised_by_handler
 from ..secret import Secret
-from .interruptions import interruption
 
 Made = TypeVar("Made")
 
@@ -34,7 +33,7 @@ def attempt(call: Callable[[], Made]) -> Answer[Made] | Failure:
     try:
         return Answer(call())
     except BaseException as exc:
-        raised = interruption(exc)
+        raised = raised_by_handler(exc)
         if raised is None:
             if isinstance(exc, Exception):  # translate() raises again what it does not know
                 return Failure(exc)

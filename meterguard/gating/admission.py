@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, cast
 
 from ..errors import EntitlementDenied, EntitlementUnavailable
+from ..interruption import passing
 from ..reasons import Reason
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Admission:
     def drop(self, *, probing: bool = False) -> Wait | None:
         """End the call without waiting: a seat of its own goes back in the background. Idempotent."""
         entry, self._entry = self._entry, None
-        return None if entry is None else self._engine.release(entry, probing=probing)
+        return None if entry is None else passing(self._engine.release, entry, probing=probing)
 
     def hand_over(self, result: R) -> R:
         """End the call, or let the seat go with a result that is still to be made or sent. Return the result.

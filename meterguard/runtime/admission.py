@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..core.requirements import Requirement
@@ -28,6 +29,14 @@ class Admission:
     """What kept the service from answering, when it did not."""
     seats: Seats | None = None
     """Where a call with a seat of its own is counted while it runs."""
+    is_unpinned: bool = False
+    """True once the call holds its lease no longer."""
+    take_back: Callable[[Admission], object] | None = None
+    """Releases what an interrupted caller never got, or never released; None once it was released."""
+
+    def __del__(self) -> None:
+        if self.take_back is not None:
+            self.take_back(self)
 
     @property
     def lease(self) -> Lease:

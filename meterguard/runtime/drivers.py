@@ -7,6 +7,7 @@ import contextlib
 from concurrent.futures import Future
 from typing import Any
 
+from ..interruption import passing
 from .admission import Admission
 from .engine import Seek
 from .waiting import Wait, wait_for
@@ -17,7 +18,7 @@ def blocking(seek: Seek) -> Admission:
     came: Any = None
     try:
         while True:
-            came = block(seek.send(came))
+            came = block(passing(seek.send, came))
     except StopIteration as end:
         admission: Admission = end.value
         return admission
@@ -31,7 +32,7 @@ async def awaiting(seek: Seek) -> Admission:
     try:
         while True:
             try:
-                wait = seek.send(came)
+                wait = passing(seek.send, came)
             except StopIteration as end:
                 admission: Admission = end.value
                 return admission

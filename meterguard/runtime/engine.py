@@ -242,13 +242,16 @@ class Engine:
         now = self.clock.now()
         if not record.ride(now, hot, wanted=not probing):
             return None
-        if record.wants_renewal(now):
-            self.registry.renew(record)
         seats = None if record.parent is None else record.parent.seats
+        reason, take_back = Reason.CHECKED_OUT if fresh else Reason.CACHED, self.release
+        admission = Admission(
+            reason, record.requirement, record.age(now), record, is_pinned=True, seats=seats, take_back=take_back
+        )
         if seats is not None:
             seats.take()
-        reason = Reason.CHECKED_OUT if fresh else Reason.CACHED
-        return Admission(reason, record.requirement, record.age(now), record, is_pinned=True, seats=seats)
+        if record.wants_renewal(now):
+            self.registry.renew(record)
+        return admission
 
     # -- unknown ---------------------------------------------------------------------------------
 
@@ -283,7 +286,15 @@ class Engine:
                     return messages.no_more_on_grace(unknown)
                 record.enter_grace(now, self.policy.grace)
                 age = record.age(now)
-                return Admission(Reason.GRACE, record.requirement, age, record, fault=unknown, seats=record.seats)
+                return Admission(
+                    Reason.GRACE,
+                    record.requirement,
+                    age,
+                    record,
+                    fault=unknown,
+                    seats=record.seats,
+                    take_back=self.release,
+                )
         if answer_unknown(declared, records[0].state.standing, None, now, 0.0) is Unknown.ALLOW:
             return Admission(Reason.ALLOWED_UNKNOWN, records[0].requirement, fault=unknown)
         return unknown
@@ -291,13 +302,23 @@ class Engine:
     # -- getting out -----------------------------------------------------------------------------
 
     def release(self, admission: Admission, *, probing: bool = False) -> Wait | None:
-        """The call is over. What is returned has to be waited for."""
-        record, seats = admission.record, admission.seats
+        """The call is over. What is returned has to be waited for.
+
+        Interrupted by a signal handler, it is finished when the admission is thrown away.
+        """
+        record, seats, wait = admission.record, admission.seats, None
         if seats is not None:
+            admission.seats = None
             seats.give(on_grace=not admission.is_pinned)
-        if record is None or not admission.is_pinned:
-            return None
-        record.unpin(self.clock.now())
+        if record is not None and admission.is_pinned:
+            if not admission.is_unpinned:
+                admission.is_unpinned = True
+                record.unpin(self.clock.now())
+            wait = self._over(record, probing)
+        admission.take_back = None
+        return wait
+
+    def _over(self, record: Record, probing: bool) -> Wait | None:
         if record.is_single:
             return self.registry.give_back(record)
         if probing and record.is_unwanted():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import threading
@@ -29,8 +30,9 @@ from ..events import (
     LeaseRenewed,
     ServiceUnavailable,
 )
+from ..interruption import Interruption, raised_by_handler
 from ..lease import LeaseFacts
-from ..ports import CheckoutAnswer, Clock, ExtendAnswer, FaultKind, Interruption, LicenseService, Moment, ServiceFault
+from ..ports import CheckoutAnswer, Clock, ExtendAnswer, FaultKind, LicenseService, Moment, ServiceFault
 from .clock import stopwatch
 from .publisher import Publisher
 from .records import Record
@@ -168,26 +170,28 @@ class Exchange:
         self, record: Record, intent: Intent, until: float, turn: Turn
     ) -> tuple[CheckoutAnswer, Moment, Intent]:
         owner = record.parent or record
-        attempt = 0
-        while True:
-            sent_at = self.clock.now()
-            try:
-                answer = self.service.check_out(record.requirement, intent.client_token)
-            except ServiceFault as fault:
-                if fault.kind is FaultKind.UNKNOWN:
-                    record.noted().trouble = owner.noted().trouble = messages.unavailable(record.requirement, fault)
-                    intent = intent.unanswered(sent_at, fault.may_have_acted)
-                is_mine = fault.kind is not FaultKind.UNKNOWN or turn.may_retry(fault)
-                if not (is_mine and self._try_again(fault, attempt, until, turn.pause)):
-                    if is_open(intent, fault.kind):
-                        owner.leave_pending(intent)
-                    raise
-                attempt += 1
-            except BaseException:  # of a hook's own; what the service did nobody knows
-                owner.leave_pending(intent.unanswered(sent_at, may_have_acted=True))
-                raise
-            else:
-                return answer, intent.sent(sent_at), intent
+        sent_at = self.clock.now()
+        try:
+            for attempt in itertools.count():
+                try:
+                    sent_at = self.clock.now()
+                    answer = self.service.check_out(record.requirement, intent.client_token)
+                    return answer, intent.sent(sent_at), intent
+                except ServiceFault as fault:
+                    if fault.kind is FaultKind.UNKNOWN:
+                        record.noted().trouble = owner.noted().trouble = messages.unavailable(record.requirement, fault)
+                        intent = intent.unanswered(sent_at, fault.may_have_acted)
+                    is_mine = fault.kind is not FaultKind.UNKNOWN or turn.may_retry(fault)
+                    if not (is_mine and self._try_again(fault, attempt, until, turn.pause)):
+                        if is_open(intent, fault.kind):
+                            owner.leave_pending(intent)
+                        raise
+        except ServiceFault:
+            raise
+        except BaseException:  # of a hook, or of a signal handler; what the service did nobody knows
+            owner.leave_pending(intent.unanswered(sent_at, may_have_acted=True))
+            raise
+        raise AssertionError  # for type checkers: the attempts end by themselves
 
     def _try_again(
         self, fault: ServiceFault, attempt: int, until: float, wait: Callable[[float], bool] | None = None
@@ -338,7 +342,9 @@ class Exchange:
             return
         except (Interruption, KeyboardInterrupt):
             raise
-        except BaseException:  # noqa: BLE001 - a hook of the client's may raise anything
+        except BaseException as problem:  # a hook of the client's may raise anything
+            if raised_by_handler(problem) is not None:
+                raise
             return
         self.give_back(record, answer.token, parting=True)
         record.answered(intent)

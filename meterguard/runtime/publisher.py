@@ -15,6 +15,7 @@ from ..events import (
     LeaseLost,
     ServiceUnavailable,
 )
+from ..interruption import raised_by_handler
 from .clock import stopwatch
 
 logger = logging.getLogger("meterguard")
@@ -80,13 +81,15 @@ class Publisher:
 
 
 def _failure_of(work: Callable[[], object]) -> BaseException | None:
-    """Run foreign code and return what it raised, ``SystemExit`` too. Ctrl-C passes through in the main thread."""
+    """Run foreign code and return what it raised, ``SystemExit`` too. What a signal handler raises passes through."""
     try:
         work()
     except KeyboardInterrupt as interrupt:
         if threading.current_thread() is threading.main_thread():
             raise
         return interrupt
-    except BaseException as failure:  # noqa: BLE001 - a filter of the log or a subscriber may raise anything
+    except BaseException as failure:  # a filter of the log or a subscriber may raise anything
+        if raised_by_handler(failure) is not None:
+            raise
         return failure
     return None

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from ..core.backoff import pause, retry_pause
 from ..core.requirements import Requirement
 from ..events import CheckInFailed, LeaseCheckedIn
-from ..ports import FaultKind, Interruption, LicenseService, ServiceFault
+from ..interruption import Interruption, raised_by_handler
+from ..ports import FaultKind, LicenseService, ServiceFault
 from .clock import stopwatch
 from .publisher import Publisher
 from .waiting import wait_for
@@ -131,7 +132,9 @@ class Returns:
             return None if fault.kind is FaultKind.NOT_FOUND else fault
         except (Interruption, KeyboardInterrupt):
             raise
-        except BaseException as problem:  # noqa: BLE001 - a hook of the client's may raise anything
+        except BaseException as problem:  # a hook of the client's may raise anything
+            if raised_by_handler(problem) is not None:
+                raise
             return ServiceFault(FaultKind.UNREACHABLE, "a hook of the client's failed", code=type(problem).__name__)
         return None
 

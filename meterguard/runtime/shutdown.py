@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import threading
 from collections import deque
 
@@ -32,7 +33,12 @@ def close(registry: Registry) -> bool:
     Called again, it tries again what did not go back.
     """
     until = stopwatch() + CLOSING_TIME
-    _close_in_time([(registry, True)])
+    try:
+        _close_in_time([(registry, True)])
+    except BaseException:  # of a signal handler: it passes through, and what is left goes back behind it
+        registry.returns.submit(functools.partial(_close_in_time, [(registry, True)]))
+        registry.end_threads(0.0)
+        raise
     registry.end_threads(until)
     return not registry.exchange.returns.left()
 

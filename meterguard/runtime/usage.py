@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from ..interruption import raised_by_handler
 from ..ports import Usage
 from .clock import stopwatch
 from .waiting import Wait
@@ -49,9 +49,10 @@ class UsageSurvey:
     def _find_out(self, answer: Future[Usages | None]) -> None:
         usages: Usages | None = None
         try:
-            # it is only a question on the side, that IAM need not allow
-            with contextlib.suppress(Exception):
-                usages = self._ask()
+            usages = self._ask()
+        except Exception as problem:  # it is only a question on the side, that IAM need not allow
+            if raised_by_handler(problem) is not None:
+                raise
         finally:
             self._until = stopwatch() + (REFUSED_FOR if usages is None else self._keep)
             answer.set_result(usages)

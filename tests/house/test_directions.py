@@ -8,13 +8,14 @@ from collections import defaultdict
 
 from tests.house.source import MODULES, room
 
-VOCABULARY = {"units", "model", "reasons", "lease", "decision", "errors", "events", "ports", "secret"}
+VOCABULARY = {"units", "model", "reasons", "lease", "decision", "errors", "events", "ports", "secret", "interruption"}
 FACADE = {"guard", "default", "open_guard", "diagnostics", "gating"}
 PUBLIC = VOCABULARY | FACADE | {"meterguard", "config", "extras"}
 
 MAY_IMPORT = {
     "units": set(),
     "secret": set(),
+    "interruption": set(),
     "model": {"units"},
     "reasons": set(),
     "lease": {"model"},

@@ -5,14 +5,40 @@ from __future__ import annotations
 import functools
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType
+from typing import ParamSpec, TypeVar
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+WRAPPING = frozenset({"botocore", "boto3", "urllib3"})
 MOST = 50  # exceptions looked at, for chains may be circular
 
 
-def interruption(exc: BaseException) -> BaseException | None:
-    """Return what a signal handler raised, when that is what ``exc`` is about; boto3 wraps it as a lost connection."""
+class Interruption(BaseException):
+    """A signal handler of the application raised something while a request was sent.
+
+    It is no answer of the service, and no handler of ours or of boto3's may take it for one. The calls of the
+    application raise what was ``raised``.
+    """
+
+    def __init__(self, raised: BaseException) -> None:
+        super().__init__(raised)
+        self.raised = raised
+
+
+def passing(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do some work, and raise what a signal handler raised as it was."""
+    try:
+        return work(*args, **kwargs)
+    except Interruption as interruption:
+        raised = interruption.raised
+    raise raised
+
+
+def raised_by_handler(exc: BaseException) -> BaseException | None:
+    """Return what a signal handler raised, when that is what ``exc`` is about; boto3 makes a lost connection of it."""
     if threading.current_thread() is not threading.main_thread():
         return None  # handlers run in the main thread only
     handlers = set(_handlers())
@@ -42,6 +68,8 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
 
 
 def _came_through(exc: BaseException, handlers: set[CodeType]) -> bool:
+    if type(exc).__module__.partition(".")[0] in WRAPPING:  # they hand the traceback of what they wrap on
+        return False
     trace = exc.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code in handlers:

@@ -1,0 +1,244 @@
+"""What the application raises from a signal handler passes through unchanged, wherever it strikes; no seat is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import signal
+import threading
+
+import pytest
+
+from meterguard.events import LeaseLapsed
+
+
+class Expired(Exception):
+    """An application's own."""
+
+
+class Stopped(BaseException):
+    """Another, which no ``except Exception`` is meant to catch."""
+
+
+KINDS = [TimeoutError, Expired, Stopped, KeyboardInterrupt, SystemExit, ConnectionResetError]
+
+
+class Alarm:
+    """A handler of the application's; how it is written makes no difference."""
+
+    def __init__(self, raised):
+        self.raised = raised
+
+    def __call__(self, number, frame):
+        raise self.raised
+
+    def method(self, number, frame):
+        self(number, frame)
+
+
+HANDLERS = {
+    "function": lambda alarm: lambda number, frame: alarm(number, frame),
+    "object": lambda alarm: alarm,
+    "method": lambda alarm: alarm.method,
+    "partial": lambda alarm: functools.partial(Alarm.__call__, alarm),
+}
+
+
+@pytest.fixture
+def licence(lm):
+    return lm.add_license("ACME-1", entitlements=[("Seats", 1, "Count")], ttl=60)
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+def raised(request):
+    return request.param("of the application")
+
+
+@pytest.fixture
+def strike(lm):
+    """``strike(raised, operation, work)``: do work, and let a signal come while the service keeps it waiting."""
+    before = signal.getsignal(signal.SIGUSR2)
+
+    def run(raised, operation, work, handler="function", **fault):
+        signal.signal(signal.SIGUSR2, HANDLERS[handler](Alarm(raised)))
+        arrived = lm.calls(operation)
+
+        def send():
+            lm.wait_for_calls(operation, arrived + 1, timeout=30)
+            os.kill(os.getpid(), signal.SIGUSR2)
+
+        sender = threading.Thread(target=send)
+        held = lm.faults.add(operation, **{"hold": True, "times": None, **fault})
+        sender.start()
+        try:
+            with pytest.raises(type(raised)) as caught:
+                work()
+        finally:
+            sender.join()
+            lm.faults.remove(held)
+        assert caught.value is raised
+
+    yield run
+    signal.signal(signal.SIGUSR2, before)
+
+
+def gone(lm, licence):
+    """Whether every seat is free, soon."""
+    for _ in range(200):
+        if lm.usage(licence) == {"Seats": 0}:
+            return True
+        threading.Event().wait(0.05)
+    return False
+
+
+@pytest.fixture(params=[False, True], ids=["threads", "frozen"])
+def guard(lm, licence, make_warm, request, monkeypatch):
+    if request.param:
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "export")
+    return make_warm(lm, licence, on_unknown="allow")
+
+
+@pytest.mark.parametrize("hold", ["shared", "call"])
+@pytest.mark.parametrize("applied", [False, True])
+def test_during_a_checkout(lm, licence, guard, strike, landed, raised, hold, applied):
+    seat = guard.requires_entitlement("Seats", 1, "Count", hold=hold)
+    strike(raised, "CheckoutLicense", seat.__enter__, applied=applied)
+    landed(guard)
+    with seat as lease:
+        assert lease.is_live
+        assert lm.usage(licence) == {"Seats": 1}
+    guard.close()
+    assert gone(lm, licence)
+
+
+def test_during_a_check_in(lm, licence, guard, strike, raised):
+    seat = guard.requires_entitlement("Seats", 1, "Count", hold="call")(lambda: "ran")
+    strike(raised, "CheckInLicense", seat)
+    assert seat() == "ran"
+    assert gone(lm, licence)
+
+
+def test_while_the_body_runs(lm, licence, guard, strike, raised):
+    seat = guard.requires_entitlement("Seats", 1, "Count", hold="call")
+
+    @seat
+    def body():
+        os.kill(os.getpid(), signal.SIGUSR2)
+
+    signal.signal(signal.SIGUSR2, Alarm(raised))
+    with pytest.raises(type(raised)) as caught:
+        body()
+    assert caught.value is raised
+    assert gone(lm, licence)
+
+
+def test_during_a_probe(lm, licence, guard, strike, raised):
+    strike(raised, "CheckInLicense", lambda: guard.has_entitlement("Seats", 1))
+    assert guard.has_entitlement("Seats", 1)
+    guard.close()
+    assert gone(lm, licence)
+
+
+def test_during_a_close(lm, licence, guard, strike, raised):
+    guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")()
+    strike(raised, "CheckInLicense", guard.close)
+    assert gone(lm, licence), "without another close"
+    assert guard.is_closed
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_during_a_renewal_on_the_calls_own_thread(lm, make_warm, strike, monkeypatch, raised, handler):
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "export")
+    licence = lm.add_license("ACME-2", entitlements=[("Seats", 1, "Count")], ttl=2)
+    guard = make_warm(lm, licence)
+    seat = guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")
+    seat()
+
+    def use():
+        while True:
+            seat()
+
+    strike(raised, "ExtendLicenseConsumption", use, handler, applied=True)
+    assert seat() == "ran"
+    assert lm.usage(licence) == {"Seats": 1}
+    guard.close()
+    assert lm.usage(licence) == {"Seats": 0}
+
+
+def test_on_a_loop(lm, licence, make_warm, strike, landed, raised):
+    guard = make_warm(lm, licence)
+
+    @guard.requires_entitlement("Seats", 1, "Count", hold="call")
+    async def seat():
+        return "ran"
+
+    strike(raised, "CheckoutLicense", lambda: asyncio.run(seat()))
+    landed(guard)
+    assert gone(lm, licence)
+    assert asyncio.run(seat()) == "ran"
+
+
+def test_in_a_subscriber(lm, licence, guard, raised):
+    """On this thread, as in a close, where it might be taken for a failure of the subscriber's own."""
+    guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")()
+    signal.signal(signal.SIGUSR2, Alarm(raised))
+    guard.subscribe(lambda event: isinstance(event, LeaseLapsed) or os.kill(os.getpid(), signal.SIGUSR2))
+    try:
+        with pytest.raises(type(raised)) as caught:
+            guard.close()
+    finally:
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    assert caught.value is raised
+    assert gone(lm, licence)
+
+
+PROGRAM = """
+import signal
+import meterguard
+
+gate = meterguard.requires_entitlement("Seats", 1, "Count", hold="call", wait=30)
+
+@gate
+def work():
+    return "ran"
+
+class OutOfTime(TimeoutError):
+    pass
+
+def out_of_time(number, frame):
+    raise OutOfTime
+
+assert work() == "ran"
+signal.signal(signal.SIGALRM, out_of_time)
+struck = 0
+for attempt in range(60):
+    signal.setitimer(signal.ITIMER_REAL, 0.0005 * (1 + attempt % 30))
+    try:
+        try:
+            while True:
+                work()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except OutOfTime:
+        struck += 1
+print(struck, flush=True)
+"""
+
+
+def test_at_any_moment(lm, licence):
+    """Alarms of 0.5 to 15 ms, in a loop of calls: none is lost, and no seat stays behind."""
+    import subprocess
+    import sys
+
+    env = dict(
+        os.environ,
+        AWS_ENDPOINT_URL_LICENSE_MANAGER=lm.url,
+        METERGUARD_PRODUCT_SKU=licence.product_sku,
+        METERGUARD_KEY_FINGERPRINT=licence.key_fingerprint,
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, timeout=80, check=False
+    )
+    assert done.stdout == "60\n", done.stderr
+    assert lm.usage(licence) == {"Seats": 0}

@@ -89,7 +89,7 @@ FRAMEWORKS = {"asgi", "celery", "click", "django", "drf", "fastapi", "flask", "o
 SHARED = {
     *("refusal", "page", "http", "settings", "declaration", "installation", "audit", "openapi"),
     *("connection", "lifespan", "starlette_application", "starlette_mounts"),
-    *("django_project", "django_guard", "django_response", "django_user"),
+    *("django_project", "django_decorators", "django_guard", "django_response", "django_user"),
 }
 
 IMPURE = {

@@ -10,7 +10,8 @@ from django.core import checks
 from django.utils.module_loading import import_string
 
 from ...errors import ConfigurationError
-from ...gating.registration import is_bypassed, is_guarded
+from ...gating.registration import is_bypassed
+from ..django_decorators import is_guarded
 from ..django_project import SETTING, installed
 from .middleware import EntitlementMiddleware
 from .routes import registered

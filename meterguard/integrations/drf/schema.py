@@ -7,7 +7,7 @@ from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 
-from ...gating.registration import is_guarded
+from ..django_decorators import is_guarded
 from ..django_project import installed
 from ..openapi import entitlement_responses
 from .permissions import EntitlementThrottle, HasEntitlement

@@ -48,6 +48,11 @@ class Owed:
     """Done when the attempt that is in the air has ended."""
 
     @property
+    def is_worth_waiting(self) -> bool:
+        """True when another attempt may soon fare better: where none gets through, no call waits for it."""
+        return self.fault is not None and self.fault.kind is FaultKind.UNKNOWN
+
+    @property
     def is_unanswered(self) -> bool:
         """True when the last attempt got no answer, so that another attempt is worth it before a checkout."""
         return self.fault is not None and self.fault.kind in (FaultKind.UNKNOWN, FaultKind.UNREACHABLE)
@@ -167,7 +172,7 @@ class Returns:
         until = stopwatch() + (0.0 if parting else SERIES)
         while not self.attempt(owed, parting=parting):
             delay = max(0.0, self._next_try - stopwatch())
-            if not owed.is_unanswered or stopwatch() + delay >= until or self._leaving.wait(delay):
+            if not owed.is_worth_waiting or stopwatch() + delay >= until or self._leaving.wait(delay):
                 self.tell(owed)
                 return False
         return True
@@ -193,7 +198,7 @@ class Returns:
             if owed.asking is None and (is_time or owed.bars == key) and self.attempt(owed):
                 continue
             left = (until if owed.bars == key else soon) - stopwatch()
-            if left <= 0 or self._leaving.is_set():
+            if left <= 0 or self._leaving.is_set() or not (owed.is_worth_waiting or owed.asking or owed.bars == key):
                 return owed
             self._wait(owed, left)
         return None

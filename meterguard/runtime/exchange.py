@@ -23,13 +23,7 @@ from ..core.policy import Policy
 from ..core.terms import Phase, Term, remaining
 from ..core.verdicts import Granted, Rejected
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
-from ..events import (
-    EntitlementRefused,
-    LeaseCheckedOut,
-    LeaseLost,
-    LeaseRenewed,
-    ServiceUnavailable,
-)
+from ..events import EntitlementRefused, LeaseCheckedOut, LeaseLost, LeaseRenewed, ServiceUnavailable
 from ..interruption import Interruption, raised_by_handler
 from ..lease import LeaseFacts
 from ..ports import CheckoutAnswer, Clock, ExtendAnswer, FaultKind, LicenseService, Moment, ServiceFault

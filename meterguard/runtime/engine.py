@@ -12,9 +12,10 @@ import os
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 from ..core import messages
+from ..core.causes import gravest, may_pass
 from ..core.exhaustion import may_be_exhaustion, prove
 from ..core.lease_state import LeaseState
 from ..core.policy import Policy
@@ -113,7 +114,7 @@ class Engine:
         ticket = queues.ticket(call.ask.alternatives)
         is_alone = queues.denial(ticket.wanted) is None
         outcome = (yield from self._pass(call)) if is_alone else self._ride_any(call)
-        while outcome is None or _is_worth_waiting(outcome):
+        while outcome is None or may_pass(outcome):
             place = queues.join(ticket, outcome)
             try:
                 outcome = yield from self._wait_in(place, call, give_up)
@@ -135,7 +136,7 @@ class Engine:
             if delay > 0 and queue.denial is not None:
                 return queue.denial
             outcome = yield from self._pass(call)
-            if not _is_worth_waiting(outcome):
+            if not may_pass(outcome):
                 if not isinstance(outcome, Admission) or outcome.fault is not None:
                     queue.dissolve()
                 return outcome
@@ -275,7 +276,7 @@ class Engine:
         """Return the outcome when no alternative was granted."""
         unknown = next((error for error in errors if isinstance(error, EntitlementUnavailable)), None)
         if unknown is None or any(not isinstance(e, EntitlementDenied | EntitlementUnavailable) for e in errors):
-            return _gravest(errors)
+            return gravest(errors)
         refusal = next((record.refusal for record in records if record.refusal is not None), None)
         if refusal is not None:
             return refusal  # the buyer controls IAM and the network alike
@@ -330,14 +331,3 @@ class Engine:
 
 def _is_recent(record: Record) -> bool:
     return stopwatch() - record.setbacks.fault_at < OUTAGE_REMEMBERED
-
-
-def _is_worth_waiting(outcome: Admission | Exception) -> TypeGuard[EntitlementDenied]:
-    return isinstance(outcome, EntitlementDenied) and outcome.reason in (Reason.NOT_ENTITLED, Reason.COVERS_LESS)
-
-
-def _gravest(errors: list[Exception]) -> Exception:
-    """Return the gravest error: a mistake of ours before a no; among noes, that of the first choice."""
-    return next(
-        (error for error in errors if not isinstance(error, EntitlementDenied | EntitlementUnavailable)), errors[0]
-    )

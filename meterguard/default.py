@@ -12,7 +12,7 @@ from .guard import MeterGuard
 from .runtime import forking
 
 if TYPE_CHECKING:
-    from .core.requirements import Ask
+    from .core.requirements import Question
     from .decision import Decision
     from .events import Event
     from .gating.gate import DegradingGate, Gate, Work
@@ -28,11 +28,11 @@ _followers: tuple[Follower, ...] = ()
 class Current(Guard):
     """The default guard, as it is at each call."""
 
-    def admit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
+    def admit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:
         """Ask the default guard."""
         return get_guard().admit(question, window, probing=probing)
 
-    async def aadmit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
+    async def aadmit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:
         """Ask the default guard."""
         return await get_guard().aadmit(question, window, probing=probing)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from . import config
 from .config import GuardOptions
-from .core.requirements import Ask, entitlement, together
+from .core.requirements import Question, entitlement, together
 from .errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from .gating.admission import Admission, Guard, refusal
 from .gating.declaration import GateOptions, Number, Value, declare
@@ -108,7 +108,7 @@ class MeterGuard(Guard):
 
     def decide(self, name: str, value: Number = None, unit: Unit | str | None = None) -> Decision:
         """Return the answer of :meth:`has_entitlement`, with the reason for it."""
-        ask = Ask((together([entitlement(name, value, unit)]),), proves=False)
+        ask = Question((together([entitlement(name, value, unit)]),), proves=False)
         try:
             admission = self.admit(ask, probing=True)
         except (EntitlementDenied, EntitlementUnavailable) as no:
@@ -119,7 +119,7 @@ class MeterGuard(Guard):
 
     async def adecide(self, name: str, value: Number = None, unit: Unit | str | None = None) -> Decision:
         """:meth:`decide` without blocking the loop."""
-        ask = Ask((together([entitlement(name, value, unit)]),), proves=False)
+        ask = Question((together([entitlement(name, value, unit)]),), proves=False)
         try:
             admission = await self.aadmit(ask, probing=True)
         except (EntitlementDenied, EntitlementUnavailable) as no:
@@ -128,13 +128,13 @@ class MeterGuard(Guard):
         await admission.arelease(probing=True)
         return decision
 
-    def admit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
+    def admit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:
         """Let a call through, or raise why not. Gates call this: to guard code, enter a gate."""
         engine = self.engine
         entry = _drivers().blocking(engine.seek(question, window, probing=probing))
         return Admission(engine, entry, single=question.single)
 
-    async def aadmit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
+    async def aadmit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:
         """:meth:`admit` without blocking the loop."""
         require_asyncio()
         engine = self.engine

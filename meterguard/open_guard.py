@@ -10,7 +10,7 @@ from .reasons import Reason
 from .runtime.admission import Admission as Entry
 
 if TYPE_CHECKING:
-    from .core.requirements import Ask
+    from .core.requirements import Question
     from .runtime.window import Window
 
 
@@ -20,11 +20,11 @@ class OpenGuard(MeterGuard):
     No environment variable can choose it: the author of the application does, with the off switch of an integration.
     """
 
-    def admit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:  # noqa: ARG002 - as its parent
+    def admit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:  # noqa: ARG002 - as its parent
         """Let the call through."""
         return Admission(_NOTHING, Entry(Reason.DISABLED, question.alternatives[0]), single=question.single)
 
-    async def aadmit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
+    async def aadmit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:
         """Let the call through."""
         return self.admit(question, window, probing=probing)
 

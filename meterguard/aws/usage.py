@@ -11,12 +11,12 @@ from ..units import Unit
 from .metadata import mapping
 from .wire import Identity, Parameters
 
-Ask: TypeAlias = Callable[[str, Parameters], object]
+Send: TypeAlias = Callable[[str, Parameters], object]
 
 _MOST_PAGES = 20
 
 
-def usage(ask: Ask, identity: Identity, license_arn: str | None) -> tuple[Usage, ...]:
+def usage(ask: Send, identity: Identity, license_arn: str | None) -> tuple[Usage, ...]:
     """Ask ``GetLicenseUsage`` about this licence, or about the only one that a checkout could be from."""
     arn = license_arn or _only_license(ask, identity)
     said = mapping(mapping(ask("GetLicenseUsage", {"LicenseArn": arn})).get("LicenseUsage"))
@@ -24,20 +24,20 @@ def usage(ask: Ask, identity: Identity, license_arn: str | None) -> tuple[Usage,
     return tuple(_lines(lines if isinstance(lines, list) else ()))
 
 
-def licenses(ask: Ask, identity: Identity) -> LicenseCount:
+def licenses(ask: Send, identity: Identity) -> LicenseCount:
     """Count the licences of the product, and those that a checkout could be from."""
     found = dict(_licenses(ask, identity))
     return LicenseCount(len(found), sum(found.values()))
 
 
-def _only_license(ask: Ask, identity: Identity) -> Secret:
+def _only_license(ask: Send, identity: Identity) -> Secret:
     found = [arn for arn, is_usable in dict(_licenses(ask, identity)).items() if is_usable]
     if len(found) != 1:
         raise ServiceFault(FaultKind.NOT_FOUND, f"not one, but {len(found)} licences are of this product and issuer")
     return found[0]
 
 
-def _licenses(ask: Ask, identity: Identity) -> Iterable[tuple[Secret, bool]]:
+def _licenses(ask: Send, identity: Identity) -> Iterable[tuple[Secret, bool]]:
     """Yield the ARN of each licence of the product, and True for those of the issuer that are available."""
     # An account that names a beneficiary uses a licence of its own, which no list of received licences has.
     operation = "ListLicenses" if identity.beneficiary else "ListReceivedLicenses"

@@ -14,7 +14,7 @@ Requirement = tuple[Entitlement, ...]
 """Entitlements that are checked out together, atomically."""
 
 
-class Ask:
+class Question:
     """One call's question, with every callable already answered. ``single`` is a seat of its own (``hold="call"``).
 
     ``per`` is empty for the guard's own scope, else it has the one value that tells seats apart.

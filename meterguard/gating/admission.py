@@ -10,7 +10,7 @@ from ..interruption import passing
 from ..reasons import Reason
 
 if TYPE_CHECKING:
-    from ..core.requirements import Ask
+    from ..core.requirements import Question
     from ..decision import Decision
     from ..lease import Lease
     from ..runtime.admission import Admission as Entry
@@ -24,7 +24,7 @@ class Guard(ABC):
     """Anything that can be asked to let a call through. :class:`meterguard.MeterGuard` is one."""
 
     @abstractmethod
-    def admit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
+    def admit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:
         """Let a call through, or raise why not.
 
         :param window: opened while calls need not be looked at.
@@ -32,7 +32,7 @@ class Guard(ABC):
         """
 
     @abstractmethod
-    async def aadmit(self, question: Ask, window: Window | None = None, *, probing: bool = False) -> Admission:
+    async def aadmit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:
         """:meth:`admit` without blocking the loop."""
 
 

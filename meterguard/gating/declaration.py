@@ -15,7 +15,7 @@ from ..model import shortened
 from ..units import Unit
 from .admission import Guard
 from .gate import Gate
-from .questions import Computed, Line, Seat, Terms
+from .questions import Computed, Line, Per, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ class GateOptions(TypedDict, total=False):
     """The options of a gate that do not change its type; :func:`meterguard.requires_entitlement` explains them."""
 
     hold: Literal["shared", "call"]
-    per: Seat
+    per: Per
     wait: Duration
     on_unknown: OnUnknownName | None
     pass_lease: str | None
@@ -121,9 +121,9 @@ def _is_single(hold: Any) -> bool:
     return bool(hold == "call")
 
 
-def _checked_per(per: Any) -> Seat:
+def _checked_per(per: Any) -> Per:
     if per is None or (isinstance(per, str) and per) or isinstance(per, contextvars.ContextVar) or callable(per):
-        seat: Seat = per
+        seat: Per = per
         return seat
     raise ConfigurationError(
         f"per must be a non-empty string, a ContextVar or a callable on the call's arguments; got {shortened(per)}"

@@ -15,7 +15,7 @@ from .questions import Terms
 if TYPE_CHECKING:
     from typing_extensions import deprecated
 
-    from ..core.requirements import Ask
+    from ..core.requirements import Question
     from ..lease import Lease
     from .admission import Admission, Guard
     from .kinds import Kind
@@ -146,7 +146,7 @@ class Gate:
             raise RuntimeError("this gate has no fallback= or default=")
         return self._instead(*args, **kwargs)
 
-    def question(self, /, *args: object, **kwargs: object) -> Ask:
+    def question(self, /, *args: object, **kwargs: object) -> Question:
         """Return the question of a call with these arguments."""
         return self._terms.question(args, kwargs) if self._question is None else self._question
 

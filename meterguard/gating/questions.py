@@ -6,7 +6,7 @@ import contextvars
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
-from ..core.requirements import Ask, Requirement, entitlement, shown, together
+from ..core.requirements import Question, Requirement, entitlement, shown, together
 from ..errors import ConfigurationError
 from ..model import Entitlement
 from ..reasons import OnUnknown
@@ -21,7 +21,7 @@ class Computed(NamedTuple):
 
 
 Line = Entitlement | Computed
-Seat = str | contextvars.ContextVar[Any] | Callable[..., Any] | None
+Per = str | contextvars.ContextVar[Any] | Callable[..., Any] | None
 """What is one seat: the guard (None), a string, or what a variable or a callable says at the call."""
 
 
@@ -31,7 +31,7 @@ class Terms(NamedTuple):
     alternatives: tuple[tuple[Line, ...], ...]
     single: bool = False
     """A seat of its own for each call, as ``hold="call"`` says."""
-    per: Seat = None
+    per: Per = None
     wait: float = 0.0
     on_unknown: OnUnknown | None = None
 
@@ -40,11 +40,11 @@ class Terms(NamedTuple):
         lines = [line for alternative in self.alternatives for line in alternative]
         return all(isinstance(line, Entitlement) for line in lines) and (self.per is None or isinstance(self.per, str))
 
-    def question(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Ask:
+    def question(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Question:
         """Return the question of a call with these arguments."""
         alternatives = tuple(_evaluated(alternative, args, kwargs) for alternative in self.alternatives)
         per = _seat(self.per, args, kwargs)
-        return Ask(tuple(dict.fromkeys(alternatives)), per, self.single, self.wait, self.on_unknown)
+        return Question(tuple(dict.fromkeys(alternatives)), per, self.single, self.wait, self.on_unknown)
 
     def __str__(self) -> str:
         return " or ".join(_shown(alternative) for alternative in self.alternatives)
@@ -63,7 +63,7 @@ def _shown(alternative: tuple[Line, ...]) -> str:
     )
 
 
-def _seat(per: Seat, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[Hashable, ...]:
+def _seat(per: Per, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[Hashable, ...]:
     if per is None:
         return ()
     if isinstance(per, str):

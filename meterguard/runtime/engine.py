@@ -19,7 +19,7 @@ from ..core.causes import gravest, may_pass
 from ..core.exhaustion import may_be_exhaustion, prove
 from ..core.lease_state import LeaseState
 from ..core.policy import Policy
-from ..core.requirements import Ask
+from ..core.requirements import Question
 from ..core.unknown import Unknown, answer_unknown
 from ..errors import EntitlementDenied, EntitlementUnavailable, MeterGuardError
 from ..ports import Clock, DenialMemory, LeaseStore, LicenseService, Moment, Usage
@@ -48,7 +48,7 @@ Attempt = Generator[Wait, "Landing | None", "Admission | Exception"]
 class _Call:
     """A call that is to be let in."""
 
-    ask: Ask
+    ask: Question
     hot: Window | None
     probing: bool
     declared: OnUnknown
@@ -89,7 +89,7 @@ class Engine:
 
     # -- getting in ------------------------------------------------------------------------------
 
-    def seek(self, ask: Ask, hot: Window | None = None, *, probing: bool = False) -> Seek:
+    def seek(self, ask: Question, hot: Window | None = None, *, probing: bool = False) -> Seek:
         """Seek an admission; end with it, or with the error that says why not."""
         self.registry.check_open()
         call = _Call(ask, hot, probing, ask.on_unknown or self.policy.on_unknown)
@@ -164,7 +164,7 @@ class Engine:
             return self._settle(records, errors, call.declared)
 
     @contextlib.contextmanager
-    def _records(self, ask: Ask) -> Iterator[list[Record]]:
+    def _records(self, ask: Question) -> Iterator[list[Record]]:
         records = [self.registry.seek(requirement, ask) for requirement in ask.alternatives]
         try:
             yield records

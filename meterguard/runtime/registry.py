@@ -16,8 +16,7 @@ from uuid import uuid4
 from ..core import keys, lease_state, messages
 from ..core.backoff import retry_pause
 from ..core.lease_state import LeaseState
-from ..core.requirements import Ask as Question
-from ..core.requirements import Requirement
+from ..core.requirements import Question, Requirement
 from ..core.terms import Phase
 from ..errors import ConfigurationError, EntitlementDenied
 from ..lease import Lease
@@ -36,7 +35,7 @@ from .workers import Workers
 CHECK_IN_WAIT = 2.0  # seconds a caller waits for its seat to be given back before it goes on
 
 
-Ask = Callable[[Record, float], Landing]
+Work = Callable[[Record, float], Landing]
 """Asks the service for a record's lease, which was wanted at a moment of the stopwatch."""
 
 
@@ -163,7 +162,7 @@ class Registry:
         most = patience if self.exchange.policy.inline else math.inf
         return self._board(record, lambda record, since: self.exchange.obtain(record, since, most))
 
-    def _board(self, record: Record, ask: Ask) -> Flight:
+    def _board(self, record: Record, ask: Work) -> Flight:
         flight, is_leader = self.flights.board(record.key)
         if is_leader:
             is_renewal = record.phase(self.exchange.clock.now()) in (Phase.DUE, Phase.DOUBTFUL)
@@ -198,7 +197,7 @@ class Registry:
         noted.next_try = stopwatch() + retry_pause(noted.tries, random.random())
         noted.tries += 1
 
-    def _fly(self, record: Record, ask: Ask, since: float) -> Landing:
+    def _fly(self, record: Record, ask: Work, since: float) -> Landing:
         if record.setbacks.returning is not None:  # beside it, a checkout might find its own unit still taken
             wait_for(record.setbacks.returning, CHECK_IN_WAIT)
         if self.is_closed:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..decision import Decision
     from ..lease import Lease
     from ..runtime.admission import Admission as Entry
-    from ..runtime.waiting import Wait
+    from ..runtime.waits import Wait
     from ..runtime.window import Window
 
 R = TypeVar("R")

@@ -10,7 +10,7 @@ from typing import Any
 from ..interruption import passing
 from .admission import Admission
 from .engine import Seek
-from .waiting import Wait, wait_for
+from .waits import Wait, wait_for
 
 
 def blocking(seek: Seek) -> Admission:

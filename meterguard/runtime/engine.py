@@ -33,7 +33,7 @@ from .records import Record
 from .registry import Registry
 from .single_flight import Landing
 from .usage import UsageSurvey
-from .waiting import Wait
+from .waits import Wait
 from .window import Window
 
 LOOKS = 4  # how often a caller looks at a record again before it gives up on a lease that keeps vanishing

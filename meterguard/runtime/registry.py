@@ -29,7 +29,7 @@ from .records import Record, Seat, SharedBySeats
 from .renewal import Errand, Renewal
 from .returns import Owed
 from .single_flight import Flight, Landing, SingleFlight
-from .waiting import Wait, wait_for
+from .waits import Wait, wait_for
 from .workers import Workers
 
 CHECK_IN_WAIT = 2.0  # seconds a caller waits for its seat to be given back before it goes on

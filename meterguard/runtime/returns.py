@@ -20,7 +20,7 @@ from ..interruption import Interruption, raised_by_handler
 from ..ports import FaultKind, LicenseService, ServiceFault
 from .clock import stopwatch
 from .publisher import Publisher
-from .waiting import wait_for
+from .waits import wait_for
 
 SERIES = 2.0  # seconds for the attempts that follow each other at once
 PROMPTED = 0.4  # seconds after an attempt until a call that needs the units may have the next one made

@@ -18,7 +18,7 @@ from .clock import stopwatch
 from .records import Record
 from .registry import Registry
 from .returns import Returns
-from .waiting import wait_for
+from .waits import wait_for
 
 CLOSING_TIME = 2.0  # seconds for everything
 LANDING_TIME = 0.8  # of these, for flights in the air

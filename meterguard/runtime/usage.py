@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from ..interruption import raised_by_handler
 from ..ports import Usage
 from .clock import stopwatch
-from .waiting import Wait
+from .waits import Wait
 from .workers import Workers
 
 Usages = tuple[Usage, ...]

@@ -23,7 +23,7 @@ OBSCURE_STARTS = ("What", "Whether", "The one")
 VAGUE = {
     *("base", "common", "helper", "helpers", "manager", "misc", "stuff", "things", "tools", "util", "utils"),
     *("announcing", "behavior", "carriage", "doors", "fleet", "keeping", "leaving", "slots", "steering", "tending"),
-    *("facade", "planning", "portions", "reading", "requests", "rules", "tables", "waits", "wording", "foreground"),
+    *("facade", "planning", "portions", "reading", "requests", "rules", "tables", "wording", "foreground"),
 }
 # Underscore names of other people's packages that stand in ours by chance, too.
 FOREIGN = {"_request", "_wrapped"}

@@ -100,7 +100,8 @@ class Exchange:
     def _take(self, record: Record, since: float, until: float) -> None:
         """Take a lease when nothing that this guard owes is in its way."""
         what = record.requirement
-        self._recover(record, stopwatch() + SERIES, until)
+        now = stopwatch()
+        self._recover(record, min(now + SERIES, (now + until) / 2), until)
         try:
             return self._take_a_turn(record, since, until)
         except (EntitlementDenied, ServiceFault) as no:
@@ -112,12 +113,12 @@ class Exchange:
             ):
                 raise
         # what is taken may well be what could not be given back
-        self._recover(record, math.inf, until)
+        self._recover(record, until, until)
         return self._take_a_turn(record, stopwatch(), until)
 
     def _recover(self, record: Record, soon: float, until: float) -> None:
-        owed = self.returns.recover(record.requirement, record.key, min(soon, until), until)
-        if owed is not None and owed.fault is not None and (owed.bars == record.key or soon > until):
+        owed = self.returns.recover(record.requirement, record.key, soon, until)
+        if owed is not None and owed.fault is not None and (owed.bars == record.key or soon >= until):
             why = f"what was given back has not arrived: {owed.fault.detail}"
             raise ServiceFault(FaultKind.UNKNOWN, why, code=owed.fault.code, request_id=owed.fault.request_id)
 

@@ -43,6 +43,7 @@ NOES = {
     "ValidationException",
     "AccessDeniedException",
     "ExpiredTokenException",
+    "RedirectException",
     "SomethingNewException",
 }
 TTL, GATES = 2, 2

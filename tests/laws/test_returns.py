@@ -149,3 +149,13 @@ def test_an_explicit_close_gives_back_whatever_is_said_of_the_exit(lm, licence, 
         assert lm.usage("ACME-1") == {"Seats": 1}
         close(guard)
         assert lm.usage("ACME-1") == {"Seats": 0}
+
+
+def test_with_a_short_time_out_a_seat_that_is_free_is_taken_all_the_same(lm, make_warm):
+    licence = lm.add_license("ACME-2", entitlements=[("Seats", 2, "Count")], ttl=60)
+    guard = make_warm(lm, licence, on_unknown="deny", timeout=1)
+    seat = guard.requires_entitlement("Seats", 1, hold="call")(lambda: "ran")
+    with lm.faults.active("CheckInLicense", status=503):
+        assert [seat(), seat()] == ["ran", "ran"]
+    guard.close()
+    assert lm.usage(licence) == {"Seats": 0}

@@ -24,6 +24,10 @@ FOLDERS = {
 FIXTURES = dict.fromkeys(("lm", "meterguard_emulator", "shared_site", "new_site", "a_server"), SERVER)
 FIXTURES["system"] = ("opentelemetry", "prometheus_client")
 OURS = ("tests", "meterguard", "examples", "benchmarks", "docs")
+# The packages of integrations, by their modules' names.
+FRAMEWORKS = {name: name for name in ("celery", "django", "fastapi", "flask", "openfeature", "starlette")} | {
+    "drf": "rest_framework"
+}
 
 
 @cache
@@ -44,8 +48,11 @@ def imported(path):
         match node:
             case ast.Import(names=aliases):
                 names |= {alias.name.partition(".")[0] for alias in aliases}
-            case ast.ImportFrom(module=str(module), level=0):
+            case ast.ImportFrom(module=str(module), names=aliases, level=0):
                 names.add(module.partition(".")[0])
+                if module.startswith("meterguard.integrations"):
+                    modules = {*module.split(".")[2:3], *(alias.name for alias in aliases)}
+                    names |= {FRAMEWORKS[name] for name in modules & FRAMEWORKS.keys()}
     return names - set(OURS)
 
 

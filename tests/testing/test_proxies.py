@@ -53,12 +53,14 @@ def test_other_exceptions_stay(request, proxy, monkeypatch, upper, lower):
     for name, value in (("NO_PROXY", upper), ("no_proxy", lower)):
         if value is not None:
             monkeypatch.setenv(name, value)
+    pytest.importorskip("uvicorn")
     request.getfixturevalue("meterguard_emulator")
     assert os.environ["NO_PROXY"] == os.environ["no_proxy"] == "corp.example,127.0.0.1,localhost,::1"
 
 
 def test_an_exception_for_everything_stays(request, proxy, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
+    pytest.importorskip("uvicorn")
     request.getfixturevalue("meterguard_emulator")
     assert os.environ["NO_PROXY"] == "*"
 

@@ -9,7 +9,7 @@ from typing import Literal
 from .errors import ConfigurationError
 from .gating.registration import is_bypassed
 from .guard import MeterGuard
-from .ports import LicenseCount, LicenseService, ServiceFault, Usage
+from .ports import FaultKind, LicenseCount, LicenseService, ServiceFault, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,8 @@ def _usage(service: LicenseService) -> Finding:
 
 def _not_found_out(check: str, problem: ConfigurationError | ServiceFault) -> Finding:
     action = getattr(problem, "action", None)
+    if isinstance(problem, ServiceFault) and problem.kind is FaultKind.UNKNOWN:
+        return Finding(check, "failed", f"License Manager could not be asked: {problem}")
     if action is None:
         return Finding(check, "failed", str(problem))
     return Finding(check, "unknown", f"{problem}; gates do not need it", f"allow {action}, or pass --offline")

@@ -51,7 +51,8 @@ class EntitlementDenied(MeterGuardError):
     ``reason`` is the kind of denial; ``missing`` are the entitlements that were not covered, as far as the
     service tells; ``code`` and ``request_id`` come from the service; ``retry_after`` is in
     seconds, None when asking again soon would not help. ``is_exhausted`` is True where usage proves that the
-    licence has it and that others use all of it, None where that is not known.
+    licence has it and that too few units are free, False where usage does not prove that, None where usage
+    is not known.
     """
 
     default_reason = Reason.NOT_ENTITLED

@@ -24,7 +24,10 @@ class Breakdown:
 
 
 _UNKNOWN = Breakdown(FaultKind.UNKNOWN, "boto3 failed in a way that meterguard does not know", may_have_acted=True)
-_NOT_SENT = Breakdown(FaultKind.UNKNOWN, "no connection to it could be made")
+_NOT_SENT = Breakdown(
+    FaultKind.UNKNOWN,
+    "no connection to it could be made; check the network, the proxy and the endpoint of this process",
+)
 _LOST = replace(_UNKNOWN, detail="the connection broke before its answer was complete")
 _GARBLED = replace(_UNKNOWN, detail="its answer could not be read")
 _CREDENTIALS = Breakdown(FaultKind.REFUSED, "the AWS credentials could not be loaded from their source")

@@ -55,4 +55,4 @@ def registered(app: object) -> Iterable[tuple[str, object]]:
             knows_its_routes = import_module(f"meterguard.integrations.{integration}")
             return cast(Iterable[tuple[str, object]], knows_its_routes.registered(searched))
     known = ", ".join(dict.fromkeys(_FRAMEWORKS.values()))
-    raise BadApp(f"a {type(searched).__name__} cannot be searched for guards; what can be is an application of {known}")
+    raise BadApp(f"a {type(searched).__name__} cannot be searched for guards; name an application of one of {known}")

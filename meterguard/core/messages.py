@@ -24,8 +24,7 @@ def failed(requirement: Requirement, fault: ServiceFault, *, renewing: bool = Fa
     match fault.kind:
         case FaultKind.DENIED:
             return EntitlementDenied(
-                f"License Manager does not allow {what}: the entitlement is not in the licence under this name and "
-                "unit, or all of it is in use. Check name and unit against the licence, or queue with wait=.",
+                f"License Manager does not allow {what}: {_not_allowed(requirement)}",
                 requirement,
                 requirement,
                 Reason.NOT_ENTITLED,
@@ -54,6 +53,13 @@ def failed(requirement: Requirement, fault: ServiceFault, *, renewing: bool = Fa
         case FaultKind.INVALID:
             return ConfigurationError(f"License Manager calls the request for {what} wrong: {fault.detail}")
     return unavailable(requirement, fault)
+
+
+def _not_allowed(requirement: Requirement) -> str:
+    missing = "the entitlement is not in the licence under this name and unit"
+    if any(one.is_counted for one in requirement):
+        return f"{missing}, or all of it is in use. Check name and unit against the licence, or queue with wait=."
+    return f"{missing}, or the licence is not valid now. Check name, unit and dates against the licence."
 
 
 def refused(requirement: Requirement, refusal: Refusal) -> AuthorizationRefused:
@@ -107,7 +113,8 @@ def timed_out(
 def no_more_on_grace(unknown: EntitlementUnavailable) -> EntitlementUnavailable:
     """Return the exception for a call with a seat of its own, when grace has no more than the seats there were."""
     return EntitlementUnavailable(
-        f"{unknown} As many calls run on grace as had seats at once before; wait until one of them is over.",
+        f"{str(unknown).removesuffix('.')}. As many calls run on grace as had seats at once before; "
+        "wait until one of them is over.",
         unknown.entitlements,
         unknown.code,
         unknown.request_id,

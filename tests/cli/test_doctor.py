@@ -139,6 +139,7 @@ def test_no_answer_is_told(doctor, lm):
     lm.down()
     code, found = doctor()
     assert (code, found["licence"]["result"]) == (1, "failed")
+    assert found["licence"]["detail"].startswith("License Manager could not be asked: ")
 
 
 @pytest.mark.parametrize("attribute", ["app", "create_app()"])
@@ -164,7 +165,7 @@ def test_it_searches_a_django_project(doctor, tmp_path, attribute, wrong):
     [
         ("site", "is not of the form module:attribute"),
         ("no_such:app", "ModuleNotFoundError: No module named 'no_such'"),
-        ("json:dumps", "cannot be searched for guards; what can be is"),
+        ("json:dumps", "cannot be searched for guards; name an application of"),
         ("ends:app", "SystemExit: 3"),
         ("breaks:app", "ZeroDivisionError: two lines"),
     ],

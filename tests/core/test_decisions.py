@@ -1,4 +1,4 @@
-"""What is decided from values alone: answers, intents, tending, requirements, back-off."""
+"""Decisions from values alone: answers, intents, schedules, requirements, back-off."""
 
 from __future__ import annotations
 

@@ -305,8 +305,12 @@ class Engine:
     def release(self, admission: Admission, *, probing: bool = False) -> Wait | None:
         """The call is over. What is returned has to be waited for.
 
-        Interrupted by a signal handler, it is finished when the admission is thrown away.
+        Interrupted by a signal handler, it is finished when the admission is thrown away. In a forked child the lease
+        is the parent's, and a lock may be that of a thread which is not there.
         """
+        if not self.is_of_this_process():
+            admission.take_back = None
+            return None
         record, seats, wait = admission.record, admission.seats, None
         if seats is not None:
             admission.seats = None

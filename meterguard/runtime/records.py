@@ -195,6 +195,13 @@ class Seat(Record):
         if self.parent is not None:
             self.parent.learned(facts, term)
 
+    def settled(self, token: str) -> None:
+        """Hear that the service has a token back. Nobody asks for this seat again, so the store need not keep it."""
+        with self.lock:
+            super().settled(token)
+            if self.is_abandoned and self.state.is_idle:
+                self.become(change.closed)
+
     def _is_one_of_many(self) -> bool:
         return True
 

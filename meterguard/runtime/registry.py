@@ -129,10 +129,12 @@ class Registry:
             self.seats.add(seat)
         return seat
 
-    def _drop(self, seat: Record) -> None:
+    def _drop(self, seat: Record, landing: Landing | None = None) -> None:
         self.renewal.agenda.drop(seat)
         with self.lock:
             self.seats.discard(seat)
+        if landing is not None and isinstance(landing.error, EntitlementDenied) and not landing.was_renewal:
+            seat.become(lease_state.closed)  # so that the store keeps nothing of it
 
     def all_records(self) -> list[Record]:
         """Return every record there is, a snapshot."""
@@ -216,7 +218,7 @@ class Registry:
         if record.state.standing.holds:
             self.renewal.watch(record)
         elif record.parent is not None:
-            self._drop(record)
+            self._drop(record, landing)
         return landing
 
     def _sound(self, parent: Record) -> Landing:
@@ -245,7 +247,7 @@ class Registry:
             owed = record.let_go(if_idle=if_idle)
             if owed is not None:
                 record.noted().returning = done
-        if record.parent is not None:
+        if record.is_abandoned:  # not where a call took it up again
             self._drop(record)
         if owed is None:
             return None

@@ -168,9 +168,11 @@ class AllSeries:
 
     def __init__(self) -> None:
         self._series: dict[Requirement, Series] = {}
+        self._is_closed = False
 
     def close(self) -> None:
         """Make no attempt again."""
+        self._is_closed = True
         for series in list(self._series.values()):
             series.close()
 
@@ -178,7 +180,10 @@ class AllSeries:
         """The series of this requirement; the same one for all who want it at once."""
         if len(self._series) > MOST_KEPT:  # values may be computed: forget how they went
             self._series.clear()
-        return self._series.setdefault(requirement, Series())
+        series = self._series.setdefault(requirement, Series())
+        if self._is_closed:  # a flight that set off before, and was held up, may come only now
+            series.close()
+        return series
 
 
 def _is_unknown(failure: Exception | None) -> bool:

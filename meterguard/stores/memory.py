@@ -21,7 +21,7 @@ class MemoryLeaseStore(Generic[StateT]):
 
     def __init__(self, maxsize: int) -> None:
         self._maxsize = maxsize
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what the garbage collector closes under it may write too
         self._rows: dict[bytes, StateT] = {}  # the one written last comes last
         self._forgotten = 0  # no row that is gone had a higher version
 

@@ -467,7 +467,7 @@ def test_a_with_block_left_in_a_child_needs_no_lock_of_the_parents(lm, licence, 
 
     def hold():
         with registry.lock, agenda._changed, store._lock, contextlib.ExitStack() as stack:
-            for lock in registry.around.locks:
+            for lock in (*registry.around.locks, *(one.seats._lock for one in registry.index.values() if one.seats)):
                 stack.enter_context(lock)
             taken.set()
             release.wait()

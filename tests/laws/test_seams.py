@@ -1,0 +1,89 @@
+"""Where the parts of the runtime meet: a close beside a flight, a collection in a write, seats that end."""
+
+from __future__ import annotations
+
+import threading
+
+import boto3
+import pytest
+
+from meterguard import ConfigurationError, EntitlementDenied
+from meterguard.core import lease_state
+from meterguard.core.lease_state import VACANT, LeaseState
+from meterguard.stores.memory import MemoryLeaseStore
+
+
+def test_a_checkout_that_was_held_up_before_a_close_is_not_sent_behind_it(lm, licence, make_guard):
+    """Its thread might not live long enough to give back what comes."""
+    made, free = threading.Event(), threading.Event()
+
+    class Slow(boto3.Session):
+        def client(self, *args, **kwargs):
+            made.set()
+            free.wait(20)
+            return super().client(*args, **kwargs)
+
+    guard = make_guard(lm, licence, session=Slow(), endpoint_url=lm.url)
+    seat = guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")
+    outcome = []
+
+    def call():
+        with pytest.raises(ConfigurationError) as raised:
+            seat()
+        outcome.append(raised.value)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    assert made.wait(20)
+    flights = guard.engine.registry.in_air()
+    guard.close()
+    free.set()
+    for flight in flights:
+        flight.result(20)
+    caller.join(20)
+    assert "closed" in str(outcome[0])
+    assert lm.calls("CheckoutLicense") == 0
+
+
+def test_what_is_collected_in_the_middle_of_a_write_may_write_too(monkeypatch):
+    """The garbage collector closes a generator that holds a seat wherever the thread happens to be."""
+    store, stamped, written = MemoryLeaseStore(10), LeaseState.stamped, []
+    denied = lease_state.denied(VACANT)
+
+    def collecting(state, version):
+        if not written:
+            written.append("begun")
+            written.append(store.replace(b"collected", denied))
+        return stamped(state, version)
+
+    monkeypatch.setattr(LeaseState, "stamped", collecting)
+    writer = threading.Thread(target=lambda: written.append(store.replace(b"key", denied)), daemon=True)
+    writer.start()
+    writer.join(10)
+    assert not writer.is_alive(), "it waits for itself"
+    assert [store.get(b"collected"), store.get(b"key")] == written[1:]
+
+
+def test_a_seat_taken_up_again_just_before_it_was_to_go_back_stays_known(lm, guard):
+    with guard.requires_entitlement("Seats", 1, "Count", hold="call"):
+        registry = guard.engine.registry
+        [seat] = registry.seats
+        registry.give_back_idle(seat)
+        assert registry.seats == {seat}
+        guard.close()
+        assert lm.usage("ACME-1")["Seats"] == 0
+
+
+def test_seats_that_are_back_or_were_denied_leave_nothing_in_the_store(lm, guard):
+    """Their rows would drive out those of leases that others share, whose last good answer grace depends on."""
+    seat = guard.requires_entitlement("Seats", 1, "Count", hold="call")
+    with seat:
+        kept = len(guard.engine.registry.around.store)
+    for _ in range(3):
+        with seat:
+            pass
+    with guard.requires_entitlement("Seats", 3, "Count", hold="call"), pytest.raises(EntitlementDenied), seat:
+        pass
+    store = guard.engine.registry.around.store
+    assert kept == 2, "what all these calls have in common, and the seat held"
+    assert len(store) == 2, "what the calls of each size have in common"

@@ -120,11 +120,14 @@ class StateFile:
             try:
                 yield read(name, key, document)
             except (ValueError, TypeError, LookupError, RecursionError) as error:
-                raise StateError(f"{self._name}: is damaged: row {number} of {name} cannot be read") from error
+                raise self._damaged(f"row {number} of {name} cannot be read") from error
 
     def _require_agreement(self) -> None:
         for name in contradictions(self._tables):
-            raise StateError(f"{self._name}: is damaged: a row of {name} does not agree with the others")
+            raise self._damaged(f"a row of {name} does not agree with the others")
+
+    def _damaged(self, why: str) -> StateError:
+        return StateError(f"{self._name}: is damaged: {why}; restore it from a backup, or name another file")
 
     def _explained(self, what: str, error: sqlite3.Error | OSError) -> StateError:
         code = getattr(error, "sqlite_errorcode", None)

@@ -267,10 +267,11 @@ class Engine:
     def _in_grace(self, record: Record, declared: OnUnknown) -> bool:
         now = self.clock.now()
         record.notice_end(now)
-        is_grace = record.answer_unknown(declared, now, self.policy.grace) is Unknown.GRACE
+        # that a gate declares otherwise ends no grace of another's
+        is_grace = record.answer_unknown(OnUnknown.GRACE, now, self.policy.grace) is Unknown.GRACE
         if not is_grace:
             record.leave_grace(recovered=False)
-        return is_grace
+        return is_grace and declared is OnUnknown.GRACE
 
     def _settle(self, records: list[Record], errors: list[Exception], declared: OnUnknown) -> Admission | Exception:
         """Return the outcome when no alternative was granted."""

@@ -197,7 +197,8 @@ class Exchange:
         delay = max(pause(attempt, random.random()), fault.retry_after or 0.0)
         if wait is None or fault.retry_after:
             wait = self.leaving.wait
-        return stopwatch() + delay < until and not wait(delay)
+        # looked at once more: a series that was forgotten for want of room is not told of the close
+        return stopwatch() + delay < until and not wait(delay) and not self.leaving.is_set()
 
     # -- renewing --------------------------------------------------------------------------------
 

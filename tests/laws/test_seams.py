@@ -7,9 +7,11 @@ import threading
 import boto3
 import pytest
 
-from meterguard import ConfigurationError, EntitlementDenied
+from meterguard import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from meterguard.core import lease_state
 from meterguard.core.lease_state import VACANT, LeaseState
+from meterguard.events import GraceEnded, GraceEntered
+from meterguard.runtime import clock, series
 from meterguard.stores.memory import MemoryLeaseStore
 
 
@@ -87,3 +89,47 @@ def test_seats_that_are_back_or_were_denied_leave_nothing_in_the_store(lm, guard
     store = guard.engine.registry.around.store
     assert kept == 2, "what all these calls have in common, and the seat held"
     assert len(store) == 2, "what the calls of each size have in common"
+
+
+def test_attempts_end_at_a_close_also_where_their_series_was_forgotten(lm, licence, make_warm, monkeypatch):
+    monkeypatch.setattr(series, "MOST_KEPT", 0)
+    guard = make_warm(lm, licence, on_unknown="deny")
+    registry = guard.engine.registry
+    seat = guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")
+
+    def call():
+        with pytest.raises((ConfigurationError, EntitlementUnavailable)):
+            seat()
+
+    with lm.down():
+        caller = threading.Thread(target=call)
+        caller.start()
+        lm.wait_for_calls("CheckoutLicense", 2)
+        registry.exchange.series.of(registry.all_records()[0].requirement)
+        flights = registry.in_air()
+        guard.close()
+        before = lm.calls("CheckoutLicense")
+        for flight in flights:
+            flight.result(20)
+        caller.join(20)
+        assert lm.calls("CheckoutLicense") <= before + 1, "one attempt may have been under way"
+
+
+def test_a_gate_that_denies_ends_no_grace_of_another(lm, make_guard, monkeypatch):
+    monkeypatch.setattr(clock, "_ahead", 0.0)  # undone when the test ends
+    licence = lm.add_license("ACME-2", entitlements=[("Seats", 3, "Count")], ttl=60)
+    guard = make_guard(lm, licence)
+    events = []
+    guard.subscribe(events.append)
+    lenient = guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")
+    strict = guard.requires_entitlement("Seats", 1, "Count", on_unknown="deny")(lambda: "ran")
+    lenient()
+    with lm.down():
+        clock.move(61)
+        guard.empty_windows()
+        assert lenient() == "ran"
+        with pytest.raises(EntitlementUnavailable):
+            strict()
+        assert lenient() == "ran"
+    told = [type(event) for event in events if isinstance(event, GraceEntered | GraceEnded)]
+    assert told == [GraceEntered]

@@ -27,6 +27,13 @@ def is_exhausted(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> b
     )
 
 
+def explains_nothing(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> bool:
+    """Return True when usage shows units enough for what was denied, so that it may be older than the denial."""
+    free = {(one.name, one.unit) for one in usages or () if one.maximum is None or one.consumed < one.maximum}
+    lines = denied.missing or denied.entitlements
+    return not is_exhausted(denied, usages) and all((one.name, one.unit) in free for one in lines if one.is_counted)
+
+
 def prove(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> None:
     """Write on a denial what usage says of it, None where that is not known. Copies made from ``args`` say it too."""
     known = None if usages is None else is_exhausted(denied, usages)

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..core import messages
 from ..core.causes import gravest, may_pass
-from ..core.exhaustion import may_be_exhaustion, prove
+from ..core.exhaustion import explains_nothing, may_be_exhaustion, prove
 from ..core.lease_state import LeaseState
 from ..core.policy import Policy
 from ..core.requirements import Question
@@ -92,19 +92,22 @@ class Engine:
     def seek(self, ask: Question, hot: Window | None = None, *, probing: bool = False) -> Seek:
         """Seek an admission; end with it, or with the error that says why not."""
         self.registry.check_open()
+        began = stopwatch()
         call = _Call(ask, hot, probing, ask.on_unknown or self.policy.on_unknown)
         outcome = yield from (self._queue_up(call) if ask.wait else self._pass(call))
         if isinstance(outcome, Admission):
             return outcome
         if ask.proves and isinstance(outcome, EntitlementDenied):
-            yield from self._prove(outcome)
+            yield from self._prove(outcome, began)
         # each caller its own, for they share it; a hook's exception may not know how to be copied
         raise copy.copy(outcome) if isinstance(outcome, MeterGuardError) else outcome
 
-    def _prove(self, denied: EntitlementDenied) -> Generator[Wait, Any, None]:
+    def _prove(self, denied: EntitlementDenied, began: float) -> Generator[Wait, Any, None]:
         """Find out, once for all who share a denial, whether all units are in use."""
         if denied.is_exhausted is None and may_be_exhaustion(denied):
             usages = yield self.survey.wait()
+            if usages is not None and explains_nothing(denied, usages):
+                usages = yield self.survey.wait(since=began)
             prove(denied, usages)
 
     def _queue_up(self, call: _Call) -> Attempt:

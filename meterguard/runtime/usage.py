@@ -29,22 +29,29 @@ class UsageSurvey:
         self._answer: Future[Usages | None] | None = None
         self._asked_at = self._until = 0.0
 
-    def wait(self) -> Wait:
-        """Return a wait for the usage; it ends with None when that could not be found out."""
-        answer, is_new = self._shared()
+    def wait(self, since: float = 0.0) -> Wait:
+        """Return a wait for the usage; it ends with None when that could not be found out.
+
+        :param since: an answer that was asked for before this moment of the stopwatch is too old.
+        """
+        answer, is_new = self._shared(since)
         if is_new:
             self._workers.submit(lambda: self._find_out(answer))
         return Wait(answer, max(0.0, self._asked_at + PATIENCE - stopwatch()))
 
-    def _shared(self) -> tuple[Future[Usages | None], bool]:
+    def _shared(self, since: float) -> tuple[Future[Usages | None], bool]:
         with self._lock:
             answer = self._answer
-            if answer is not None and (not answer.done() or stopwatch() < self._until):
+            if answer is not None and (not answer.done() or self._is_good(answer, since)):
                 return answer, False
             answer = self._answer = Future()
             answer.set_running_or_notify_cancel()
             self._asked_at = stopwatch()
             return answer, True
+
+    def _is_good(self, answer: Future[Usages | None], since: float) -> bool:
+        is_young = self._asked_at >= since or answer.result() is None
+        return is_young and stopwatch() < self._until
 
     def _find_out(self, answer: Future[Usages | None]) -> None:
         usages: Usages | None = None

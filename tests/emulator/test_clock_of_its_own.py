@@ -15,6 +15,7 @@ from meterguard.emulator import Clock, Emulator
 from meterguard.emulator.state.clock import elapsed
 
 TRUE_TIME = time.time()
+A_DAY = 86_400  # longer than any run of the suite, and nothing beside the years that time is faked by
 FAKES = {
     "freezegun": lambda: freezegun.freeze_time("2001-01-01"),
     "freezegun ticking": lambda: freezegun.freeze_time("2001-01-01", tick=True),
@@ -28,7 +29,7 @@ class TestMoving:
     def test_it_starts_at_the_true_time_and_runs(self):
         clock = Clock()
         first = clock.now()
-        assert abs(first - TRUE_TIME) < 600
+        assert abs(first - TRUE_TIME) < A_DAY
         deadline = elapsed() + 5
         while clock.now() == first:
             assert elapsed() < deadline
@@ -75,7 +76,7 @@ class TestFakedTime:
     def test_a_clock_made_while_time_is_faked_is_true(self, fake):
         with fake():
             now = Clock().now()
-        assert abs(now - TRUE_TIME) < 600
+        assert abs(now - TRUE_TIME) < A_DAY
 
     @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no clock tells the truth then")
     def test_even_one_that_is_imported_only_then(self):
@@ -86,7 +87,7 @@ class TestFakedTime:
             "    print(Clock().now())\n"
         )
         run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=30)
-        assert abs(float(run.stdout) - TRUE_TIME) < 600
+        assert abs(float(run.stdout) - TRUE_TIME) < A_DAY
 
     @faked
     def test_a_clock_made_before_goes_on(self, fake):

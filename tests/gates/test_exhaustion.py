@@ -54,6 +54,15 @@ def test_seats_that_others_use_are_exhausted(lm, licence, make_guard, crowd):
     assert len(asked(lm, "GetLicenseUsage")) == 1
 
 
+def test_usage_that_is_older_than_the_denial_proves_nothing(lm, licence, make_guard, crowd):
+    guard = make_guard(lm, licence)
+    assert refused(guard.requires_entitlement("Seats", 5, "Count")).is_exhausted is False, "more than there are"
+    crowd(3)
+    assert refused(guard.requires_entitlement("Seats", 1, "Count")).is_exhausted is True
+    assert refused(guard.requires_entitlement("Seats", 2, "Count")).is_exhausted is True
+    assert len(asked(lm, "GetLicenseUsage")) == 2, "what proves the next denial too is not asked again"
+
+
 def test_it_goes_with_the_denial_through_pickle_and_copy(lm, licence, make_guard, crowd):
     crowd(3)
     denied = refused(make_guard(lm, licence).requires_entitlement("Seats", 1, "Count"))

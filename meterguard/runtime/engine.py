@@ -193,11 +193,13 @@ class Engine:
         if remembered is not None:
             return remembered
         seat = self.registry.seat(record) if ask.single else record
+        outcome: Admission | Exception | None = None
         try:
-            return (yield from self._fly(seat, call, min(ask.patience, self._patience(record, call.declared))))
-        except BaseException:
-            self.registry.abandon(seat)
-            raise
+            outcome = yield from self._fly(seat, call, min(ask.patience, self._patience(record, call.declared)))
+            return outcome
+        finally:
+            if not isinstance(outcome, Admission):  # it may be held, in doubt
+                self.registry.abandon(seat)
 
     def _fly(self, record: Record, call: _Call, patience: float) -> Attempt:
         error: Exception | None = None

@@ -10,7 +10,8 @@ import pytest
 from meterguard import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from meterguard.core import lease_state
 from meterguard.core.lease_state import VACANT, LeaseState
-from meterguard.events import GraceEnded, GraceEntered
+from meterguard.events import GraceEnded, GraceEntered, LeaseCheckedOut
+from meterguard.ports import Moment
 from meterguard.runtime import clock, series
 from meterguard.stores.memory import MemoryLeaseStore
 
@@ -133,3 +134,18 @@ def test_a_gate_that_denies_ends_no_grace_of_another(lm, make_guard, monkeypatch
         assert lenient() == "ran"
     told = [type(event) for event in events if isinstance(event, GraceEntered | GraceEnded)]
     assert told == [GraceEntered]
+
+
+def test_a_seat_in_doubt_that_cannot_be_renewed_is_not_kept_for_a_call_that_was_turned_away(lm, guard, monkeypatch):
+    now, moved = clock.SystemClock.now, []
+    monkeypatch.setattr(
+        clock.SystemClock, "now", lambda self: Moment(now(self).wall - 3600 * len(moved), now(self).mono)
+    )
+    guard.subscribe(lambda event: moved.append(event) if isinstance(event, LeaseCheckedOut) else None)
+    lm.faults.add("ExtendLicenseConsumption", error="AccessDeniedException", times=None)
+    with pytest.raises(EntitlementDenied), guard.requires_entitlement("Seats", 1, "Count", hold="call"):
+        pass
+    assert moved, "it had come, and then the clock was set back"
+    assert guard.engine.registry.seats == set()
+    lm.wait_for_calls("CheckInLicense", done=True)
+    assert lm.usage("ACME-1")["Seats"] == 0

@@ -118,9 +118,10 @@ class Exchange:
 
     def _recover(self, record: Record, soon: float, until: float) -> None:
         owed = self.returns.recover(record.requirement, record.key, soon, until)
-        if owed is not None and owed.fault is not None and (owed.bars == record.key or soon >= until):
-            why = f"what was given back has not arrived: {owed.fault.detail}"
-            raise ServiceFault(FaultKind.UNKNOWN, why, code=owed.fault.code, request_id=owed.fault.request_id)
+        fault = None if owed is None else owed.fault  # read once: an attempt beside this clears it
+        if owed is not None and fault is not None and (owed.bars == record.key or soon >= until):
+            why = f"what was given back has not arrived: {fault.detail}"
+            raise ServiceFault(FaultKind.UNKNOWN, why, code=fault.code, request_id=fault.request_id)
 
     def _take_a_turn(self, record: Record, since: float, until: float) -> None:
         """Ask when it is this record's turn among all that want the same, or hear what they heard."""
@@ -195,10 +196,9 @@ class Exchange:
         if fault.kind is not FaultKind.UNKNOWN:
             return False
         delay = max(pause(attempt, random.random()), fault.retry_after or 0.0)
-        if wait is None or fault.retry_after:
-            wait = self.leaving.wait
-        # looked at once more: a series that was forgotten for want of room is not told of the close
-        return stopwatch() + delay < until and not wait(delay) and not self.leaving.is_set()
+        wait = self.leaving.wait if wait is None or fault.retry_after else wait
+        # forgotten for want of room, a series hears of no close
+        return stopwatch() + delay < until and not (wait(delay) or self.leaving.is_set())
 
     # -- renewing --------------------------------------------------------------------------------
 

@@ -50,12 +50,14 @@ class Owed:
     @property
     def is_worth_waiting(self) -> bool:
         """True when another attempt may soon fare better: where none gets through, no call waits for it."""
-        return self.fault is not None and self.fault.kind is FaultKind.UNKNOWN
+        fault = self.fault  # read once: an attempt beside this clears it
+        return fault is not None and fault.kind is FaultKind.UNKNOWN
 
     @property
     def is_unanswered(self) -> bool:
         """True when the last attempt got no answer, so that another attempt is worth it before a checkout."""
-        return self.fault is not None and self.fault.kind in (FaultKind.UNKNOWN, FaultKind.UNREACHABLE)
+        fault = self.fault
+        return fault is not None and fault.kind in (FaultKind.UNKNOWN, FaultKind.UNREACHABLE)
 
 
 class Returns:

@@ -7,12 +7,13 @@ import threading
 import boto3
 import pytest
 
-from meterguard import ConfigurationError, EntitlementDenied, EntitlementUnavailable
+from meterguard import ConfigurationError, Entitlement, EntitlementDenied, EntitlementUnavailable
 from meterguard.core import lease_state
 from meterguard.core.lease_state import VACANT, LeaseState
 from meterguard.events import GraceEnded, GraceEntered, LeaseCheckedOut
-from meterguard.ports import Moment
+from meterguard.ports import FaultKind, Moment, ServiceFault
 from meterguard.runtime import clock, series
+from meterguard.runtime.returns import Owed
 from meterguard.stores.memory import MemoryLeaseStore
 
 
@@ -149,3 +150,35 @@ def test_a_seat_in_doubt_that_cannot_be_renewed_is_not_kept_for_a_call_that_was_
     assert guard.engine.registry.seats == set()
     lm.wait_for_calls("CheckInLicense", done=True)
     assert lm.usage("ACME-1")["Seats"] == 0
+
+
+def test_a_token_that_comes_back_while_a_call_looks_at_it_is_no_error(lm, guard, monkeypatch):
+    class ComingBack(Owed):
+        """Its fault is gone at the second look, since an attempt on another thread has cleared it."""
+
+        looks = iter(())
+
+        @property
+        def fault(self):
+            return next(self.looks, None)
+
+        @fault.setter
+        def fault(self, value):
+            """Nothing is kept."""
+
+    owed = ComingBack((Entitlement("Seats", 1, "Count"),), "token", 0.0, lambda _: None)
+    for question in ("is_worth_waiting", "is_unanswered"):
+        owed.looks = iter([ServiceFault(FaultKind.UNKNOWN, "no answer")])
+        assert getattr(owed, question)
+
+    def recover(_requirement, key, _soon, _until):
+        owed.bars, owed.looks = key, iter([ServiceFault(FaultKind.UNKNOWN, "no answer")])
+        return owed
+
+    exchange = guard.engine.registry.exchange
+    monkeypatch.setattr(exchange.returns, "recover", recover)
+    with (
+        pytest.raises(EntitlementUnavailable, match="has not arrived"),
+        guard.requires_entitlement("Seats", 1, "Count"),
+    ):
+        pass

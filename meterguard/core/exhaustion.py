@@ -8,6 +8,7 @@ from ..errors import EntitlementDenied
 from ..model import Entitlement
 from ..ports import Usage
 from ..reasons import Reason
+from . import messages
 
 
 def may_be_exhaustion(denied: EntitlementDenied) -> bool:
@@ -37,7 +38,8 @@ def explains_nothing(denied: EntitlementDenied, usages: Iterable[Usage] | None) 
 def prove(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> None:
     """Write on a denial what usage says of it, None where that is not known. Copies made from ``args`` say it too."""
     known = None if usages is None else is_exhausted(denied, usages)
-    denied.is_exhausted, denied.args = known, (*denied.args[:-1], known)
+    text = messages.all_in_use(denied.entitlements) if known else denied.args[0]
+    denied.is_exhausted, denied.args = known, (text, *denied.args[1:-1], known)
 
 
 def _fits(one: Entitlement, usage: Usage, taken: int = 0) -> bool:

@@ -62,6 +62,14 @@ def _not_allowed(requirement: Requirement) -> str:
     return f"{missing}, or the licence is not valid now. Check name, unit and dates against the licence."
 
 
+def all_in_use(requirement: Requirement) -> str:
+    """Return the text of a denial that usage proves to be for want of free units."""
+    return (
+        f"License Manager does not allow {shown(requirement)}: the licence has it, but others use so much that too few "
+        "units are free. Try again when units have come back, or queue with wait=."
+    )
+
+
 def refused(requirement: Requirement, refusal: Refusal) -> AuthorizationRefused:
     """Return the exception that tells again how IAM or the credentials stopped the last question."""
     return AuthorizationRefused(

@@ -88,6 +88,9 @@ def declare(
     return gate
 
 
+declare.__qualname__ = "requires_entitlement"  # the name that Python says of a wrong keyword
+
+
 def signature() -> inspect.Signature:
     """Return the signature of a declaration: the guard comes last, and by name."""
     guard, *others = inspect.signature(declare).parameters.values()

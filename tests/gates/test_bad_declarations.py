@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from meterguard import ConfigurationError, Unit, requires_entitlement
+from meterguard import ConfigurationError, MeterGuard, Unit, requires_entitlement
 
 UNITS = ", ".join(unit.value for unit in Unit)
 WHOLE = "value must be a positive whole number (int, or a Decimal or string that is one) below 2**63; got "
@@ -157,3 +157,9 @@ RIGHT = [
 @pytest.mark.parametrize(("args", "options"), RIGHT, ids=[str(number) for number in range(len(RIGHT))])
 def test_what_is_right_is_taken(args, options):
     assert requires_entitlement(*args, **options)(a_function).__wrapped__ is a_function
+
+
+def test_an_option_that_there_is_not_is_named_as_pythons_own_error_does():
+    for declare in (requires_entitlement, MeterGuard("ACME-1", "issuer").requires_entitlement):
+        with pytest.raises(TypeError, match=r"requires_entitlement\(\) got an unexpected keyword argument 'foo'"):
+            declare("Seats", 1, foo=3)

@@ -49,7 +49,10 @@ QUESTIONS = ("GetLicenseUsage", "ListReceivedLicenses", "ListLicenses")
 def test_seats_that_others_use_are_exhausted(lm, licence, make_guard, crowd):
     crowd(2)
     gate = make_guard(lm, licence).requires_entitlement("Seats", 2, "Count")
-    assert refused(gate).is_exhausted
+    denied = refused(gate)
+    assert denied.is_exhausted
+    assert "too few units are free" in str(denied)
+    assert "not in the licence" not in str(denied)
     assert refused(gate).is_exhausted, "remembered with its proof"
     assert len(asked(lm, "GetLicenseUsage")) == 1
 

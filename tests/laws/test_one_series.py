@@ -105,7 +105,7 @@ class TestOutage:
 
 def test_one_whose_answer_was_lost_hears_its_own_and_not_what_others_are_denied(lm, make_warm, landed):
     licence = lm.add_license("ACME-9", entitlements=[("Seats", 1, "Count")])
-    guard = make_warm(lm, licence, timeout=1.5, on_unknown="deny", denial_ttl=0)
+    guard = make_warm(lm, licence, timeout=5, on_unknown="deny", denial_ttl=0)
     seat = guard.requires_entitlement("Seats", 1, "Count", per=lambda user: user)(lambda user: "ran")
     with lm.faults.active("CheckoutLicense", drop="after"):
         with pytest.raises(EntitlementUnavailable):

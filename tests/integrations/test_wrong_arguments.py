@@ -47,7 +47,8 @@ def a_task(**attributes):
     def work():
         return None
 
-    return celery.Celery("work").task(base=EntitledTask, **attributes)(work).run
+    # A shared task is given to every application of this process, also to those of other tests.
+    return celery.Celery("work").task(base=EntitledTask, shared=False, **attributes)(work).run
 
 
 def flask_settings(**settings):

@@ -36,5 +36,8 @@ class _NoEngine:
     def release(self, _entry: Entry, *, probing: bool = False) -> None:
         """Nothing is held."""
 
+    def discard(self, _entry: Entry) -> None:
+        """Nothing is held."""
+
 
 _NOTHING = _NoEngine()

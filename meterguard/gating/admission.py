@@ -43,6 +43,10 @@ class Releases(Protocol):
         """Take the lease back. The return value can be waited for."""
         ...
 
+    def discard(self, entry: Entry, /) -> Wait | None:
+        """:meth:`release` for finalizers, which run in the middle of anything, whatever locks are held."""
+        ...
+
 
 class Admission:
     """One call that was let through, until it is over.
@@ -80,24 +84,30 @@ class Admission:
 
     def release(self, *, probing: bool = False) -> None:
         """End the call: a seat of its own is back at the service when this returns. Idempotent."""
-        wait = self.drop(probing=probing)
-        if wait is not None:
-            from ..runtime import drivers
-
-            drivers.block(wait)
+        entry, self._entry = self._entry, None
+        if entry is not None:
+            _block(passing(self._engine.release, entry, probing=probing))
 
     async def arelease(self, *, probing: bool = False) -> None:
         """:meth:`release` without blocking the loop."""
-        wait = self.drop(probing=probing)
+        entry, self._entry = self._entry, None
+        wait = None if entry is None else passing(self._engine.release, entry, probing=probing)
         if wait is not None:
             from ..runtime import drivers
 
             await drivers.pause(wait)
 
-    def drop(self, *, probing: bool = False) -> Wait | None:
+    def drop(self) -> None:
         """End the call without waiting: a seat of its own goes back in the background. Idempotent."""
+        self._discard()
+
+    def finish(self) -> None:
+        """:meth:`release` where work was closed, or else collected: by a thread that may hold a lock of ours."""
+        _block(self._discard())
+
+    def _discard(self) -> Wait | None:
         entry, self._entry = self._entry, None
-        return None if entry is None else passing(self._engine.release, entry, probing=probing)
+        return None if entry is None else passing(self._engine.discard, entry)
 
     def hand_over(self, result: R) -> R:
         """End the call, or let the seat go with a result that is still to be made or sent. Return the result.
@@ -134,12 +144,19 @@ class Admission:
     def __enter__(self) -> Lease:
         return self.lease
 
-    def __exit__(self, *_: object) -> None:
-        self.release()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.finish() if kind is GeneratorExit else self.release()
 
     def __del__(self) -> None:
         if self._entry is not None:
             self.drop()
+
+
+def _block(wait: Wait | None) -> None:
+    if wait is not None:
+        from ..runtime import drivers
+
+        drivers.block(wait)
 
 
 def refusal(error: EntitlementDenied | EntitlementUnavailable) -> Decision:

@@ -179,8 +179,8 @@ class Gate:
         self._contexts.enter(admission, sys._getframe(1))
         return admission.lease
 
-    def __exit__(self, *_: object) -> None:
-        self._contexts.leave(sys._getframe(1)).release()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._contexts.leave(sys._getframe(1)).__exit__(kind)
 
     async def __aenter__(self) -> Lease:
         self._refuse_degrading()

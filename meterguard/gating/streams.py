@@ -48,6 +48,10 @@ class Held(Protocol):
         """Return it without waiting."""
         ...
 
+    def finish(self) -> None:
+        """Return it where work was closed, or else collected."""
+        ...
+
 
 R = TypeVar("R")
 Items = AsyncGenerator[Any, Any]
@@ -83,6 +87,9 @@ def drive(source: Iterable[object], held: Held) -> Driven:
     """Iterate ``source`` to its end, its close or its collection; then its seat goes back."""
     try:
         return (yield from source)
+    except GeneratorExit:
+        held.finish()
+        raise
     finally:
         held.release()
 

@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..core import messages
@@ -30,6 +31,7 @@ from .exchange import Exchange
 from .publisher import Publisher
 from .queue import Place
 from .records import Record
+from .reentry import is_inside
 from .registry import Registry
 from .single_flight import Landing
 from .usage import UsageSurvey
@@ -249,7 +251,7 @@ class Engine:
         if not record.ride(now, hot, wanted=not probing):
             return None
         seats = None if record.parent is None else record.parent.seats
-        reason, take_back = Reason.CHECKED_OUT if fresh else Reason.CACHED, self.release
+        reason, take_back = Reason.CHECKED_OUT if fresh else Reason.CACHED, self.discard
         admission = Admission(
             reason, record.requirement, record.age(now), record, is_pinned=True, seats=seats, take_back=take_back
         )
@@ -292,16 +294,9 @@ class Engine:
                 if record.seats is not None and not record.seats.take_on_grace():
                     return messages.no_more_on_grace(unknown)
                 record.enter_grace(now, self.policy.grace)
-                age = record.age(now)
-                return Admission(
-                    Reason.GRACE,
-                    record.requirement,
-                    age,
-                    record,
-                    fault=unknown,
-                    seats=record.seats,
-                    take_back=self.release,
-                )
+                seats, take_back = record.seats, self.discard
+                age, what = record.age(now), record.requirement
+                return Admission(Reason.GRACE, what, age, record, fault=unknown, seats=seats, take_back=take_back)
         if answer_unknown(declared, records[0].state.standing, None, now, 0.0) is Unknown.ALLOW:
             return Admission(Reason.ALLOWED_UNKNOWN, records[0].requirement, fault=unknown)
         return unknown
@@ -328,6 +323,13 @@ class Engine:
             wait = self._over(record, probing)
         admission.take_back = None
         return wait
+
+    def discard(self, admission: Admission) -> Wait | None:
+        """Release what a finalizer gives back, on a worker where this thread may hold a lock of ours."""
+        if not self.is_of_this_process() or not is_inside():
+            return self.release(admission)
+        self.registry.returns.submit(partial(self.release, admission))
+        return None
 
     def _over(self, record: Record, probing: bool) -> Wait | None:
         if record.is_single:

@@ -17,7 +17,7 @@ from .clock import stopwatch
 IDLE_FOR = 10.0  # seconds until a worker without work ends
 MOST = 32
 
-Job = Callable[[], None]
+Job = Callable[[], object]
 
 
 class Workers:

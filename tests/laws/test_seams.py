@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import boto3
@@ -66,6 +67,77 @@ def test_what_is_collected_in_the_middle_of_a_write_may_write_too(monkeypatch):
     writer.join(10)
     assert not writer.is_alive(), "it waits for itself"
     assert [store.get(b"collected"), store.get(b"key")] == written[1:]
+
+
+def _generator(guard):
+    @guard.requires_entitlement("Seats", 1, "Count", hold="call")
+    def items():
+        yield from (1, 2)
+
+    work = items()
+    next(work)
+    return work
+
+
+def _result(guard):
+    work = guard.requires_entitlement("Seats", 1, "Count", hold="call")(lambda: (one for one in (1, 2)))()
+    next(work)
+    return work
+
+
+def _iterator(guard):
+    return guard.requires_entitlement("Seats", 1, "Count", hold="call")(lambda: map(str, (1, 2)))()
+
+
+def _admission(guard):
+    return guard.requires_entitlement("Seats", 1, "Count", hold="call").enter()
+
+
+def _with(guard):
+    def items():
+        with guard.requires_entitlement("Seats", 1, "Count", hold="call"):
+            yield from (1, 2)
+
+    work = items()
+    next(work)
+    return work
+
+
+@pytest.mark.parametrize("make", [_generator, _result, _iterator, _admission, _with])
+def test_a_seat_that_is_collected_in_the_middle_of_a_write_waits_for_no_lock(lm, guard, make, monkeypatch):
+    """Another thread may have the lock of the seat's record, and wait for the one that this thread has."""
+    work, stamped = [make(guard)], LeaseState.stamped
+    registry = guard.engine.registry
+    [seat] = registry.seats
+    taken, free, was_free = threading.Event(), threading.Event(), []
+
+    def hold_all():
+        with seat.lock, registry.lock, seat.parent.lock:
+            taken.set()
+            was_free.append(free.wait(10))
+
+    def collecting(state, version):
+        work.clear()
+        gc.collect()
+        return stamped(state, version)
+
+    holding = threading.Thread(target=hold_all)
+    holding.start()
+    assert taken.wait(20)
+    monkeypatch.setattr(LeaseState, "stamped", collecting)
+    MemoryLeaseStore(10).replace(b"key", lease_state.denied(VACANT))
+    free.set()
+    holding.join(20)
+    assert was_free == [True], "the collector waited for a lock"
+    lm.wait_for_calls("CheckInLicense", 1, done=True)
+    assert lm.usage("ACME-1")["Seats"] == 0
+
+
+@pytest.mark.parametrize("make", [_generator, _result, _with])
+def test_a_seat_that_is_collected_elsewhere_is_back_at_once(lm, guard, make):
+    """Such as that of a generator which a ``for`` statement left early: the next call may want it."""
+    make(guard)
+    assert lm.usage("ACME-1")["Seats"] == 0
 
 
 def test_a_seat_taken_up_again_just_before_it_was_to_go_back_stays_known(lm, guard):

@@ -40,6 +40,23 @@ def forget_default_guard():
         module._default = None
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _models_read_once():
+    """Let boto3's sessions share what they read of its models, or every guard of every test reads it twice."""
+    import botocore.session
+
+    plain, read = botocore.session.create_loader, {}
+
+    def create_loader(paths=None):
+        loader = plain(paths)
+        loader._cache = read.setdefault(paths, {})
+        return loader
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", create_loader)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
     """Fake credentials, none of the settings in the developer's own environment, no default guard yet."""

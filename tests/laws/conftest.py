@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from meterguard.testing import Clock
+
 
 @pytest.fixture
 def licence(lm):
@@ -48,6 +50,23 @@ def make_warm(make_guard):
         return guard
 
     return make
+
+
+@pytest.fixture
+def skip(lm):
+    """``skip(guard, seconds)``: let seconds pass in which nothing is due, and have leases looked at from there on.
+
+    The last part of a lease's life then takes its real time. Asked for before ``make_warm``, it ends after guards do.
+    """
+    clock = Clock(lm)
+
+    def past(guard, seconds):
+        clock.shift(seconds)
+        for record in guard.engine.registry.all_records():
+            guard.engine.registry.renewal.watch(record)
+
+    yield past
+    clock.restore()
 
 
 @pytest.fixture

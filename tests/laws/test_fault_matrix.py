@@ -47,6 +47,7 @@ NOES = {
     "SomethingNewException",
 }
 TTL, GATES = 2, 2
+BEFORE_RENEWAL = 0.75 * TTL
 
 
 class Books:
@@ -72,7 +73,7 @@ class Books:
 @pytest.mark.parametrize("hold", ["shared", "call"])
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_no_seat_is_taken_twice_or_left_behind(lm, make_warm, fault, operation, hold):
+def test_no_seat_is_taken_twice_or_left_behind(lm, skip, make_warm, fault, operation, hold):
     if operation == "CheckInLicense" and fault == NOT_FOUND:
         fault = {**fault, "applied": True}
     licence = lm.add_license("ACME-1", entitlements=[("Seats", 9, "Count")], ttl=TTL)
@@ -85,6 +86,8 @@ def test_no_seat_is_taken_twice_or_left_behind(lm, make_warm, fault, operation, 
                 try:
                     with gate:
                         if operation == "ExtendLicenseConsumption":
+                            if not lm.calls(operation):
+                                skip(guard, BEFORE_RENEWAL)
                             lm.wait_for_calls(operation, done=True)
                 except MeterGuardError:  # which one, other tests say
                     pass

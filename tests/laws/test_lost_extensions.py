@@ -10,6 +10,8 @@ import pytest
 from meterguard import AuthorizationRefused, Reason
 from meterguard.events import LeaseLapsed, LeaseRenewed
 
+TTL = 2
+BEFORE_RENEWAL = 0.75 * TTL
 USELESS = [
     {"drop": "after"},
     {"body": "cut"},
@@ -72,13 +74,14 @@ def live_again(seat):
 @pytest.mark.parametrize("seats", [1, 2])
 @pytest.mark.parametrize("fault", USELESS, ids=str)
 def test_a_lost_extension_never_takes_a_second_seat_nor_locks_its_customer_out(
-    lm, make_warm, lapsed, most_at_once, fault, seats
+    lm, skip, make_warm, lapsed, most_at_once, fault, seats
 ):
-    licence = lm.add_license("ACME-1", entitlements=[("Seats", seats, "Count")], ttl=2)
+    licence = lm.add_license("ACME-1", entitlements=[("Seats", seats, "Count")], ttl=TTL)
     guard = make_warm(lm, licence, timeout=3)
     seat = guard.requires_entitlement("Seats", 1, "Count")
     has_lapsed, most = lapsed(guard), most_at_once(licence)
     with lm.faults.active("ExtendLicenseConsumption", **fault), seat:
+        skip(guard, BEFORE_RENEWAL)
         assert has_lapsed.wait(10)
         assert seat(lambda: "ran")() == "ran"
     assert live_again(seat)
@@ -90,12 +93,15 @@ def test_a_lost_extension_never_takes_a_second_seat_nor_locks_its_customer_out(
 
 
 @pytest.mark.parametrize("hold", ["shared", "call"])
-def test_grace_carries_the_calls_of_an_outage_and_one_seat_is_taken_after_it(lm, make_warm, lapsed, most_at_once, hold):
-    licence = lm.add_license("ACME-1", entitlements=[("Seats", 2, "Count")], ttl=2)
+def test_grace_carries_the_calls_of_an_outage_and_one_seat_is_taken_after_it(
+    lm, skip, make_warm, lapsed, most_at_once, hold
+):
+    licence = lm.add_license("ACME-1", entitlements=[("Seats", 2, "Count")], ttl=TTL)
     guard = make_warm(lm, licence, timeout=2)
     seat = guard.requires_entitlement("Seats", 1, "Count", hold=hold)
     has_lapsed, most = lapsed(guard), most_at_once(licence)
     with seat:
+        skip(guard, BEFORE_RENEWAL)
         lm.faults.add("ExtendLicenseConsumption", drop="after")
         lm.wait_for_calls("ExtendLicenseConsumption", done=True)
         with lm.down():
@@ -112,13 +118,14 @@ def test_grace_carries_the_calls_of_an_outage_and_one_seat_is_taken_after_it(lm,
     assert lm.usage(licence) == {"Seats": 0}
 
 
-def test_an_idle_lease_whose_extension_was_lost_goes_back_at_its_end(lm, make_warm, lapsed):
+def test_an_idle_lease_whose_extension_was_lost_goes_back_at_its_end(lm, skip, make_warm, lapsed):
     licence = lm.add_license("ACME-1", entitlements=[("Seats", 1, "Count")], ttl=4)
     guard = make_warm(lm, licence, timeout=1, refresh_ahead=0.5)
     seat = guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")
     has_lapsed = lapsed(guard)
     with lm.faults.active("ExtendLicenseConsumption", drop="after"):
         with guard.requires_entitlement("Seats", 1, "Count"):
+            skip(guard, 1.9)
             lm.wait_for_calls("ExtendLicenseConsumption", done=True)
         assert has_lapsed.wait(10)
         lm.wait_for_calls("CheckInLicense", done=True)
@@ -126,11 +133,12 @@ def test_an_idle_lease_whose_extension_was_lost_goes_back_at_its_end(lm, make_wa
     assert seat() == "ran"
 
 
-def test_closing_gives_back_what_a_lost_extension_keeps_alive(lm, make_warm, lapsed):
-    licence = lm.add_license("ACME-1", entitlements=[("Seats", 1, "Count")], ttl=2)
+def test_closing_gives_back_what_a_lost_extension_keeps_alive(lm, skip, make_warm, lapsed):
+    licence = lm.add_license("ACME-1", entitlements=[("Seats", 1, "Count")], ttl=TTL)
     guard = make_warm(lm, licence, timeout=1)
     has_lapsed = lapsed(guard)
     with guard.requires_entitlement("Seats", 1, "Count"):
+        skip(guard, BEFORE_RENEWAL)
         lm.faults.add("ExtendLicenseConsumption", drop="after")
         lm.wait_for_calls("ExtendLicenseConsumption", done=True)
         with lm.down():
@@ -139,8 +147,8 @@ def test_closing_gives_back_what_a_lost_extension_keeps_alive(lm, make_warm, lap
     assert lm.usage(licence) == {"Seats": 0}
 
 
-def test_work_that_goes_on_has_its_lease_extended_again(lm, make_warm, lapsed):
-    licence = lm.add_license("ACME-1", entitlements=[("Seats", 1, "Count")], ttl=2)
+def test_work_that_goes_on_has_its_lease_extended_again(lm, skip, make_warm, lapsed):
+    licence = lm.add_license("ACME-1", entitlements=[("Seats", 1, "Count")], ttl=TTL)
     guard = make_warm(lm, licence, timeout=1)
     has_lapsed, renewed = lapsed(guard), threading.Event()
     with guard.requires_entitlement("Seats", 1, "Count", hold="call") as lease:
@@ -148,6 +156,7 @@ def test_work_that_goes_on_has_its_lease_extended_again(lm, make_warm, lapsed):
             lambda event: renewed.set() if isinstance(event, LeaseRenewed) and has_lapsed.is_set() else None
         )
         with lm.faults.active("ExtendLicenseConsumption", hold=True, applied=True):
+            skip(guard, BEFORE_RENEWAL)
             assert has_lapsed.wait(10)
         assert renewed.wait(10)
         assert lease.is_live
@@ -168,12 +177,15 @@ LOST = [
 
 @pytest.mark.parametrize("seats", [1, 2])
 @pytest.mark.parametrize("fault", LOST, ids=str)
-def test_a_lease_that_a_renewal_calls_lost_goes_back_before_another_is_taken(lm, make_warm, most_at_once, fault, seats):
+def test_a_lease_that_a_renewal_calls_lost_goes_back_before_another_is_taken(
+    lm, skip, make_warm, most_at_once, fault, seats
+):
     licence = lm.add_license("ACME-1", entitlements=[("Seats", seats, "Count")], ttl=3)
     guard = make_warm(lm, licence, on_unknown="deny")
     most = most_at_once(licence)
     lm.faults.add("ExtendLicenseConsumption", **fault)
     with guard.requires_entitlement("Seats", 1, "Count") as lease:
+        skip(guard, 0.75 * 3)
         lm.wait_for_calls("CheckoutLicense", 2, done=True)
         assert [one.is_live for one in guard.leases()] == [True] or guard.has_entitlement("Seats", 1)
         assert not lease.is_live or lease in guard.leases()
@@ -190,12 +202,13 @@ def test_a_lease_that_a_renewal_calls_lost_goes_back_before_another_is_taken(lm,
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"])
-def test_a_refused_renewal_throws_nothing_away(lm, make_warm, lapsed, code):
-    licence = lm.add_license("ACME-1", entitlements=[("Seats", 1, "Count")], ttl=2)
+def test_a_refused_renewal_throws_nothing_away(lm, skip, make_warm, lapsed, code):
+    licence = lm.add_license("ACME-1", entitlements=[("Seats", 1, "Count")], ttl=TTL)
     guard = make_warm(lm, licence)
     seat = guard.requires_entitlement("Seats", 1, "Count")
     has_lapsed = lapsed(guard)
     with seat, lm.faults.active("*", error=code):
+        skip(guard, BEFORE_RENEWAL)
         lm.wait_for_calls("ExtendLicenseConsumption", 2, done=True)
         assert lm.calls("CheckInLicense") == 0
         assert has_lapsed.wait(10)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any, NamedTuple, Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 from .model import Entitlement
 from .units import Unit
@@ -185,6 +185,7 @@ class Versioned(Protocol):
 
 
 StateT = TypeVar("StateT", bound=Versioned)
+KeyT = TypeVar("KeyT", bound=Hashable)
 
 
 class LeaseStore(Protocol[StateT]):
@@ -214,17 +215,17 @@ class LeaseStore(Protocol[StateT]):
         ...
 
 
-class DenialMemory(Protocol):
+class DenialMemory(Protocol[KeyT]):
     """Denials, each remembered for a while."""
 
-    def recall(self, key: Any) -> Exception | None:
-        """The denial remembered under this key, if it is recent enough."""
+    def recall(self, key: KeyT) -> Exception | None:
+        """Return the denial remembered under this key, if it is recent enough."""
         ...
 
-    def remember(self, key: Any, denial: Exception) -> None:
+    def remember(self, key: KeyT, denial: Exception) -> None:
         """Remember it."""
         ...
 
-    def forget(self, matches: Callable[[Any], bool]) -> None:
+    def forget(self, matches: Callable[[KeyT], bool]) -> None:
         """Forget the denials whose key matches."""
         ...

@@ -60,7 +60,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Let a test with the marker ``meterguard_live`` ask AWS."""
     if item.get_closest_marker("meterguard_live") is None:
         return (yield)

@@ -31,7 +31,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 A = TypeVar("A")
 S = TypeVar("S")
-Items = TypeVar("Items", bound=AsyncIterator[Any])
+Items = TypeVar("Items", bound=AsyncIterator[object])
 A_co = TypeVar("A_co", covariant=True)
 S_co = TypeVar("S_co", covariant=True)
 Fallback = Callable[..., object]

@@ -54,8 +54,8 @@ class Held(Protocol):
 
 
 R = TypeVar("R")
-Items = AsyncGenerator[Any, Any]
-Driven = Generator[Any, Any, Any]
+Items = AsyncGenerator[object, object]
+Driven = Generator[object, object, object]
 Opened = tuple[Items, "Held | None"]
 
 
@@ -86,7 +86,7 @@ async def awaited(work: Awaitable[R], held: Held) -> R:
 def drive(source: Iterable[object], held: Held) -> Driven:
     """Iterate ``source`` to its end, its close or its collection; then its seat goes back."""
     try:
-        return (yield from source)
+        return (yield from source)  # type: ignore[func-returns-value] # a generator returns something
     except GeneratorExit:
         held.finish()
         raise
@@ -122,7 +122,8 @@ async def relay(opening: Callable[[], Awaitable[Opened]]) -> Items:
 
 def iterated(result: object) -> Driven:
     """Iterate the result of a fallback that stood in for a generator; None is empty."""
-    return (yield from () if result is None else cast("Iterable[object]", result))
+    work: Iterable[object] = () if result is None else cast("Iterable[object]", result)
+    return (yield from work)  # type: ignore[func-returns-value] # a generator returns something
 
 
 async def iterated_async(result: object) -> Items:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable, MeterGuardError
 from ..model import shortened
+from .audit import Registered
 
 __all__ = ("exit_codes", "registered")
 
@@ -48,7 +49,7 @@ def _exit_code(error: MeterGuardError) -> int:
     return _UNAVAILABLE if isinstance(error, EntitlementUnavailable) else _FAILED
 
 
-def registered(app: Any) -> Iterator[tuple[str, Any]]:
+def registered(app: object) -> Iterator[Registered]:
     """Yield the commands of a Click command or group, or of a Typer application, and what is run for each.
 
     Groups that load their commands late load them now.
@@ -58,12 +59,13 @@ def registered(app: Any) -> Iterator[tuple[str, Any]]:
     is_command = hasattr(app, "callback") or hasattr(app, "registered_commands")
     if not is_command:
         raise ConfigurationError(f"app must be a Click command or group, or a Typer application; got {shortened(app)}")
+    command: Any = app
     typer: Any = sys.modules.get("typer")
     if typer is not None and isinstance(app, typer.Typer):
-        if not (app.registered_commands or app.registered_groups or app.registered_callback):
+        if not (command.registered_commands or command.registered_groups or command.registered_callback):
             return  # Typer makes no command of that
-        app = typer.main.get_command(app)
-    yield from _below(app, app.name or "", None)
+        command = typer.main.get_command(app)
+    yield from _below(command, command.name or "", None)
 
 
 def _below(command: Any, name: str, parent: Any) -> Iterator[tuple[str, Any]]:

@@ -78,8 +78,9 @@ def registered(app: Starlette) -> Iterator[Registered]:
     """Yield the paths of an application, also those of mounted applications, and what is run for each."""
     check("app", app, callable(app), "an application")
     for path, part in parts(app):
-        if hasattr(part, "endpoint"):
-            yield path, part.endpoint
+        endpoint = getattr(part, "endpoint", None)
+        if endpoint is not None:
+            yield path, endpoint
 
 
 def meterguard_lifespan(inner: Any = None, *, guard: MeterGuard | None = None) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import MeterGuardError
 from ..extras import needed
+from .audit import Registered
 from .connection import INSTALLED
 from .installation import Installation
 
@@ -64,7 +65,7 @@ def add_handler(app: Starlette, kind: type[MeterGuardError], handler: Any) -> No
         layer.add_exception_handler(kind, handler)
 
 
-def parts(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def parts(part: object, path: str = "") -> Iterator[Registered]:
     """Yield an application, and every application and route inside it, each with its path."""
     while part is not None:
         yield path, part

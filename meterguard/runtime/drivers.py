@@ -41,12 +41,12 @@ async def awaiting(seek: Seek) -> Admission:
         seek.close()
 
 
-def block(wait: Wait) -> Any:
+def block(wait: Wait) -> object:
     """Return the result of the future; None when time is up."""
     return wait.future.result() if wait_for(wait.future, wait.seconds) else None
 
 
-async def pause(wait: Wait) -> Any:
+async def pause(wait: Wait) -> object:
     """The same, without blocking the loop."""
     future = wait.future
     if not future.done() and wait.seconds > 0:

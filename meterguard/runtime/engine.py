@@ -20,7 +20,7 @@ from ..core.causes import gravest, may_pass
 from ..core.exhaustion import explains_nothing, may_be_exhaustion, prove
 from ..core.lease_state import LeaseState
 from ..core.policy import Policy
-from ..core.requirements import Question
+from ..core.requirements import Question, Requirement
 from ..core.unknown import Unknown, answer_unknown
 from ..errors import EntitlementDenied, EntitlementUnavailable, MeterGuardError
 from ..ports import Clock, DenialMemory, LeaseStore, LicenseService, Moment, Usage
@@ -65,7 +65,7 @@ class Engine:
         clock: Clock,
         policy: Policy,
         store: LeaseStore[LeaseState],
-        denials: DenialMemory,
+        denials: DenialMemory[tuple[bytes, Requirement]],
         publisher: Publisher,
     ) -> None:
         self.clock = clock

@@ -21,7 +21,7 @@ Kind = TypeVar("Kind")
 PATIENCE = 30.0  # seconds a fork waits for an import; a child with half a module is worse than a slow fork
 
 
-def importing() -> AbstractContextManager[Any]:
+def importing() -> AbstractContextManager[object]:
     """Return the lock to hold while something is imported on first use."""
     with _IMPORTING:
         _hook()
@@ -70,7 +70,7 @@ def enlisted(kind: type[Kind]) -> list[Kind]:
     return [one for one in list(_forgetful) if isinstance(one, kind)]
 
 
-def hold_while_forking(lock: AbstractContextManager[Any]) -> None:
+def hold_while_forking(lock: AbstractContextManager[object]) -> None:
     """Let forks wait for this lock too."""
     if lock not in _locks:
         _locks.append(lock)

@@ -42,7 +42,9 @@ Work = Callable[[Record, float], Landing]
 class Registry:
     """Records by key, seats of single calls, flights, workers."""
 
-    def __init__(self, exchange: Exchange, store: LeaseStore[LeaseState], denials: DenialMemory) -> None:
+    def __init__(
+        self, exchange: Exchange, store: LeaseStore[LeaseState], denials: DenialMemory[tuple[bytes, Requirement]]
+    ) -> None:
         self.exchange = exchange
         self.around = Surroundings(
             exchange.clock, store, exchange.publisher, exchange.returns, exchange.policy.linger, exchange.policy.inline

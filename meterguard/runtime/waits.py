@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,7 @@ class Wait:
     seconds: float
 
 
-def wait_for(future: Future[Any], seconds: float) -> bool:
+def wait_for(future: Future[T], seconds: float) -> bool:
     """Block until the future is done, or for so many seconds; whether it is done.
 
     Not ``future.result(seconds)``: its ``TimeoutError`` cannot be told from one that a signal handler of the

@@ -6,12 +6,12 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Hashable
-from typing import Any, Generic
+from collections.abc import Callable
+from typing import Generic
 
 import cachetools
 
-from ..ports import StateT
+from ..ports import KeyT, StateT
 
 LOOKS = 8  # rows that are looked at for room before the store goes over its bound for a while
 
@@ -65,27 +65,27 @@ class MemoryLeaseStore(Generic[StateT]):
                 self._rows[key] = self._rows.pop(key)
 
 
-class MemoryDenials:
+class MemoryDenials(Generic[KeyT]):
     """A ``DenialMemory`` that forgets each denial ``ttl`` seconds after it was heard."""
 
     def __init__(self, maxsize: int, ttl: float) -> None:
         self._lock = threading.RLock()
         # cachetools' own default timer is bound when its class is made, where freezegun cannot reach it
-        self._denials: cachetools.TTLCache[Any, Exception] = cachetools.TTLCache(
+        self._denials: cachetools.TTLCache[KeyT, Exception] = cachetools.TTLCache(
             maxsize, ttl, timer=lambda: time.monotonic()
         )
 
-    def recall(self, key: Hashable) -> Exception | None:
+    def recall(self, key: KeyT) -> Exception | None:
         """Return the denial remembered under this key; None when there is none, or it is too old."""
         with self._lock:
             return self._denials.get(key)
 
-    def remember(self, key: Hashable, denial: Exception) -> None:
+    def remember(self, key: KeyT, denial: Exception) -> None:
         """Remember a denial."""
         with self._lock:
             self._denials[key] = denial
 
-    def forget(self, matches: Callable[[Any], bool]) -> None:
+    def forget(self, matches: Callable[[KeyT], bool]) -> None:
         """Forget the denials whose key matches."""
         with self._lock:
             for key in [key for key in self._denials if matches(key)]:

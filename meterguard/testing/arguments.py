@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
 
 from ..errors import ConfigurationError
 from ..model import shortened
 
-__all__ = ("require_names", "require_units", "table_of_names", "terms_of")
+__all__ = ("Granted", "require_names", "require_units", "table_of_names", "terms_of")
+
+T = TypeVar("T")
+
+Granted = int | str | tuple[int | str, str] | None
+"""Units, units and their unit, True for a feature, a text that a feature carries, or False for what is denied."""
 
 
 def require_units(value: object) -> None:
@@ -17,12 +22,15 @@ def require_units(value: object) -> None:
         raise ConfigurationError(f"value: {shortened(value)} is not a number of units")
 
 
-def table_of_names(argument: str, given: object) -> Mapping[str, Any]:
+def table_of_names(argument: str, given: Mapping[str, T] | None) -> Mapping[str, T]:
     """Return a mapping by names as it is, and an empty one for None; refuse all else."""
-    given = {} if given is None else given
-    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+    if not _is_table(given):
         raise ConfigurationError(f"{argument}: {shortened(given)} is not a mapping of names")
-    return given
+    return {} if given is None else given
+
+
+def _is_table(given: object) -> bool:
+    return given is None or (isinstance(given, Mapping) and all(isinstance(name, str) for name in given))
 
 
 def require_names(argument: str, *names: object) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Final, Self
+from typing import Any, Final, Self, Unpack
 
+from ..config import GuardOptions
 from ..emulator import Emulator, Fault, Request
+from ..emulator.faults.options import FaultDetails
 from ..errors import ConfigurationError
 from ..guard import MeterGuard
 from ..model import Entitlement
-from .arguments import require_names, require_units, table_of_names, terms_of
+from .arguments import Granted, require_names, require_units, table_of_names, terms_of
 from .clock import Clock
 
 __all__ = ("Control",)
@@ -35,7 +37,7 @@ class Control:
 
     guard_class = MeterGuard
 
-    def __init__(self, entitlements: Mapping[str, Any] | None = None, **options: Any) -> None:
+    def __init__(self, entitlements: Mapping[str, Granted] | None = None, **options: Unpack[GuardOptions]) -> None:
         granted = table_of_names("entitlements", entitlements)
         self.emulator = Emulator(region=_REGION)
         self.clock = Clock(self.emulator)
@@ -49,7 +51,7 @@ class Control:
 
     # -- what the licence says -------------------------------------------------------------------
 
-    def grant(self, name: str, value: Any = None, unit: str | None = None) -> None:
+    def grant(self, name: str, value: Granted = None, unit: str | None = None) -> None:
         """Put an entitlement into the licence: so many units, or a feature without a value."""
         terms = (value, unit) if unit is not None else value
         self._put(name, *terms_of(terms))
@@ -88,7 +90,7 @@ class Control:
 
     # -- what the service does -------------------------------------------------------------------
 
-    def fail(self, error: str = "InternalFailure", operation: str = "*", **how: Any) -> Fault:
+    def fail(self, error: str = "InternalFailure", operation: str = "*", **how: Unpack[FaultDetails]) -> Fault:
         """Let requests fail from now on, with the code of an error of the service.
 
         A code that means a no, such as ``AccessDeniedException``, is a refusal; others make the answer unknown. Leases

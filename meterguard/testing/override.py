@@ -6,13 +6,14 @@ import functools
 import inspect
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from ..config import GuardOptions
 from ..default import exchange_guard
 from ..errors import ConfigurationError
 from ..guard import MeterGuard
 from ..model import shortened
-from .arguments import table_of_names
+from .arguments import Granted, table_of_names
 from .control import Control
 
 __all__ = ("override",)
@@ -44,18 +45,18 @@ class override:  # noqa: N801 - it is used as a decorator and a statement
 
     def __init__(
         self,
-        entitlements: Mapping[str, Any] | None = None,
+        entitlements: Mapping[str, Granted] | None = None,
         /,
         *,
-        options: Mapping[str, Any] | None = None,
-        **named: Any,
+        options: Mapping[str, object] | None = None,
+        **named: Granted,
     ) -> None:
         self._entitlements = {**table_of_names("entitlements", entitlements), **named}
         self._options = dict(table_of_names("options", options))
         self._open: list[tuple[Control, MeterGuard | None]] = []
 
     def __enter__(self) -> Control:
-        control = self.control_class(self._entitlements, **self._options)
+        control = self.control_class(self._entitlements, **cast("GuardOptions", self._options))
         self._open.append((control, exchange_guard(control.guard)))
         return control
 

@@ -24,7 +24,7 @@ from ..protocol.validation import (
     optional,
 )
 
-__all__ = ("Body", "FaultOptions", "Partial", "check_options")
+__all__ = ("Body", "FaultDetails", "FaultOptions", "Partial", "check_options")
 
 Partial = Mapping[str, int | None] | Collection[str]
 """The names of what is left out, or names with the most that is given (None or 0: leave out)."""
@@ -32,10 +32,9 @@ Partial = Mapping[str, int | None] | Collection[str]
 Body = Literal["garbled", "cut", "empty"] | bytes
 
 
-class FaultOptions(TypedDict, total=False):
-    """The options of a fault; `Faults.add` says what each does."""
+class FaultDetails(TypedDict, total=False):
+    """The options of a fault besides its error; `Faults.add` says what each does."""
 
-    error: str | None
     message: str | None
     status: int | None
     location: str | None
@@ -56,6 +55,12 @@ class FaultOptions(TypedDict, total=False):
     after: Duration
     until: Duration | None
     when: Callable[[Parameters], bool] | None
+
+
+class FaultOptions(FaultDetails, total=False):
+    """The options of a fault."""
+
+    error: str | None
 
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

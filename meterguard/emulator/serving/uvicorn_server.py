@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -91,7 +91,7 @@ class Server(uvicorn.Server):
     """uvicorn's server, which tells when it is ready and stops at once instead of at its next tick."""
 
     def __init__(
-        self, dispatcher: Dispatcher, delays: Delays, app: Callable[..., Any], ready: Callable[[], None]
+        self, dispatcher: Dispatcher, delays: Delays, app: Callable[..., Awaitable[None]], ready: Callable[[], None]
     ) -> None:
         config = uvicorn.Config(
             app,

@@ -8,6 +8,7 @@ from typing import TypeVar
 from django.test.utils import TestContextDecorator
 
 from ...testing import Control, override
+from ...testing.arguments import Granted
 from ..django_guard import PermissionGuard
 from ..settings import check
 from .signals import forward
@@ -52,11 +53,11 @@ class override_entitlements(TestContextDecorator):  # type: ignore[misc,unused-i
 
     def __init__(
         self,
-        entitlements: Mapping[str, object] | None = None,
+        entitlements: Mapping[str, Granted] | None = None,
         /,
         *,
         options: Mapping[str, object] | None = None,
-        **named: object,
+        **named: Granted,
     ) -> None:
         for argument, value in {"entitlements": entitlements, "options": options}.items():
             check(argument, value, value is None or isinstance(value, Mapping), "a mapping")

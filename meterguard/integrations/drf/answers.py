@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -40,7 +41,7 @@ def as_api_exception(error: MeterGuardError) -> EntitlementAPIException:
     return EntitlementAPIException(installed().refusal(error))
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
+def exception_handler(error: Exception, context: Mapping[str, object]) -> HttpResponse | None:
     """Answers for what a guard says no to, and leaves all else to the framework's own handler.
 
     ::

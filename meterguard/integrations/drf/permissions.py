@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 from rest_framework.permissions import AND, OperationHolderMixin
+from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
 
 from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ...reasons import Reason
@@ -36,7 +38,7 @@ class _Question:
             raise ConfigurationError(f"{type(self).__name__} takes a value, and no callable: it has no call to look at")
         self._declaration = Declaration(name, value, unit, **options)
 
-    def _refused(self, request: Any) -> Refused | None:
+    def _refused(self, request: Request) -> Refused | None:
         """Return one answer for all of a request: a framework that renders forms asks many times."""
         asked = vars(getattr(request, "_request", request)).setdefault(_ASKED, {})
         if self._declaration.key not in asked:
@@ -76,7 +78,7 @@ class HasEntitlement(_Question, OperationHolderMixin):  # type: ignore[misc,unus
         """Return itself: the framework makes an instance of what stands in ``permission_classes``, and this is one."""
         return self
 
-    def has_permission(self, request: Any, view: Any) -> bool:
+    def has_permission(self, request: Request, view: APIView) -> bool:
         """Return True when the licence covers it, as the framework asks."""
         refused = self._refused(request)
         if refused is None:
@@ -94,7 +96,7 @@ class HasEntitlement(_Question, OperationHolderMixin):  # type: ignore[misc,unus
             for one in permissions
         )
 
-    def has_object_permission(self, request: Any, view: Any, _object: Any) -> bool:
+    def has_object_permission(self, request: Request, view: APIView, _object: object) -> bool:
         """Answer the same for all objects; a permission that negates this one asks here too."""
         return self.has_permission(request, view)
 
@@ -123,7 +125,7 @@ class _Throttle(BaseThrottle):  # type: ignore[misc,unused-ignore] # the framewo
         self._question = question
         self._wait: float | None = None
 
-    def allow_request(self, request: Any, view: Any) -> bool:  # noqa: ARG002 - as the framework calls it
+    def allow_request(self, request: Request, view: APIView) -> bool:  # noqa: ARG002 - as the framework calls it
         refused = self._question._refused(request)
         if refused is None:
             return True

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
@@ -45,7 +47,7 @@ class EntitledViewMixin:
         if cls.entitlement_required is not None:
             cls._entitlements = _by_action(cls, cls.__qualname__)
 
-    def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """Run the framework's own checks before the handler, and the licence's check last."""
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
         declaration = self.needed_entitlement(request.method)
@@ -60,13 +62,13 @@ class EntitledViewMixin:
             return
         raise as_api_exception(refused)  # outside the except block, so that it is not chained to the first
 
-    def finalize_response(self, request: Any, response: HttpResponse, *args: Any, **kwargs: Any) -> Any:
+    def finalize_response(self, request: Request, response: HttpResponse, *args: object, **kwargs: object) -> Response:
         """Let the seat go with a response that is still to be sent."""
         made = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
         admission, self._held = self._held, None
         return made if admission is None else admission.hand_over(made)
 
-    def dispatch(self, *args: Any, **kwargs: Any) -> Any:
+    def dispatch(self, *args: object, **kwargs: object) -> Response:
         """Dispatch a request as the framework does; whatever becomes of it, no seat is left."""
         try:
             return super().dispatch(*args, **kwargs)  # type: ignore[misc]

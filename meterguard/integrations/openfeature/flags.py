@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from ...errors import ConfigurationError
 from ...model import Entitlement, shortened
 from ..settings import check
 
-Flags = Mapping[str, Entitlement | tuple[Any, ...]]
+Flags = Mapping[str, Entitlement | tuple[object, ...]]
 """Keys of flags, and an entitlement or (name, value, unit) for each."""
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.template.base import Parser, Token
 
 from ...django_project import installed
 
 register = template.Library()
 
 
-def entitled(parser: Any, token: Any) -> EntitledNode:
+def entitled(parser: Parser, token: Token) -> EntitledNode:
     """Parse the tag: content for those whose licence covers it, and content for others.
 
     ::
@@ -42,10 +43,10 @@ class EntitledNode(template.Node):  # type: ignore[misc,unused-ignore] # Django 
 
     child_nodelists = ("shown", "instead")
 
-    def __init__(self, asked: list[Any], shown: Any, instead: Any) -> None:
+    def __init__(self, asked: list[Any], shown: template.NodeList, instead: template.NodeList | None) -> None:
         self.asked, self.shown, self.instead = asked, shown, instead
 
-    def render(self, context: Any) -> Any:
+    def render(self, context: template.Context) -> Any:
         """Render the content for those whose licence covers it, or the content for others."""
         question = [one.resolve(context) for one in self.asked]
         chosen = self.shown if installed().guard.has_entitlement(*question) else self.instead

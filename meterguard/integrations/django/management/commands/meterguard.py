@@ -33,7 +33,7 @@ class Command(BaseCommand):  # type: ignore[misc,unused-ignore] # Django has no 
             one.add_argument("--json", action="store_true", dest="as_json", help="one JSON document instead of text")
 
     def handle(
-        self, *_: Any, command: str, as_json: bool, offline: bool = False, live: bool = False, **__: Any
+        self, *_: object, command: str, as_json: bool, offline: bool = False, live: bool = False, **__: object
     ) -> None:
         """Run the sub-command that was asked for."""
         is_well = self._audit(as_json) if command == "audit" else self._doctor(as_json, offline=offline, usage=live)

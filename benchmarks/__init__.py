@@ -1,4 +1,4 @@
-"""What meterguard costs, beside its floors and its peers.
+"""The cost of meterguard, beside its floors and its peers.
 
 * Rows of one table are measured in the same run: interleaved in a shuffled order, ratios taken inside each round,
   the median taken over the rounds, and then over at least five fresh processes. A single process proves nothing.

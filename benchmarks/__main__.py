@@ -26,13 +26,13 @@ STUDIES = {
 
 
 def study(name: str) -> Study:
-    """The study of this name; its module imports what it measures, so nothing is imported for the others."""
+    """Return the study of this name. Its module imports what it measures, so nothing is imported for the others."""
     made: Study = importlib.import_module(f"benchmarks.{STUDIES[name]}").STUDY
     return made
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run what is asked for. The exit code tells of crashes only: a missed goal is news, and no error."""
+    """Run the studies that are asked for. The exit code tells of crashes only: a missed goal is news, and no error."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="meterguard beside floors and peers")
     parser.add_argument("studies", nargs="*", metavar="|".join(STUDIES), help="which of them; default: all")
     parser.add_argument("--quick", action="store_true", help="a short run, whose numbers say little")

@@ -20,18 +20,18 @@ AsyncFunction = Callable[..., Awaitable[Any]]
 
 
 async def work(a: int, b: int) -> int:
-    """What is guarded; it never suspends."""
+    """Do the guarded work, which never suspends."""
     return a or b
 
 
 @wrapt.decorator
 async def empty(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
-    """What wrapt costs when it is used as its documentation shows."""
+    """Pass the call on, as wrapt's documentation writes a wrapper."""
     return await wrapped(*args, **kwargs)
 
 
 def closed_over(fn: AsyncFunction) -> AsyncFunction:
-    """The usual hand-written decorator, empty."""
+    """Return the usual hand-written decorator, which does nothing."""
 
     @functools.wraps(fn)
     async def passing(*args: Any, **kwargs: Any) -> Any:
@@ -41,7 +41,7 @@ def closed_over(fn: AsyncFunction) -> AsyncFunction:
 
 
 def second_coroutines(gate: Callable[[Any], Any]) -> int:
-    """In how many ways a guarded coroutine function differs from what it guards."""
+    """Count the ways in which a guarded coroutine function differs from the bare one."""
 
     async def items() -> Any:
         yield 1
@@ -59,7 +59,7 @@ def second_coroutines(gate: Callable[[Any], Any]) -> int:
 
 
 def functions(gate: Callable[[Any], Any]) -> dict[str, AsyncFunction]:
-    """Each row's function."""
+    """Return the function of each row."""
     made: dict[str, AsyncFunction] = {
         "bare": work,
         "guard": gate(work),
@@ -78,7 +78,7 @@ def functions(gate: Callable[[Any], Any]) -> dict[str, AsyncFunction]:
 
 
 async def looped(fn: AsyncFunction, number: int) -> float:
-    """Nanoseconds of one awaited call."""
+    """Return the nanoseconds of one awaited call."""
     turns = itertools.repeat(None, number)
     start = time.perf_counter()
     for _ in turns:
@@ -87,7 +87,7 @@ async def looped(fn: AsyncFunction, number: int) -> float:
 
 
 def measure(scale: Scale) -> Found:
-    """All rows in one run, on one loop."""
+    """Measure all rows in one run, on one loop."""
     with stand_in.guard() as guard, asyncio.Runner() as runner:
         gate = guard.requires_entitlement("Seats", 1, "Count")
         made = functions(gate)

@@ -19,7 +19,7 @@ TAKING = ("CheckoutLicense", "ExtendLicenseConsumption")
 
 
 class Backend:
-    """The near end."""
+    """The end that a benchmark talks to: it starts the program, and sends it orders."""
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -44,16 +44,16 @@ class Backend:
         return json.loads(self._process.stdout.readline())
 
     def license(self, ttl: float = 3600) -> tuple[str, str]:
-        """SKU and key fingerprint of a fresh licence with plenty of Seats, whose leases live so long."""
+        """Make a licence with many Seats, whose leases live ``ttl`` seconds. Return its SKU and key fingerprint."""
         sku, fingerprint = self._order("license", ttl)
         return sku, fingerprint
 
     def target(self, ttl: float = 3600) -> tuple[str, str, str]:
-        """The address, and a fresh licence."""
+        """Return the address, and the SKU and key fingerprint of a new licence."""
         return self.url, *self.license(ttl)
 
     def be_slow(self, latency: float, **fault: Any) -> None:
-        """Answer every request after so many seconds, and with this fault."""
+        """Answer every request after ``latency`` seconds, and with this fault."""
         self._order("be_slow", latency, fault)
 
     def be_down(self) -> None:
@@ -65,23 +65,23 @@ class Backend:
         self._order("be_up")
 
     def forget(self) -> None:
-        """Count from here on."""
+        """Forget the requests so far, so that counting begins anew."""
         self._order("forget")
 
     def calls(self) -> int:
-        """Checkouts and renewals asked for."""
+        """Return the number of checkouts and renewals that were asked for."""
         return int(self._order("calls"))
 
     def ends(self) -> list[tuple[float, float]]:
-        """Of each checkout and renewal granted: when it was asked for, and when the lease ends, by the wall clock.
+        """Return two wall clock times for each granted checkout and renewal: its request, and the end of its lease.
 
-        To the fraction of a second, which the service knows and its answers leave out.
+        They have fractions of a second, which the answers of the service leave out.
         """
         return [(at, end) for at, end in self._order("ends")]
 
 
 class Orders:
-    """The far end: what each order does."""
+    """The end inside the program: a method for each order."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
@@ -89,7 +89,7 @@ class Orders:
         self._ttl = 0.0
 
     def address(self) -> str:
-        """Where it serves."""
+        """Return the address of the emulator."""
         return self._emulator.url
 
     def license(self, ttl: float) -> list[str]:

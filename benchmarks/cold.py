@@ -72,18 +72,18 @@ FIRST_CALLS = {
 
 
 def program(timed: str, before: str = "") -> str:
-    """A program that prints the milliseconds of its timed part, and the heavy modules it ended up with."""
+    """Return a program that prints the milliseconds of its timed part, and the heavy modules that it has loaded."""
     return TIMED.format(before=before, timed=timed, heavy=HEAVY)
 
 
 def once(source: str, *arguments: str, env: dict[str, str]) -> tuple[float, list[str]]:
-    """Milliseconds in a fresh interpreter, and heavy modules."""
+    """Run a program in a fresh interpreter. Return its milliseconds, and the heavy modules."""
     took, heavy = json.loads(fresh.run(source, *arguments, env=env).splitlines()[-1])
     return float(took), list(heavy)
 
 
 def imports(interpreters: int, env: dict[str, str]) -> tuple[rounds.Samples, list[str]]:
-    """C1: interpreters interleaved; the round that does not count compiles what it imports."""
+    """Measure C1, the imports, with interpreters interleaved. The round that does not count compiles the modules."""
     heavy: list[str] = []
 
     def sample(row: str) -> Callable[[], float]:
@@ -99,7 +99,7 @@ def imports(interpreters: int, env: dict[str, str]) -> tuple[rounds.Samples, lis
 
 
 def first_calls(interpreters: int, env: dict[str, str]) -> rounds.Samples:
-    """C3: against a backend that answers at once, so that nothing hides what the process itself does."""
+    """Measure C3, the first call. The backend answers at once, so that its time does not hide that of the process."""
     with backend.Backend() as service:
         target = service.target()
 
@@ -118,7 +118,7 @@ def first_calls(interpreters: int, env: dict[str, str]) -> rounds.Samples:
 
 
 def decorating(scale: Scale) -> rounds.Samples:
-    """C2: one function decorated, over and over."""
+    """Measure C2: decorate one function over and over."""
     gate = requires_entitlement("Seats", 1, "Count")
     ways: dict[str, tuple[str, dict[str, Any]]] = {
         "decorate": ("gate(fn)", {"gate": gate}),
@@ -135,7 +135,7 @@ def decorating(scale: Scale) -> rounds.Samples:
 
 
 def measure(scale: Scale) -> Found:
-    """All three."""
+    """Measure C1, C2 and C3."""
     env = fresh.environment()
     interpreters = scale.pick(INTERPRETERS, 1)
     samples, heavy = imports(scale.pick(IMPORTERS, 1), env)

@@ -22,7 +22,7 @@ FOLLOWERS = 49
 
 @dataclass
 class Crowd:
-    """What became of everybody."""
+    """The results of all callers."""
 
     ends: list[float] = field(default_factory=list)
     """Seconds after which each was served or told otherwise."""
@@ -30,44 +30,44 @@ class Crowd:
 
     @property
     def last(self) -> float:
-        """When the last one was served."""
+        """Return the seconds after which the last caller had an answer."""
         return max(self.ends)
 
     def heard(self, since: float, error: BaseException | None = None) -> None:
-        """One more got an answer."""
+        """Note that one more caller got an answer."""
         self.ends.append(time.perf_counter() - since)
         if error is not None:
             self.failed.append(error)
 
 
 class Started(NamedTuple):
-    """Threads under way."""
+    """Threads that were started, and their results."""
 
     running: list[threading.Thread]
     crowd: Crowd
 
     def join(self) -> Crowd:
-        """Wait for all of them."""
+        """Wait for all threads. Return their results."""
         for thread in self.running:
             thread.join()
         return self.crowd
 
 
 class Gun:
-    """Lets everybody go at once, and knows when that was."""
+    """A starting gun: all callers wait for it, and it notes the moment at which it was fired."""
 
     def __init__(self) -> None:
         self.fired = threading.Event()
         self.at = 0.0
 
     def fire(self) -> None:
-        """Now."""
+        """Let all callers go, and note the moment."""
         self.at = time.perf_counter()
         self.fired.set()
 
 
 def threads(call: Call, number: int) -> Crowd:
-    """So many threads at once."""
+    """Call on ``number`` threads at once."""
     gun = Gun()
     started = _threads(call, number, gun)
     gun.fire()
@@ -75,7 +75,7 @@ def threads(call: Call, number: int) -> Crowd:
 
 
 def following(call: Call, *, delay: float) -> Started:
-    """Threads that call a little later than whoever starts them."""
+    """Start threads that call a little later than the thread that starts them."""
     gun = Gun()
     started = _threads(call, FOLLOWERS, gun)
     threading.Timer(delay, gun.fire).start()
@@ -101,7 +101,7 @@ def _threads(call: Call, number: int, gun: Gun) -> Started:
 
 
 async def tasks(call: AsyncCall, number: int, since: float | None = None) -> Crowd:
-    """So many tasks at once."""
+    """Call in ``number`` tasks at once."""
     crowd = Crowd()
     start = since or time.perf_counter()
 
@@ -118,7 +118,7 @@ async def tasks(call: AsyncCall, number: int, since: float | None = None) -> Cro
 
 
 def mixed(call: Call, acall: AsyncCall, number: int, loops: int, each: int) -> Crowd:
-    """Threads, and loops with their tasks, all at once."""
+    """Call on threads and in the tasks of several loops, all at once."""
     gun = Gun()
     all_of_them = Crowd()
     started = _threads(call, number, gun)
@@ -144,7 +144,7 @@ def mixed(call: Call, acall: AsyncCall, number: int, loops: int, each: int) -> C
 
 
 async def cancelled_leader(call: AsyncCall, after: float) -> int:
-    """How many followers fail when the task that came first is cancelled."""
+    """Count the followers that fail when the task that came first is cancelled."""
     leader = asyncio.ensure_future(call())
     await asyncio.sleep(0)
     followers = [asyncio.ensure_future(call()) for _ in range(FOLLOWERS)]
@@ -160,14 +160,14 @@ async def cancelled_leader(call: AsyncCall, after: float) -> int:
 
 
 class Cache(NamedTuple):
-    """A cached call, and how to make it cold again."""
+    """A cached call, and a function that empties its cache."""
 
     call: Call
     clear: Callable[[], object]
 
 
 def sync_caches(check_out: Call) -> dict[str, Cache]:
-    """What people put before a slow call."""
+    """Return the caches that people put before a slow call."""
 
     def of(**options: Any) -> Cache:
         store: Any = TTLCache(128, TTL)
@@ -184,7 +184,7 @@ def sync_caches(check_out: Call) -> dict[str, Cache]:
 
 
 def async_caches() -> dict[str, Callable[[Callable[[], Coroutine[Any, Any, Any]]], AsyncCall]]:
-    """What people put before a slow coroutine; each is a maker of a fresh cache."""
+    """Return the caches that people put before a slow coroutine: for each a function that makes a new one."""
     made: dict[str, Any] = {}
     if cashews := peers.find("cashews"):
 

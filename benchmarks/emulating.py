@@ -24,19 +24,19 @@ _numbers = itertools.count()
 
 
 def client(service: str, port: int | None = None) -> Any:
-    """A boto3 client, of a server on this machine where a port is given."""
+    """Return a boto3 client, of a server on this machine where a port is given."""
     return boto3.client(service, endpoint_url=port and f"http://127.0.0.1:{port}")
 
 
 def checking_out(of: Any) -> Callable[[], Any]:
-    """A call that takes one seat."""
+    """Return a call that takes one seat."""
     seat = [{"Name": "Seats", "Value": "1", "Unit": "Count"}]
     asked = {"ProductSKU": SKU, "KeyFingerprint": FINGERPRINT, "CheckoutType": "PROVISIONAL", "Entitlements": seat}
     return lambda: of.checkout_license(**asked, ClientToken=f"boto3-{next(_numbers)}")
 
 
 def reading(of: Any) -> Callable[[], Any]:
-    """A call for one parameter, which is put there first."""
+    """Store a parameter. Return a call that reads it."""
     of.put_parameter(Name="seats", Value="1", Type="String")
     return lambda: of.get_parameter(Name="seats")
 
@@ -45,7 +45,7 @@ CALLS = {"emulator": ("license-manager", checking_out), "moto": ("ssm", reading)
 
 
 def over_http(kind: str, scale: Scale) -> dict[str, float]:
-    """The figures of one server: its start in ms, boto3 calls in us, requests a second, and their wait in ms."""
+    """Return the figures of one server: its start in ms, boto3 calls in us, requests a second, and their wait in ms."""
     service, calling = CALLS[kind]
     seconds = scale.pick(4, 0.3)
     with served(kind) as (port, ready):
@@ -62,7 +62,7 @@ def over_http(kind: str, scale: Scale) -> dict[str, float]:
 
 
 def in_process(scale: Scale) -> dict[str, float]:
-    """Microseconds of a boto3 call that never leaves the process."""
+    """Return the microseconds of a boto3 call that never leaves the process."""
     emulator = Emulator()
     emulator.add_license(SKU, ENTITLEMENTS, issuer_name="Bench")
     ours = client("license-manager")
@@ -78,7 +78,7 @@ def in_process(scale: Scale) -> dict[str, float]:
 
 
 def measure(scale: Scale) -> Found:
-    """All rows in one run."""
+    """Measure all rows in one run."""
     has_moto = peers.find("flask_cors", "flask-cors") and peers.find("moto.server", "moto[server]")
     found = in_process(scale) | over_http("emulator", scale)
     if has_moto:

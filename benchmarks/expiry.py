@@ -28,7 +28,7 @@ MS = 1000
 
 
 class Guarded(NamedTuple):
-    """A function and a coroutine function behind one gate, and when their bodies ran."""
+    """A function and a coroutine function behind one gate, and the times at which their bodies ran."""
 
     call: Callable[[], Any]
     acall: Callable[[], Any]
@@ -36,7 +36,7 @@ class Guarded(NamedTuple):
 
 
 def gates(guard: MeterGuard) -> Guarded:
-    """Bodies that note the wall clock."""
+    """Return guarded functions whose bodies note the wall clock."""
     gate = guard.requires_entitlement("Seats", 1, "Count")
     served = array("d")
 
@@ -52,7 +52,7 @@ def gates(guard: MeterGuard) -> Guarded:
 
 
 def noted() -> Callable[[], None]:
-    """What runs beside each call: the same body behind a cache that never expires."""
+    """Return the call to compare with: the same body behind a cache that never expires."""
     served = array("d")
 
     @functools.lru_cache
@@ -67,7 +67,7 @@ def noted() -> Callable[[], None]:
 
 
 def too_late(served: array[float], ends: list[tuple[float, float]]) -> int:
-    """How many bodies ran when no lease that had been asked for by then was still live."""
+    """Count the bodies that ran too late: every lease that had been asked for by then had ended."""
     ordered = sorted(ends)
     asked = [at for at, _ in ordered]
     last_end = list(accumulate((end for _, end in ordered), max))
@@ -75,7 +75,7 @@ def too_late(served: array[float], ends: list[tuple[float, float]]) -> int:
 
 
 def renewing(service: backend.Backend, scale: Scale) -> dict[str, float]:
-    """E1, E2: a lease that is renewed again and again while everybody uses it."""
+    """Measure E1 and E2: a lease is renewed again and again while all callers use it."""
     shape = load.Shape(seconds=scale.pick(6, 1.2))
     url, sku, fingerprint = service.target(TTL)
     service.be_slow(LATENCY)
@@ -104,7 +104,7 @@ def renewing(service: backend.Backend, scale: Scale) -> dict[str, float]:
 
 
 def outage(service: backend.Backend, scale: Scale) -> dict[str, float]:
-    """E2: the service goes down under a live lease, which then ends."""
+    """Measure E2: the service goes down under a live lease, which then ends."""
     shape = load.Shape(threads=4, calls_of_thread=200, tasks=8, calls_of_task=50, seconds=scale.pick(5, 2.3))
     url, sku, fingerprint = service.target(OUTAGE_TTL)
     service.be_slow(LATENCY)
@@ -131,7 +131,7 @@ def outage(service: backend.Backend, scale: Scale) -> dict[str, float]:
 
 
 def caches(fetch: Callable[[], Any]) -> dict[str, Callable[[], Any]]:
-    """What peers do when their value expires."""
+    """Return the fetch behind the cache of each peer."""
     made: dict[str, Callable[[], Any]] = {
         "cachetools-lock": cached(TTLCache(8, TTL), lock=threading.Lock())(fetch),
         "cachetools-condition": cached(TTLCache(8, TTL), condition=threading.Condition())(fetch),
@@ -145,7 +145,7 @@ def caches(fetch: Callable[[], Any]) -> dict[str, Callable[[], Any]]:
 
 
 def of_peers(scale: Scale) -> dict[str, float]:
-    """The same threads before caches of an answer that takes as long and lives as long."""
+    """Measure the peers: the same threads call caches, whose value takes and lives as long as a lease."""
     shape = load.Shape(seconds=scale.pick(3, 0.3))
     found: dict[str, float] = {}
     calls: list[None] = []
@@ -164,7 +164,7 @@ def of_peers(scale: Scale) -> dict[str, float]:
 
 
 def measure(scale: Scale) -> Found:
-    """One after the other: the load is the same."""
+    """Measure one load after another, so that they do not disturb each other."""
     with backend.Backend() as service:
         figures = renewing(service, scale) | outage(service, scale)
     return Found(figures | of_peers(scale), peers.absent)

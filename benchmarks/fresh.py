@@ -26,7 +26,7 @@ CREDENTIALS = {
 
 
 def environment() -> dict[str, str]:
-    """This process's, without its settings for AWS. What is imported is kept compiled, as it is for peers."""
+    """Return the environment of this process without its settings for AWS. Compiled modules are kept, as for peers."""
     own = {
         name: value
         for name, value in os.environ.items()
@@ -36,13 +36,13 @@ def environment() -> dict[str, str]:
 
 
 def run(program: str, *arguments: str, env: dict[str, str]) -> str:
-    """What a program prints in a fresh interpreter."""
+    """Run a program in a fresh interpreter. Return what it prints."""
     command = [sys.executable, "-P", "-c", program, *arguments]
     return _printed(command, env)
 
 
 def measure(study: Study, scale: Scale, processes: int) -> Found:
-    """The figures of a study, over so many fresh processes."""
+    """Run a study in some fresh processes. Return its figures over all of them."""
     command = [sys.executable, "-m", "benchmarks", "--child", study.name, *(["--quick"] if scale.quick else [])]
     env = environment()
     return together([_child(command, env) for _ in range(processes)], study.goals)
@@ -61,12 +61,12 @@ def _printed(command: list[str], env: dict[str, str]) -> str:
 
 
 def report(found: Found) -> None:
-    """In the child: print what was found, for `measure` to read."""
+    """Print what was found, for `measure` in the parent process to read."""
     print(MARK + json.dumps(asdict(found)), flush=True)
 
 
 def together(founds: list[Found], goals: list[Goal]) -> Found:
-    """The median of each figure; of a count that a goal judges, the worst."""
+    """Return the median of each figure, and the worst of a count that a goal judges."""
     worst = {goal.figure: min if goal.at_least else max for goal in goals if goal.is_count}
     merged = Found()
     for figure in dict.fromkeys(figure for found in founds for figure in found.figures):

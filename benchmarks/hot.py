@@ -20,21 +20,21 @@ NUMBER = 4000  # turns of a sample: about a millisecond
 
 
 def work(a: int, b: int) -> int:
-    """What is guarded."""
+    """Do the guarded work."""
     return a or b
 
 
 def pass_on(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
-    """The wrapper that does nothing."""
+    """Call what is wrapped, and do nothing else."""
     return wrapped(*args, **kwargs)
 
 
 empty = wrapt.decorator(pass_on)
-"""What wrapt costs when it is used as its documentation shows."""
+"""A decorator that does nothing, made as wrapt's documentation shows."""
 
 
 def closed_over(fn: Callable[..., Any], *, deadline: float | None) -> Callable[..., Any]:
-    """The usual hand-written decorator: empty, or with one deadline compared."""
+    """Return the usual hand-written decorator: empty, or with one deadline compared."""
     monotonic = time.monotonic
 
     @functools.wraps(fn)
@@ -51,7 +51,7 @@ def closed_over(fn: Callable[..., Any], *, deadline: float | None) -> Callable[.
 
 
 def windowed(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """The floor of a guard that is a wrapt object and reads a clock: nothing of ours in it."""
+    """Return the floor of a guard that is a wrapt object and reads a clock: it has no code of meterguard."""
     wrapper: Callable[..., Any] = wrapt.FunctionWrapper(fn, pass_on, window())
     return wrapper
 
@@ -75,7 +75,7 @@ class Binding(wrapt.FunctionWrapper):  # type: ignore[misc] # wrapt's class has 
 
 
 def hand_made(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """The guard that teams write for themselves: a checkout cached by cachetools, under its lock."""
+    """Return the guard that teams write for themselves: a checkout cached by cachetools, under its lock."""
 
     @cached(TTLCache(128, 3600), lock=threading.Lock())
     def check_out(name: str) -> str:
@@ -90,7 +90,7 @@ def hand_made(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def functions(gate: Callable[[Any], Any]) -> dict[str, Callable[[], float]]:
-    """A sample of each row of plain functions."""
+    """Return a sample of each row of plain functions."""
     made = {
         "bare": work,
         "guard": gate(work),
@@ -113,13 +113,13 @@ def functions(gate: Callable[[Any], Any]) -> dict[str, Callable[[], float]]:
 
 
 def methods(gate: Callable[[Any], Any]) -> dict[str, Callable[[], float]]:
-    """A sample of each row of methods: the attribute is read at each call."""
+    """Return a sample of each row of methods. The attribute is read at each call."""
 
     class Thing:
-        """Something with methods."""
+        """A class with methods."""
 
         def bare(self, a: int, b: int) -> int:
-            """As it is."""
+            """Do the work, unguarded."""
             return a or b
 
         guarded = gate(bare)
@@ -137,7 +137,7 @@ def methods(gate: Callable[[Any], Any]) -> dict[str, Callable[[], float]]:
 
 
 def measure(scale: Scale) -> Found:
-    """All rows in one run."""
+    """Measure all rows in one run."""
     with stand_in.guard() as guard:
         gate = guard.requires_entitlement("Seats", 1, "Count")
         samples = rounds.interleaved(functions(gate) | methods(gate), scale.pick(100, 2))

@@ -20,7 +20,7 @@ HEAD_START = 0.05  # seconds until everybody is there
 
 
 class Shape(NamedTuple):
-    """How many callers, how many calls a second each, and for how long."""
+    """The size of a load: callers, calls a second of each, and seconds."""
 
     threads: int = 8
     calls_of_thread: float = 500
@@ -47,7 +47,7 @@ class Log:
 
 
 def merged(logs: Iterable[Log]) -> Log:
-    """The calls of all callers."""
+    """Return the calls of all callers."""
     whole = Log()
     for log in logs:
         whole.began.extend(log.began)
@@ -59,13 +59,13 @@ def merged(logs: Iterable[Log]) -> Log:
 
 
 def quantile(values: Iterable[float], share: float) -> float:
-    """The value that this share of them does not exceed."""
+    """Return the value that this share of all values does not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 class Alarm:
-    """When one caller's calls are due."""
+    """The times at which the calls of one caller are due."""
 
     def __init__(self, log: Log, start: float, period: float, seconds: float) -> None:
         self._log = log
@@ -75,16 +75,16 @@ class Alarm:
 
     @property
     def is_over(self) -> bool:
-        """Whether there is nothing left to do, or no time for it."""
+        """Return True when no call is left to make, or no time for it."""
         return max(self._due, clock()) >= self._end
 
     @property
     def wait(self) -> float:
-        """Seconds until the next call is due; less than none for a caller that is late."""
+        """Return the seconds until the next call is due; negative for a caller that is late."""
         return self._due - clock()
 
     def woke(self) -> float:
-        """The caller slept: its call is charged from now."""
+        """Return the moment from which a call is charged after the caller slept: now."""
         now = clock()
         late = now - self._due
         self._log.overslept.append(late)
@@ -92,7 +92,7 @@ class Alarm:
         return now
 
     def late(self) -> float:
-        """The caller was busy: its call is charged from when it was due."""
+        """Return the moment from which a call is charged after the caller was busy: when it was due."""
         due, self._due = self._due, self._due + self._period
         return due
 
@@ -105,7 +105,7 @@ def _alarms(count: int, rate: float, seconds: float) -> list[tuple[Log, Alarm]]:
 
 
 def under_threads(call: Callable[[], Any], beside: Callable[[], Any], shape: Shape) -> Callable[[], Log]:
-    """Start the threads; what is returned waits for their end."""
+    """Start the threads. Return a function that waits for their end."""
     callers = _alarms(shape.threads, shape.calls_of_thread, shape.seconds)
 
     def compare(log: Log) -> None:
@@ -151,7 +151,7 @@ def _try(call: Callable[[], Any], log: Log) -> None:
 
 
 def under_tasks(call: Callable[[], Awaitable[Any]], shape: Shape) -> Callable[[], Log]:
-    """The same on an event loop in a thread of its own."""
+    """Start the same load as tasks, on an event loop in a thread of its own."""
     callers = _alarms(shape.tasks, shape.calls_of_task, shape.seconds)
 
     async def run(log: Log, alarm: Alarm) -> None:

@@ -1,4 +1,4 @@
-"""What a decorated function and a held lease weigh."""
+"""Bytes of a decorated function, and of a held lease."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .plan import Found, Goal, Row, Scale, Study
 
 
 def weight(make: Callable[[int], Any], number: int) -> float:
-    """Bytes of one of many, less the place in the list that keeps them."""
+    """Return the bytes of one of many objects, less its place in the list that keeps them."""
     kept: list[Any] = [None] * number
     make(0)
     gc.collect()
@@ -32,7 +32,7 @@ def weight(make: Callable[[int], Any], number: int) -> float:
 
 
 def decorated(gate: Callable[[Any], Any], number: int) -> dict[str, float]:
-    """Bytes added to a function by each way of decorating it."""
+    """Return the bytes that each way of decorating adds to a function."""
     functions = [eval("lambda a, b: a") for _ in range(number)]  # noqa: S307 - none shares anything with another
     ways: dict[str, Callable[[Any], Any]] = {
         "guard": gate,
@@ -49,7 +49,7 @@ def _applied(way: Callable[[Any], Any], functions: list[Any]) -> Callable[[int],
 
 
 def leases(number: int) -> float:
-    """Bytes of one lease and of all that is kept to find, renew and return it."""
+    """Return the bytes of one lease and of all that is kept to find, renew and return it."""
     with stand_in.guard() as guard:
         gate = guard.requires_entitlement("Seats", 1, "Count", per=lambda tenant, _: tenant)
         guarded = gate(hot.work)
@@ -59,7 +59,7 @@ def leases(number: int) -> float:
 
 
 def measure(scale: Scale) -> Found:
-    """All rows."""
+    """Measure all rows."""
     with stand_in.guard() as guard:
         gate = guard.requires_entitlement("Seats", 1, "Count")
         figures = decorated(gate, scale.pick(10_000, 300))

@@ -10,7 +10,7 @@ absent: list[str] = []
 
 
 def find(module: str, package: str | None = None) -> Any:
-    """A peer's module, None when it is not installed."""
+    """Return the module of a peer; None when it is not installed."""
     try:
         return importlib.import_module(module)
     except ImportError:

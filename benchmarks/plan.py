@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured."""
+    """The size of a run: a full one, or a quick one."""
 
     quick: bool = False
 
     def pick(self, full: T, quick: T) -> T:
-        """The one of two that goes with this scale."""
+        """Return the first value for a full run, the second for a quick one."""
         return quick if self.quick else full
 
 
@@ -33,7 +33,7 @@ class Goal:
     """A count has to hold in every process, so the worst one is judged; else it is the median."""
 
     def is_met(self, value: float) -> bool:
-        """Whether a figure is within the limit."""
+        """Return True when a figure is within the limit."""
         return value >= self.limit if self.at_least else value <= self.limit
 
 
@@ -49,7 +49,7 @@ class Row:
 
 @dataclass
 class Found:
-    """What one process found."""
+    """The figures that one process found."""
 
     figures: dict[str, float] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Study:
-    """A table to be: ``measure`` runs in each of some fresh processes."""
+    """The description of a table. ``measure`` runs in several fresh processes."""
 
     name: str
     title: str
@@ -72,11 +72,11 @@ class Study:
 
     @property
     def goals(self) -> list[Goal]:
-        """The goals of all rows."""
+        """Return the goals of all rows."""
         return [goal for row in self.rows for goal in row.goals]
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The ratios that the goals and the table need."""
+        """Return the ratios that the goals and the table need."""
         asked = [goal.figure for goal in self.goals] + [f"{row.figure}/{self.base}" for row in self.rows if self.base]
         return [(one, other) for one, sign, other in (figure.partition("/") for figure in asked) if sign]

@@ -9,7 +9,7 @@ from timeit import Timer
 from typing import Any
 
 Samples = dict[str, list[float]]
-"""Of each row one value a round."""
+"""Values of each row, one for each round."""
 
 
 def interleaved(rows: Mapping[str, Callable[[], float]], rounds: int, *, uncounted: int = 1) -> Samples:
@@ -26,13 +26,13 @@ def interleaved(rows: Mapping[str, Callable[[], float]], rounds: int, *, uncount
 
 
 def loop(statement: str, number: int, **names: Any) -> Callable[[], float]:
-    """Nanoseconds of one turn of a statement, the loop around it included."""
+    """Return a function that times one turn of a statement, in nanoseconds, its loop included."""
     timer = Timer(statement, globals=names)
     return lambda: timer.timeit(number) / number * 1e9
 
 
 def figures(samples: Samples, pairs: Iterable[tuple[str, str]] = ()) -> dict[str, float]:
-    """The median of each row, and of the ratios inside the rounds."""
+    """Return the median of each row, and of the ratios inside the rounds."""
     found = {row: statistics.median(values) for row, values in samples.items()}
     for one, other in pairs:
         if one in samples and other in samples:

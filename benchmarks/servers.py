@@ -39,7 +39,7 @@ _numbers = itertools.count()
 
 @contextmanager
 def served(kind: str) -> Iterator[tuple[int, float]]:
-    """A server in a process of its own: its port, and the seconds until it answered."""
+    """Run a server in a process of its own. Yield its port, and the seconds until it answered."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -75,7 +75,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def checkout(port: int) -> bytes:
-    """A request that takes one seat."""
+    """Return a request that takes one seat."""
     asked = {
         "ProductSKU": SKU,
         "KeyFingerprint": FINGERPRINT,
@@ -87,7 +87,7 @@ def checkout(port: int) -> bytes:
 
 
 def parameter(port: int) -> bytes:
-    """A request for one parameter."""
+    """Return a request for one parameter."""
     return _request(port, "ssm", "AmazonSSM.GetParameter", {"Name": "seats"})
 
 
@@ -100,7 +100,7 @@ def _request(port: int, service: str, target: str, asked: dict[str, Any]) -> byt
 
 
 def hammer(kind: str, port: int, seconds: float) -> list[float]:
-    """The seconds that each request took, asked over some connections, one after the other on each."""
+    """Send requests over some connections, one after the other on each. Return the seconds that each took."""
     until = time.perf_counter() + seconds
     waits: list[list[float]] = [[] for _ in range(CONNECTIONS)]
 
@@ -126,7 +126,7 @@ def hammer(kind: str, port: int, seconds: float) -> list[float]:
 
 
 def _read_ok(connection: socket.socket) -> bool:
-    """Whether the connection may be used again, once the whole answer is read."""
+    """Read the whole answer. Return True when the connection may be used again."""
     answer = b""
     while (end := answer.find(b"\r\n\r\n")) < 0:
         answer += _received(connection)

@@ -23,7 +23,7 @@ REFUSED = {"error": "NoEntitlementsAllowedException"}
 
 
 class Ground:
-    """Where a stampede takes place: a slow service, and one client for everybody, which has been used before."""
+    """The set-up of a stampede: a slow service, and a client that is shared by all callers and no longer new."""
 
     def __init__(self, service: backend.Backend, scale: Scale) -> None:
         self.service = service
@@ -45,7 +45,7 @@ class Ground:
 
     @contextlib.contextmanager
     def guard(self, **fault: Any) -> Iterator[MeterGuard]:
-        """A guard that has nothing yet of a licence of its own, in front of a service with this fault."""
+        """Yield a guard with a new licence, of which it holds nothing, in front of a service with this fault."""
         with MeterGuard(*self.service.license(), client=self._client, denial_ttl=30) as guard:
             self.service.be_slow(0)
             guard.has_entitlement("Other", 1)
@@ -54,7 +54,7 @@ class Ground:
             yield guard
 
     def check_out(self) -> Any:
-        """What a peer caches."""
+        """Check a seat out. A peer caches the answer."""
         return self._client.checkout_license(**self._wish())
 
     def _wish(self) -> dict[str, Any]:
@@ -68,22 +68,22 @@ class Ground:
         }
 
     def pick(self, full: int, quick: int) -> int:
-        """The one of two numbers that goes with the scale."""
+        """Return the first number for a full run, the second for a quick one."""
         return self._scale.pick(full, quick)
 
     @property
     def threads(self) -> int:
-        """How many stampede."""
+        """Return the number of threads in a crowd."""
         return self.pick(64, 8)
 
     @property
     def tasks(self) -> int:
-        """How many stampede."""
+        """Return the number of tasks in a crowd."""
         return self.pick(1000, 50)
 
 
 def gates(guard: MeterGuard) -> tuple[Callable[[], Any], Callable[[], Awaitable[Any]]]:
-    """A function and a coroutine function behind one gate."""
+    """Return a function and a coroutine function behind one gate."""
     gate = guard.requires_entitlement("Seats", 1, "Count")
 
     @gate
@@ -101,7 +101,7 @@ def gates(guard: MeterGuard) -> tuple[Callable[[], Any], Callable[[], Awaitable[
 
 
 def cold(ground: Ground) -> dict[str, float]:
-    """Threads, tasks, and both at once."""
+    """Measure crowds of threads, of tasks, and of both."""
     found: dict[str, float] = {}
     with ground.guard() as guard:
         crowd = crowds.threads(gates(guard)[0], ground.threads)
@@ -125,7 +125,7 @@ def _told(ground: Ground, row: str, crowd: crowds.Crowd) -> dict[str, float]:
 
 
 def refused(ground: Ground) -> dict[str, float]:
-    """A crowd that is told no, and one call more."""
+    """Measure a crowd that is denied, and one more call after it."""
     with ground.guard(**REFUSED) as guard:
         call, _ = gates(guard)
         crowd = crowds.threads(call, REFUSED_CALLERS)
@@ -142,7 +142,7 @@ def refused(ground: Ground) -> dict[str, float]:
 
 
 def deserted(ground: Ground) -> dict[str, float]:
-    """The first caller is cancelled, or interrupted, or told to exit, while the others wait."""
+    """Measure the others while the first caller is cancelled, interrupted, or told to exit."""
     found: dict[str, float] = {}
     with ground.guard() as guard:
         failed = asyncio.run(crowds.cancelled_leader(gates(guard)[1], LATENCY / 4))
@@ -155,7 +155,7 @@ def deserted(ground: Ground) -> dict[str, float]:
 
 
 def _leave_by(interruption: type[BaseException], call: Callable[[], Any]) -> int:
-    """The main thread leads, since it is the one that signals reach."""
+    """Interrupt the main thread while it leads, for signals reach no other. Count the followers that fail."""
 
     def leave(*_: object) -> None:
         raise interruption
@@ -178,7 +178,7 @@ def _leave_by(interruption: type[BaseException], call: Callable[[], Any]) -> int
 
 
 def sync_peers(ground: Ground) -> dict[str, float]:
-    """The same crowds before caches of the same checkout."""
+    """Measure the same crowds before caches of the same checkout."""
     found: dict[str, float] = {}
     for row, cached in crowds.sync_caches(ground.check_out).items():
         for case, fault in {"": {}, " refused": REFUSED}.items():
@@ -191,7 +191,7 @@ def sync_peers(ground: Ground) -> dict[str, float]:
 
 
 def async_peers(ground: Ground) -> dict[str, float]:
-    """Caches of an answer that takes as long."""
+    """Measure the same crowds of tasks before caches of a coroutine that takes as long."""
     found: dict[str, float] = {}
     for row, make in crowds.async_caches().items():
         calls: list[None] = []
@@ -208,7 +208,7 @@ def async_peers(ground: Ground) -> dict[str, float]:
 
 
 def measure(scale: Scale) -> Found:
-    """Everything, several times: counts have to hold each time, of times the median is taken."""
+    """Measure everything several times. Report the worst of the counts, and the median of the times."""
     found = Found()
     with backend.Backend() as service:
         ground = Ground(service, scale)

@@ -14,13 +14,13 @@ SKU, FINGERPRINT = "BENCH-1", "aws:111122223333:Bench:issuer-fingerprint"
 
 
 class StandIn:
-    """The three boto3 methods, with every wish granted for an hour."""
+    """A client with three of boto3's methods. It grants every checkout, for an hour."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
 
     def checkout_license(self, **asked: Any) -> dict[str, Any]:
-        """Granted."""
+        """Grant what is asked for."""
         now = datetime.now(UTC)
         return {
             "CheckoutType": "PROVISIONAL",
@@ -32,17 +32,17 @@ class StandIn:
         }
 
     def extend_license_consumption(self, **asked: Any) -> dict[str, Any]:
-        """Granted."""
+        """Grant another hour."""
         later = datetime.now(UTC) + timedelta(hours=1)
         return {"LicenseConsumptionToken": asked["LicenseConsumptionToken"], "Expiration": later.isoformat()}
 
     def check_in_license(self, **_: Any) -> dict[str, Any]:
-        """Taken."""
+        """Take the lease back."""
         return {}
 
 
 @contextmanager
 def guard(**options: Any) -> Iterator[MeterGuard]:
-    """A guard over a stand-in."""
+    """Yield a guard over a stand-in."""
     with MeterGuard(SKU, FINGERPRINT, client=StandIn(), **options) as made:
         yield made

@@ -25,7 +25,7 @@ class Line(NamedTuple):
 
 
 def lines(study: Study, found: Found) -> Iterator[Line]:
-    """A line for each row that was measured, and one more for each further goal of it."""
+    """Yield a line for each row that was measured, and one more for each further goal of it."""
     for row in study.rows:
         value = found.figures.get(row.figure)
         if value is None and not row.goals:
@@ -38,12 +38,12 @@ def lines(study: Study, found: Found) -> Iterator[Line]:
 
 
 def met(study: Study, found: Found) -> list[bool]:
-    """Whether each goal that was measured is met."""
+    """Return True or False for each measured goal: is it met?"""
     return [goal.is_met(found.figures[goal.figure]) for goal in study.goals if goal.figure in found.figures]
 
 
 def shown(value: float, unit: str) -> str:
-    """A number as a person reads it."""
+    """Return a number as a person reads it."""
     digits = 0 if value == int(value) or value >= 1000 else 1 if value >= 100 else 2 if value >= 1 else 4
     return f"{value:,.{digits}f} {unit}".strip()
 
@@ -64,7 +64,7 @@ def _judged(goal: Goal, row: Row, found: Found) -> dict[str, str]:
 
 
 def verdict(goal: Goal, value: float) -> str:
-    """Met or missed, and by how much of the limit."""
+    """Return "met" or "MISSED", and by how much of the limit."""
     word = "met" if goal.is_met(value) else "MISSED"
     if not goal.limit or value == goal.limit:
         return word if goal.is_met(value) else f"{word} by {value - goal.limit:g}"

@@ -19,7 +19,7 @@ PEERS = {
     "starlette": {"starlette-slowapi": "slowapi"},
     "fastapi": {"fastapi-slowapi": "slowapi"},
 }
-"""Of each framework the rows of its peers."""
+"""Rows of the peers, by framework."""
 OURS = {
     "flask": {"flask-protect": "FlaskMeterGuard.protect"},
     "django": {
@@ -30,15 +30,15 @@ OURS = {
     "starlette": {"starlette-middleware": "EntitlementMiddleware"},
     "fastapi": {"fastapi-entitled": "Depends(Entitled(...))", "fastapi-middleware": "EntitlementMiddleware"},
 }
-"""Of each framework what its integration adds, without a goal."""
+"""Rows of what an integration adds, without a goal, by framework."""
 
 
 LIMITS = {"flask": 1.5, "django": 3.0, "starlette": 1.0, "fastapi": 1.0}
-"""Of each framework the microseconds that a guard may add."""
+"""Microseconds that a guard may add, by framework."""
 
 
 def awaited(runner: asyncio.Runner, once: web_asgi.Once) -> Callable[[], float]:
-    """Nanoseconds of one request to an ASGI application."""
+    """Return the nanoseconds of one request to an ASGI application."""
 
     async def turns() -> float:
         start = time.perf_counter()
@@ -50,13 +50,13 @@ def awaited(runner: asyncio.Runner, once: web_asgi.Once) -> Callable[[], float]:
 
 
 def sample_all(guard: MeterGuard, runner: asyncio.Runner) -> Mapping[str, Callable[[], float]]:
-    """A sample of each row."""
+    """Return a sample of each row."""
     samples = {row: rounds.loop("once()", NUMBER, once=once) for row, once in web_wsgi.rows(guard).items()}
     return samples | {row: awaited(runner, once) for row, once in web_asgi.rows(guard).items()}
 
 
 def added(samples: rounds.Samples) -> dict[str, float]:
-    """Microseconds: of each framework the bare view, of the other rows what they add to it in the same round."""
+    """Return microseconds: those of each bare view, and those that the other rows add to it in the same round."""
     found = {}
     for framework, peers_here in PEERS.items():
         bare = samples[framework]
@@ -71,7 +71,7 @@ def added(samples: rounds.Samples) -> dict[str, float]:
 
 
 def measure(scale: Scale) -> Found:
-    """All rows in one run."""
+    """Measure all rows in one run."""
     with stand_in.guard() as guard, asyncio.Runner() as runner:
         samples = rounds.interleaved(sample_all(guard, runner), scale.pick(200, 3))
     return Found(added(samples), web_wsgi.peers.absent)

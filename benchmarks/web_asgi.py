@@ -15,7 +15,7 @@ Once = Callable[[], Awaitable[Any]]
 
 
 def asking(application: Callable[..., Awaitable[Any]]) -> Once:
-    """One request; checked once to be a 200."""
+    """Return a function that sends one request. A first request is checked to be a 200."""
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -48,12 +48,12 @@ def asking(application: Callable[..., Awaitable[Any]]) -> Once:
 
 
 def rows(guard: MeterGuard) -> dict[str, Once]:
-    """One request of each row."""
+    """Return one request of each row."""
     return starlette_rows(guard) | fastapi_rows(guard)
 
 
 def with_middleware(app: Any, guard: MeterGuard) -> Any:
-    """An application of which every route is guarded."""
+    """Guard every route of an application."""
     from meterguard.integrations.asgi import EntitlementMiddleware
 
     app.add_middleware(EntitlementMiddleware, name="Seats", value=1, unit="Count", guard=guard)
@@ -61,7 +61,7 @@ def with_middleware(app: Any, guard: MeterGuard) -> Any:
 
 
 def starlette_rows(guard: MeterGuard) -> dict[str, Once]:
-    """Each row an application of its own."""
+    """Return the request of each row, which has an application of its own."""
     if peers.find("starlette") is None:
         return {}
     from starlette.applications import Starlette
@@ -87,7 +87,7 @@ def starlette_rows(guard: MeterGuard) -> dict[str, Once]:
 
 
 def fastapi_rows(guard: MeterGuard) -> dict[str, Once]:
-    """Each row an application of its own."""
+    """Return the request of each row, which has an application of its own."""
     fastapi = peers.find("fastapi")
     if fastapi is None:
         return {}
@@ -120,6 +120,6 @@ def fastapi_rows(guard: MeterGuard) -> dict[str, Once]:
 
 
 def slow_limiter() -> Any:
-    """A limiter of slowapi that keeps its counts in this process."""
+    """Return a limiter of slowapi that keeps its counts in this process."""
     slowapi = peers.find("slowapi")
     return slowapi and slowapi.Limiter(lambda: "somebody", storage_uri="memory://")

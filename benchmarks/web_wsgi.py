@@ -16,7 +16,7 @@ PLENTY = "1000000000/hour"
 
 
 def asking(application: Callable[..., Any], path: str = "/report") -> Once:
-    """One request, its body read; checked once to be a 200."""
+    """Return a function that sends one request and reads the body. A first request is checked to be a 200."""
     environ: dict[str, Any] = {"PATH_INFO": path, "REMOTE_ADDR": "127.0.0.1"}
     setup_testing_defaults(environ)
     statuses: list[str] = []
@@ -35,7 +35,7 @@ def asking(application: Callable[..., Any], path: str = "/report") -> Once:
 
 
 def rows(guard: MeterGuard) -> dict[str, Once]:
-    """One request of each row."""
+    """Return one request of each row."""
     return flask_rows(guard) | django_rows(guard)
 
 
@@ -43,7 +43,7 @@ def rows(guard: MeterGuard) -> dict[str, Once]:
 
 
 def flask_rows(guard: MeterGuard) -> dict[str, Once]:
-    """Each row an application of its own, for extensions look at every request."""
+    """Return the request of each row, which has an application of its own, for extensions look at every request."""
     flask = peers.find("flask")
     if flask is None:
         return {}
@@ -82,7 +82,7 @@ def flask_rows(guard: MeterGuard) -> dict[str, Once]:
 
 
 def django_rows(guard: MeterGuard) -> dict[str, Once]:
-    """One set of settings for all rows, each with addresses of its own: the second of a list takes longer to find."""
+    """Return the request of each row. Rows share the settings and have their own URLs: a second route takes longer."""
     if peers.find("django") is None:
         return {}
     waffle, ratelimit = peers.find("waffle", "django-waffle"), peers.find("django_ratelimit", "django-ratelimit")
@@ -108,7 +108,7 @@ def django_rows(guard: MeterGuard) -> dict[str, Once]:
 
 
 def class_based_views(guard: MeterGuard) -> dict[str, Any]:
-    """A bare one, which costs more than a function, and one with the mixin."""
+    """Return a bare class-based view, which costs more than a function, and one with the mixin."""
     from django.http import HttpResponse
     from django.views import View
 
@@ -126,7 +126,7 @@ def class_based_views(guard: MeterGuard) -> dict[str, Any]:
 
 
 def site_wide(guard: MeterGuard, view: Callable[..., Any]) -> Once:
-    """The middleware alone guards."""
+    """Return the request of a view that only the middleware guards."""
     from django.test import override_settings
 
     override_settings(
@@ -137,7 +137,7 @@ def site_wide(guard: MeterGuard, view: Callable[..., Any]) -> Once:
 
 
 def django_site(view: Callable[..., Any]) -> Callable[..., Any]:
-    """An application with this view."""
+    """Return an application with this view."""
     from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
     from django.urls import path
 
@@ -149,7 +149,7 @@ def django_site(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def configure_django(apps: list[str]) -> None:
-    """As little of Django as its peers can do with: a cache in this process, a database in memory."""
+    """Set up as little of Django as its peers need: a cache in this process, a database in memory."""
     import django
     from django.conf import settings
 
@@ -166,7 +166,7 @@ def configure_django(apps: list[str]) -> None:
 
 
 def switch_on(name: str) -> None:
-    """A switch that is on; waffle keeps it in the cache after the first look."""
+    """Turn a switch on. waffle keeps it in the cache after the first look."""
     from django.core.management import call_command
     from waffle.models import Switch
 

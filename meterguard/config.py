@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOOPBACK_ONLY = "METERGUARD_LOOPBACK_ONLY"
 
 
-Checked = Mapping[str, Any]
+Checked = Mapping[str, object]
 """All options, by name: what was given in the form that counts, and None."""
 
 

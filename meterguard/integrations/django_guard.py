@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Never
+from typing import Any, Never
 
 from ..errors import AuthorizationRefused, ConfigurationError, EntitlementDenied, UntrustedLease
 from ..extras import needed
@@ -12,11 +12,6 @@ from ..guard import MeterGuard
 
 with needed("django", "django", by="meterguard.integrations.django"):
     from django.core.exceptions import PermissionDenied
-
-if TYPE_CHECKING:
-    from ..core.requirements import Question
-    from ..runtime.engine import Engine
-    from ..runtime.window import Window
 
 FOR_CLIENTS = "The licence does not include what you asked for."
 
@@ -63,7 +58,7 @@ def permission_denied(denied: EntitlementDenied) -> EntitlementDenied:
 class PermissionGuard(MeterGuard):
     """A guard that denies as Django does, so that a denial is a 403 without any middleware."""
 
-    def admit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:
+    def admit(self, question: Any, window: Any = None, *, probing: bool = False) -> Admission:
         """Let a call through, or raise why not."""
         try:
             return super().admit(question, window, probing=probing)
@@ -71,7 +66,7 @@ class PermissionGuard(MeterGuard):
             denied = error
         raise permission_denied(denied)  # outside the except block, so that it is not chained to the first
 
-    async def aadmit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:
+    async def aadmit(self, question: Any, window: Any = None, *, probing: bool = False) -> Admission:
         """:meth:`admit` without blocking the loop."""
         try:
             return await super().aadmit(question, window, probing=probing)
@@ -97,20 +92,20 @@ class ProjectGuard(PermissionGuard):
         self._instead = instead
         self.resume(told)
 
-    def admit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:
+    def admit(self, question: Any, window: Any = None, *, probing: bool = False) -> Admission:
         """Let a call through, or raise why not."""
         if self._instead is None:
             return super().admit(question, window, probing=probing)
         return self._instead.admit(question, window, probing=probing)
 
-    async def aadmit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:
+    async def aadmit(self, question: Any, window: Any = None, *, probing: bool = False) -> Admission:
         """:meth:`admit` without blocking the loop."""
         if self._instead is None:
             return await super().aadmit(question, window, probing=probing)
         return await self._instead.aadmit(question, window, probing=probing)
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> Any:
         """The engine of the guard in charge."""
         return super().engine if self._instead is None else self._instead.engine
 

@@ -13,16 +13,16 @@ from ..guard import MeterGuard
 with needed("django", "django", by="meterguard.integrations.django"):
     from django.core.exceptions import PermissionDenied
 
-FOR_CLIENTS = "The licence does not include what you asked for."
-
 
 class _Told(PermissionDenied):  # type: ignore[misc,unused-ignore] # Django has no types
     """A denial with a text for clients: the REST framework tells them ``args``, and can do with two of them at most."""
 
+    for_clients = "The licence does not include what you asked for."
+
     @property
     def args(self) -> tuple[Any, ...]:  # type: ignore[override,unused-ignore]
         """A text for clients. Pickle and copy do not look here."""
-        return (FOR_CLIENTS,)
+        return (self.for_clients,)
 
     def __str__(self) -> str:
         return str(super().args[0])
@@ -35,9 +35,13 @@ class EntitlementPermissionDenied(_Told, EntitlementDenied):  # type: ignore[ove
 class AuthorizationPermissionDenied(_Told, AuthorizationRefused):  # type: ignore[override,unused-ignore]
     """The same, when IAM or the credentials do not let this process ask."""
 
+    for_clients = "This application is not allowed to ask for its licence."
+
 
 class UntrustedPermissionDenied(_Told, UntrustedLease):  # type: ignore[override,unused-ignore]
     """The same, when an answer cannot be believed."""
+
+    for_clients = "The answer about the licence could not be verified."
 
 
 _BOTH: dict[type[EntitlementDenied], type[EntitlementDenied]] = {

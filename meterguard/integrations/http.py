@@ -14,7 +14,7 @@ from functools import cached_property
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable, MeterGuardError
 from ..model import shortened
 from .page import page
-from .refusal import LONGEST_RETRY, TEXTS, Refusal, Slug, reason_of
+from .refusal import LONGEST_RETRY, Refusal, Slug, reason_of, texts_of
 
 PROBLEM_JSON = "application/problem+json"
 HTML = "text/html; charset=utf-8"
@@ -101,7 +101,7 @@ class HttpOptions:
         return refusal if self.customize is None else self.customize(refusal)
 
     def _refusal(self, error: MeterGuardError, slug: Slug, status: int, *, retry: bool = False) -> Refusal:
-        title, detail = TEXTS[slug]
+        title, detail = texts_of(error, slug)
         retry_after = math.ceil(getattr(error, "retry_after", None) or self.retry_after) if retry else None
         return Refusal(
             status=status,

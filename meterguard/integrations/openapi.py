@@ -36,7 +36,7 @@ def entitlement_responses(options: HttpOptions | None = None) -> dict[int | str,
         raise ConfigurationError(f"options must be HttpOptions or None; got {shortened(options)}")
     options = options or HttpOptions()
     described = {
-        options.denied_status: "The licence does not include it.",
+        options.denied_status: "The licence does not include it, or the application is not allowed to ask.",
         options.exhausted_status: "All licensed units are in use; `Retry-After` says when to try again.",
         options.unavailable_status: "The licence could not be checked; `Retry-After` says when to try again.",
     }

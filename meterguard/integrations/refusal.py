@@ -10,6 +10,7 @@ from typing import Literal
 
 from ..errors import EntitlementDenied, MeterGuardError
 from ..model import Entitlement
+from ..reasons import Reason
 
 Slug = Literal["not-entitled", "entitlement-exhausted", "entitlement-unavailable", "internal-error"]
 
@@ -31,6 +32,18 @@ TEXTS: dict[Slug, tuple[str, str]] = {
     "internal-error": ("Internal Server Error", "The server is not set up correctly."),
 }
 """A title and a detail for each kind of refusal."""
+
+# A no that says nothing of the licence. Its type stays: a client can do no more about it than about any other no.
+_NOT_OF_THE_LICENCE = {
+    Reason.REFUSED: (
+        "Not allowed to ask for the licence",
+        "This application is not allowed to ask for its licence. Tell the people who run this application.",
+    ),
+    Reason.UNTRUSTED: (
+        "The licence could not be verified",
+        "The answer about the licence could not be verified. Tell the people who run this application.",
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +86,13 @@ class Refusal:
         if self.retry_after is not None:
             members["retry_after"] = self.retry_after
         return members
+
+
+def texts_of(error: MeterGuardError, slug: Slug) -> tuple[str, str]:
+    """Return the title and the detail of a refusal."""
+    if slug == "not-entitled" and isinstance(error, EntitlementDenied):
+        return _NOT_OF_THE_LICENCE.get(error.reason, TEXTS[slug])
+    return TEXTS[slug]
 
 
 def reason_of(error: MeterGuardError, slug: Slug) -> str:

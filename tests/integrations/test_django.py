@@ -605,8 +605,15 @@ def test_without_the_middleware_a_denial_is_a_403(lm, serve, get, denied_view):
         assert status(get, "/no") == 403
 
 
-@pytest.mark.parametrize("error", [EntitlementDenied, meterguard.AuthorizationRefused, meterguard.UntrustedLease])
-def test_a_denial_that_django_knows_stays_what_it_was(error):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (EntitlementDenied, "The licence does not include what you asked for."),
+        (meterguard.AuthorizationRefused, "This application is not allowed to ask for its licence."),
+        (meterguard.UntrustedLease, "The answer about the licence could not be verified."),
+    ],
+)
+def test_a_denial_that_django_knows_stays_what_it_was(error, said):
     from django.core.exceptions import PermissionDenied
 
     original = error("no", (meterguard.Entitlement("Seats", 1, "Count"),), code="X", request_id="r", retry_after=3)
@@ -617,7 +624,7 @@ def test_a_denial_that_django_knows_stays_what_it_was(error):
     for other in (both, pickle.loads(pickle.dumps(both)), copy.copy(both), copy.deepcopy(both)):
         assert (type(other), str(other), vars(other)) == (type(both), "no", vars(original))
         # what the REST framework tells clients, and it can do with no more than two of them
-        assert other.args == ("The licence does not include what you asked for.",)
+        assert other.args == (said,)
 
 
 def test_an_outage_is_no_denial_for_django_either(lm, serve):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
@@ -128,10 +129,20 @@ def test_a_person_gets_a_page(site):
 
 
 def test_iam_refuses(site):
+    """Neither a program nor a person is told that the licence lacks something, for nobody could look."""
     with site.lm.faults.active("CheckoutLicense", error="AccessDeniedException"):
         reply = site.get("/analytics")
-    assert problem(reply, 403, "not-entitled")["reason"] == "refused"
-    site.assert_tells_no_secret(reply)
+        page = site.get("/analytics", Accept=BROWSER)
+    document = problem(reply, 403, "not-entitled")
+    assert document["reason"] == "refused"
+    assert document["detail"].startswith("This application is not allowed to ask for its licence. Tell ")
+    assert (page.status, page.headers["Content-Type"]) == (403, "text/html; charset=utf-8")
+    assert "<h1>Not allowed to ask for the licence</h1>" in page.body
+    assert document["detail"] in page.body
+    for told in (reply, page):
+        assert "Not included" not in told.body
+        assert not re.search(r"IAM|AccessDenied|arn:|AWS|role|credential", told.body)
+        site.assert_tells_no_secret(told)
 
 
 def test_all_seats_are_taken(site, make_guard):

@@ -93,6 +93,28 @@ def test_what_each_error_becomes(error, exhausted, status, slug, reason, retry_a
     } | ({} if retry_after is None else {"retry_after": retry_after})
 
 
+IAM_TEXT = "User: arn:aws:iam::1:role/app is not authorized to perform: license-manager:CheckoutLicense"
+
+
+@pytest.mark.parametrize("accept", ["text/html", None], ids=["page", "document"])
+@pytest.mark.parametrize(
+    ("kind", "title", "says"),
+    [
+        (AuthorizationRefused, "Not allowed to ask for the licence", "is not allowed to ask for its licence"),
+        (UntrustedLease, "The licence could not be verified", "could not be verified"),
+    ],
+)
+def test_a_no_that_is_not_of_the_licence_says_so(kind, title, says, accept):
+    options = HttpOptions()
+    refusal = options.refusal(kind(IAM_TEXT, (SEATS,), code="AccessDeniedException"))
+    assert (refusal.status, refusal.type, refusal.title) == (403, "tag:meterguard,2026:problem/not-entitled", title)
+    body = options.answer(refusal, accept=accept, instance="/x").body.decode()
+    assert says in body
+    assert "Tell the people who run this application." in body
+    for secret in ("does not include", "Not included", "IAM", "arn:", "AccessDenied", "role", "CheckoutLicense"):
+        assert secret not in body
+
+
 def test_several_entitlements_are_all_told():
     both = (SEATS, Entitlement("Export"))
     document = HttpOptions().refusal(EntitlementDenied("", both)).problem("/")

@@ -34,9 +34,9 @@ D = TypeVar("D")
 class MeterGuard(Guard):
     """Holds the leases of one product and answers for them.
 
-    Every argument may be left out; what is missing is looked up in the environment when the guard
-    is first used (``METERGUARD_PRODUCT_SKU`` and so on), and only then is anything imported,
-    opened or asked. :mod:`meterguard.config` says what each means.
+    Every argument may be left out; None means the same, and leaves the default in place. What is missing is looked up
+    in the environment when the guard is first used (``METERGUARD_PRODUCT_SKU`` and so on), and only then is anything
+    imported, opened or asked. :mod:`meterguard.config` says what each means.
 
     :raises ConfigurationError: an argument is wrong; the message names it.
     """

@@ -196,6 +196,12 @@ def test_a_mistake_is_told_when_it_is_made(name, value, said):
     assert str(caught.value) == said
 
 
+@pytest.mark.parametrize("name", ["grace", "denial_ttl", "linger", "refresh_ahead", "timeout", "max_leases"])
+def test_none_leaves_the_default_of_a_number(name):
+    assert getattr(settled(**{name: None}).policy, name) == config.OPTIONS[name].default
+    assert "None means the same, and leaves the default in place" in " ".join(MeterGuard.__doc__.split())
+
+
 def test_none_is_not_given():
     """So that settings of a framework can be passed on as they are."""
     guard = MeterGuard(**dict.fromkeys(config.OPTIONS))

@@ -62,7 +62,7 @@ class ServiceFault(Exception):
         may_have_acted: bool = False,
         action: str | None = None,
     ) -> None:
-        super().__init__(detail)
+        super().__init__(kind, detail)  # all that copies are made from
         self.kind = kind
         self.detail = detail
         self.code = code
@@ -70,6 +70,9 @@ class ServiceFault(Exception):
         self.retry_after = retry_after
         self.may_have_acted = may_have_acted
         self.action = action
+
+    def __str__(self) -> str:
+        return self.detail
 
 
 @dataclass(frozen=True, slots=True)

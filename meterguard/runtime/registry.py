@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import itertools
 import math
@@ -214,7 +215,8 @@ class Registry:
             return self._sound(record)
         landing = ask(record, since)
         if isinstance(landing.error, EntitlementDenied) and not record.state.standing.holds:
-            self.denials.remember(_remembered(record.parent or record), landing.error)
+            # a copy, without the frames that it came through and all that they refer to
+            self.denials.remember(_remembered(record.parent or record), copy.copy(landing.error))
         if landing.error is None or isinstance(landing.error, EntitlementDenied):
             (record.parent or record).leave_grace(recovered=True)
         if record.state.standing.holds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 from collections.abc import Iterator
@@ -24,7 +25,8 @@ class Series:
     """The checkouts of one requirement, each with a lease of its own to get.
 
     They fly beside each other as far as the service was heard to say yes: a few at first, one more after each yes.
-    A failure is shared by all that were wanted before it was heard. Without an answer one leads: only its attempts
+    A failure is shared by all that were wanted before it was heard, as copies: one that was raised refers, by its
+    traceback, to the frames of every call that it went through. Without an answer one leads: only its attempts
     are made again, and the others wait for what it hears.
     """
 
@@ -50,10 +52,10 @@ class Series:
         :raises EntitlementDenied: a no was heard since this checkout was wanted.
         """
         turn = Turn(self, until)
-        self._begin(turn, record, since, until)
         failure: Exception | None = None
         is_heard = True
         try:
+            self._begin(turn, record, since, until)
             yield turn
         except (ServiceFault, EntitlementDenied) as problem:
             failure = problem
@@ -64,16 +66,17 @@ class Series:
             is_heard = False
             raise
         finally:
-            self._end(turn, failure, is_heard)
+            if turn.is_taken:
+                self._end(turn, failure, is_heard)
 
     def _begin(self, turn: Turn, record: Record, since: float, until: float) -> None:
         short = min(until, stopwatch() + SHORT_TURN)
         with self._changed:
             is_new = True
-            while not self._has_turn(record, since):
+            while not (self._is_closed or self._has_turn(record, since)):
                 left = (until if self._is_out() else short) - stopwatch()
                 if left <= 0 and self._trouble is not None:
-                    raise self._trouble
+                    raise copy.copy(self._trouble)
                 if left <= 0:
                     break
                 if is_new and not self._is_prompted:
@@ -83,6 +86,7 @@ class Series:
                 self._changed.wait(left)
             if self._is_closed or record.is_abandoned:
                 raise messages.closed()
+            turn.is_taken = True
             self._in_air += 1
             if self._is_out() and self._leader is None:
                 self._leader = turn
@@ -91,7 +95,7 @@ class Series:
         # one whose answer was lost may have what the others are denied, and only its own token can tell
         is_shared = _is_unknown(self._failure) or not (record.parent or record).state.pending
         if self._failure is not None and self._failed_at >= since and is_shared:
-            raise self._failure
+            raise copy.copy(self._failure)
         return self._in_air < self._most or (self._is_out() and (self._leader is None or self._in_air < AT_FIRST))
 
     def _end(self, turn: Turn, failure: Exception | None, is_heard: bool) -> None:
@@ -102,7 +106,7 @@ class Series:
                 self._trouble = None
                 self._most = 1 if failure is not None else min(MOST_AT_ONCE, max(AT_FIRST, self._most) + 1)
             if failure is not None and (is_definite or self._leader in (None, turn)):
-                self._failure, self._failed_at = failure, stopwatch()
+                self._failure, self._failed_at = copy.copy(failure), stopwatch()
             if self._leader is turn:
                 self._leader = None
             self._changed.notify_all()
@@ -110,11 +114,11 @@ class Series:
     def may_retry(self, turn: Turn, trouble: ServiceFault, until: float) -> bool:
         """After an attempt without an answer: go on where this one leads, else once the leader was answered."""
         with self._changed:
-            self._trouble, self._most = trouble, 1
+            self._trouble, self._most = copy.copy(trouble), 1
             heard = self._failed_at
             while self._is_out() and self._leader not in (None, turn):
                 left = until - stopwatch()
-                if left <= 0:
+                if left <= 0 or self._is_closed:
                     return False
                 self._changed.wait(left)
             if self._is_out():
@@ -148,11 +152,13 @@ class Series:
 class Turn:
     """One checkout's part in a series."""
 
-    __slots__ = ("_series", "_until")
+    __slots__ = ("_series", "_until", "is_taken")
 
     def __init__(self, series: Series, until: float) -> None:
         self._series = series
         self._until = until
+        self.is_taken = False
+        """True once it is counted among the checkouts in the air."""
 
     def may_retry(self, trouble: ServiceFault) -> bool:
         """Wait, after an attempt without an answer, until it is known whether to make another."""

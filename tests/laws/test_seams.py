@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import types
 
 import boto3
 import pytest
@@ -254,3 +255,35 @@ def test_a_token_that_comes_back_while_a_call_looks_at_it_is_no_error(lm, guard,
         guard.requires_entitlement("Seats", 1, "Count"),
     ):
         pass
+
+
+def _frames_of_calls():
+    """Tracebacks that still refer to frames of the runtime, and so to all that these refer to."""
+    gc.collect()
+    kept = [one for one in gc.get_objects() if isinstance(one, types.TracebackType)]
+    names = [str(one.tb_frame.f_globals.get("__name__")) for one in kept]
+    return sorted(name for name in names if name.startswith(("meterguard.runtime", "meterguard.gating")))
+
+
+@pytest.mark.parametrize("trouble", ["a no", "an outage"])
+@pytest.mark.parametrize("hold", ["shared", "call"])
+def test_what_is_remembered_of_a_failure_keeps_no_call_alive(lm, licence, make_guard, hold, trouble):
+    guard = make_guard(lm, licence, timeout=1)
+    seat = guard.requires_entitlement("Seats", 1, "Count", hold=hold)(lambda: "ran")
+
+    def refused():
+        with pytest.raises((EntitlementDenied, EntitlementUnavailable)):
+            seat()
+
+    error = "NoEntitlementsAllowedException" if trouble == "a no" else "InternalServerException"
+    lm.faults.add("CheckoutLicense", error=error, times=None)
+    callers = [threading.Thread(target=refused) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(20)
+    for flight in guard.engine.registry.in_air():
+        flight.result(20)
+    del callers
+    assert _frames_of_calls() == []
+    lm.faults.clear()

@@ -17,6 +17,12 @@ def licence(lm):
     return lm.add_license("ACME-1", entitlements=[("Seats", 3, "Count")], ttl=4)
 
 
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch):
+    """Who could be on grace, or comes in an outage that is known, waits less."""
+    monkeypatch.setattr(engine, "SHORT_WAIT", 0.3)
+
+
 class Body:
     """What calls do inside: wait for each other, and remember how many were there at once."""
 

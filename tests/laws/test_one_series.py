@@ -29,15 +29,15 @@ class TestOutage:
     @pytest.mark.parametrize("threads", [8, 64])
     @pytest.mark.parametrize("options", [{"error": "ServerInternalException"}, {"drop": "before"}], ids=str)
     def test_calls_with_seats_of_their_own_share_one_series(self, lm, licence, make_warm, together, threads, options):
-        guard = make_warm(lm, licence, timeout=2, on_unknown="deny")
+        guard = make_warm(lm, licence, timeout=1, on_unknown="deny")
         seat = guard.requires_entitlement("Seats", 1, "Count", hold="call")(lambda: "ran")
         with lm.down(**options):
             outcomes = together(threads, seat)
         assert [type(outcome) for outcome in outcomes] == [EntitlementUnavailable] * threads
-        assert lm.calls("CheckoutLicense") <= seconds_of_attempts(2)
+        assert lm.calls("CheckoutLicense") <= seconds_of_attempts(1)
 
     def test_who_gave_up_takes_no_seat_when_it_is_over(self, lm, licence, make_warm, together, landed):
-        guard = make_warm(lm, licence, timeout=3, on_unknown="deny")
+        guard = make_warm(lm, licence, timeout=1.5, on_unknown="deny")
         seat = guard.requires_entitlement("Users", 1, "Count", hold="call")(lambda: "ran")
         with lm.down(error="ServerInternalException"):
             with pytest.raises(EntitlementUnavailable):
@@ -63,7 +63,7 @@ class TestOutage:
         assert lm.usage("ACME-1") == {"Seats": 0, "Users": 0}
 
     def test_users_of_the_same_entitlement_share_it(self, lm, licence, make_warm):
-        guard, users = make_warm(lm, licence, timeout=2, on_unknown="deny"), iter(range(64))
+        guard, users = make_warm(lm, licence, timeout=1, on_unknown="deny"), iter(range(64))
 
         @guard.requires_entitlement("Users", 1, "Count", per=lambda: next(users))
         async def work():
@@ -75,7 +75,7 @@ class TestOutage:
         with lm.down(error="ServerInternalException"):
             outcomes = asyncio.run(main())
         assert {type(one) for one in outcomes} == {EntitlementUnavailable}
-        assert lm.calls("CheckoutLicense") <= seconds_of_attempts(2)
+        assert lm.calls("CheckoutLicense") <= seconds_of_attempts(1)
 
     def test_when_it_is_over_all_who_still_wait_get_in(self, lm, guard, together):
         seat = guard.requires_entitlement("Users", 1, "Count", hold="call")(lambda: "ran")
@@ -138,17 +138,17 @@ class TestFullPool:
 
     @pytest.mark.parametrize("hold", ["shared", "call"])
     def test_waiters_share_one_question(self, lm, guard, taken, together, hold):
-        gate = guard.requires_entitlement("Seats", 1, "Count", hold=hold, wait=3)
+        gate = guard.requires_entitlement("Seats", 1, "Count", hold=hold, wait=2)
         before = lm.calls("CheckoutLicense")
         outcomes = together(200, gate(lambda: "ran"))
         assert [type(outcome) for outcome in outcomes] == [EntitlementDenied] * 200
         asked = lm.calls("CheckoutLicense") - before
-        assert 4 <= asked <= seconds_of_attempts(3)
+        assert 4 <= asked <= seconds_of_attempts(2)
 
     def test_tasks_of_many_users_share_one_question(self, lm, guard, taken):
         users = iter(range(200))
 
-        @guard.requires_entitlement("Seats", 1, "Count", per=lambda: next(users), wait=3)
+        @guard.requires_entitlement("Seats", 1, "Count", per=lambda: next(users), wait=2)
         async def work():
             return "ran"
 
@@ -158,7 +158,7 @@ class TestFullPool:
         before = lm.calls("CheckoutLicense")
         outcomes = asyncio.run(main())
         assert {type(one) for one in outcomes} == {EntitlementDenied}
-        assert lm.calls("CheckoutLicense") - before <= seconds_of_attempts(3)
+        assert lm.calls("CheckoutLicense") - before <= seconds_of_attempts(2)
 
     def test_all_get_in_when_the_seats_come_back(self, lm, guard, taken):
         gate = guard.requires_entitlement("Seats", 1, "Count", hold="call", wait=LONG)

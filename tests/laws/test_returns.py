@@ -7,7 +7,17 @@ import threading
 import pytest
 
 from meterguard import EntitlementUnavailable
+from meterguard.core import backoff
 from meterguard.events import CheckInFailed, LeaseCheckedIn
+from meterguard.runtime import exchange, returns
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch):
+    """Attempts that follow each other at once end sooner, and those in the background come sooner."""
+    for module in (returns, exchange):
+        monkeypatch.setattr(module, "SERIES", 0.5)
+    monkeypatch.setattr(backoff, "RENEWAL_PAUSE", 0.5)
 
 
 @pytest.fixture
@@ -79,7 +89,7 @@ def test_the_next_call_returns_the_seat_before_it_takes_one(lm, licence, make_gu
 
 
 def test_a_seat_of_ours_that_cannot_be_returned_makes_a_denial_unknown(lm, licence, make_warm):
-    guard = make_warm(lm, licence, on_unknown="deny", timeout=3)
+    guard = make_warm(lm, licence, on_unknown="deny", timeout=2)
     seat = guard.requires_entitlement("Seats", 1, hold="call")(lambda: "ran")
     with lm.faults.active("CheckInLicense", status=503):
         assert seat() == "ran"

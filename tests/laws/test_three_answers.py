@@ -135,7 +135,7 @@ def test_after_a_no_an_unknown_is_not_carried_by_grace(lm, world):
 @pytest.mark.parametrize("code", ["AccessDeniedException", "AuthorizationException", "ExpiredTokenException"])
 @pytest.mark.parametrize("policy", ["grace", "allow"])
 def test_a_refused_renewal_lets_the_lease_live_to_its_end_and_then_refuses(lm, world, landed, code, policy):
-    guard, seat, time = world(on_unknown=policy, timeout=3)
+    guard, seat, time = world(on_unknown=policy, timeout=1.5)
     seat()
     with lm.faults.active("*", error=code):
         time.advance(55)

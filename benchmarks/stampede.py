@@ -125,9 +125,13 @@ def _told(ground: Ground, row: str, crowd: crowds.Crowd) -> dict[str, float]:
 
 
 def refused(ground: Ground) -> dict[str, float]:
-    """Measure a crowd that is denied, and one more call after it."""
+    """Measure crowds that are denied a feature, and units that are counted, and one more call after each."""
+    return _refused(ground, "refused", ("Analytics",)) | _refused(ground, "refused seats", ("Seats", 1, "Count"))
+
+
+def _refused(ground: Ground, row: str, entitlement: tuple[Any, ...]) -> dict[str, float]:
     with ground.guard(**REFUSED) as guard:
-        call, _ = gates(guard)
+        call = guard.requires_entitlement(*entitlement)(lambda: None)
         crowd = crowds.threads(call, REFUSED_CALLERS)
         assert all(isinstance(error, EntitlementDenied) for error in crowd.failed)
         assert len(crowd.failed) == REFUSED_CALLERS
@@ -135,7 +139,7 @@ def refused(ground: Ground) -> dict[str, float]:
         with contextlib.suppress(EntitlementDenied):
             call()
         again = ground.service.calls() - calls
-    return {"refused calls": calls, "refused last": crowd.last / LATENCY, "refused again": again}
+    return {f"{row} calls": calls, f"{row} last": crowd.last / LATENCY, f"{row} again": again}
 
 
 # -- S3: the leader leaves ---------------------------------------------------------------------------
@@ -254,9 +258,12 @@ STUDY = Study(
         _timed("S1", "tasks last", "1000 tasks: last served", 1.3),
         _counted("S1", "mixed calls", "32 threads + 4 loops of 100 tasks: calls", 1),
         _timed("S1", "mixed last", "32 threads + 4 loops of 100 tasks: last served", 1.3),
-        _counted("S2", "refused calls", "16 threads refused: calls", 1),
-        _timed("S2", "refused last", "16 threads refused: last told", 1.1),
+        _counted("S2", "refused calls", "16 threads refused a feature: calls", 1),
+        _timed("S2", "refused last", "16 threads refused a feature: last told", 1.1),
         _counted("S2", "refused again", "one more, soon after: calls", 0),
+        _counted("S2", "refused seats calls", "16 threads refused counted units: checkouts", 1),
+        Row("refused seats last", "16 threads refused counted units: last told", "x"),
+        _counted("S2", "refused seats again", "one more, soon after: checkouts", 0),
         _counted("S3", "cancelled failed", "leader cancelled: followers failing, of 49", 0),
         _counted("S3", "cancelled calls", "leader cancelled: calls", 1),
         _counted("S3", "interrupted failed", "leader leaves by KeyboardInterrupt: followers failing, of 49", 0),
@@ -272,5 +279,8 @@ STUDY = Study(
         *_peer("cachebox-async", "cachebox async", *ASYNC),
     ),
     measure,
-    remarks=("Peers are given the same crowds: 64 threads, 16 where it refuses, 1000 tasks.",),
+    remarks=(
+        "Peers are given the same crowds: 64 threads, 16 where it refuses, 1000 tasks.",
+        "Who is refused counted units waits for two answers: GetLicenseUsage, asked once, says whether all are in use.",
+    ),
 )

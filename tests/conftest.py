@@ -49,7 +49,7 @@ def _models_read_once():
 
     def create_loader(paths=None):
         loader = plain(paths)
-        loader._cache = read.setdefault(paths, {})
+        vars(loader)["_cache"] = read.setdefault(paths, {})
         return loader
 
     with pytest.MonkeyPatch.context() as patch:

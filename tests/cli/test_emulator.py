@@ -169,12 +169,12 @@ def test_a_port_that_needs_privileges(monkeypatch):
     ("name", "content", "complaint"),
     [
         ("missing.toml", None, "missing.toml: No such file or directory"),
-        ("seed.yaml", "", "a seed file's name ends in .toml or .json"),
+        ("seed.yaml", "", "the name of a seed file must end in .toml or .json"),
         ("broken.toml", 'region = "eu-west-1"\nlicenses = ?\n', "(at line 2, column 12)"),
         ("broken.json", '{\n"licenses": }', "line 2 column 13"),
         ("binary.toml", b"\xff\xfe", "binary.toml: "),
-        ("list.json", "[]", "list.json: a seed is a table"),
-        ("unknown.toml", "licences = 3", "unknown.toml: unknown licences"),
+        ("list.json", "[]", "list.json: a seed must be a table"),
+        ("unknown.toml", "licences = 3", "unknown.toml: a seed has no licences"),
         (
             "negative.toml",
             '[[licenses]]\nproduct_sku = "A"\nentitlements = [["Seats", -1, "Count"]]',
@@ -225,14 +225,14 @@ def test_a_state_file_that_another_one_has(serving, run):
     with serving("--state", "state.db"):
         done = run("emulator", "--port", 0, "--state", "state.db")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "Error: state.db: is in use by another process; only one at a time can have it\n"
+    assert done.stderr == "Error: state.db is in use by another process; only one process at a time can use it\n"
 
 
 def test_a_state_file_that_is_none(run, tmp_path):
     (tmp_path / "state.db").write_text("no database at all" * 100)
     done = run("emulator", "--port", 0, "--state", "state.db")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "Error: state.db: is not a state file; name another file\n"
+    assert done.stderr == "Error: state.db is not a state file; choose another file\n"
 
 
 def test_a_policy_and_signatures_are_checked(serving, tmp_path):

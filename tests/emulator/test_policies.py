@@ -166,7 +166,7 @@ def test_access_is_asked_for_without_any_identity(limited, connect, code):
     [
         ({"Statement": statement(Condition={"Bool": {"aws:SecureTransport": "true"}})}, r"Statement\[0\]: Condition: "),
         ({"Statement": [statement(), statement(Condition={})]}, r"Statement\[1\]: Condition: "),
-        ({"Statement": statement(Principal="*")}, r"not understood: Principal"),
+        ({"Statement": statement(Principal="*")}, r"the emulator does not know Principal"),
         ({"Statement": statement(effect="allow")}, r"Effect: 'allow' is neither"),
         ({"Statement": {"Effect": "Allow", "Resource": "*"}}, r"needs either Action or NotAction"),
         ({"Statement": statement(NotAction="*")}, r"needs either Action or NotAction"),
@@ -175,11 +175,11 @@ def test_access_is_asked_for_without_any_identity(limited, connect, code):
         ({"Statement": statement(action=[7])}, r"Action: 7 is not a pattern"),
         ({"Statement": statement(resource="license")}, r"Resource: 'license' is not a pattern"),
         ({"Statement": statement(resource="arn:aws:*:${aws:username}")}, r"Resource: .*username.* is not a pattern"),
-        ({"Statement": ["all"]}, r"Statement\[0\]: a statement is a table"),
+        ({"Statement": ["all"]}, r"Statement\[0\]: a statement must be a table"),
         ({"Statement": [], "Version": "2024-01-01"}, r"Version: '2024-01-01' is not one of 2012-10-17"),
-        ({"Statement": [], "Statements": []}, r"not understood: Statements"),
-        ({"111122223333": {"Statments": []}}, r"^111122223333: a policy is a table with a Statement"),
-        ({"testing": 7}, r"^testing: a policy is a table"),
+        ({"Statement": [], "Statements": []}, r"the emulator does not know Statements"),
+        ({"111122223333": {"Statments": []}}, r"^111122223333: a policy must be a table with a Statement"),
+        ({"testing": 7}, r"^testing: a policy must be a table"),
     ],
 )
 def test_what_is_not_understood_is_not_loaded(policy, message):
@@ -189,7 +189,7 @@ def test_what_is_not_understood_is_not_loaded(policy, message):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", r"^p\.json: it is not JSON"), ("[]", r"^p\.json: a policy is"), (None, r"^p\.json: No such file")],
+    [("{", r"^p\.json is not JSON"), ("[]", r"^p\.json: a policy must be"), (None, r"^p\.json: No such file")],
 )
 def test_a_file_that_is_no_policy(tmp_path, text, message):
     file = tmp_path / "p.json"

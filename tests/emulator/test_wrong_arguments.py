@@ -308,7 +308,7 @@ def test_every_member_of_a_state_file(tmp_path, connect):
             bad.write_bytes(content)
             with closing(sqlite3.connect(bad, isolation_level=None)) as database:
                 database.execute(f"UPDATE {table} SET document = ? WHERE key = ?", (text, key))
-            with pytest.raises(meterguard.ConfigurationError, match=rf"bad\.db: is damaged: .* of {table} ") as error:
+            with pytest.raises(meterguard.ConfigurationError, match=rf"bad\.db is damaged: .* of {table} ") as error:
                 pytest.fail(f"{table} {path} {wrong} was taken: {Emulator(state=bad)}")
             assert "\n" not in str(error.value)
             tried += 1

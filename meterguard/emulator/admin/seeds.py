@@ -50,7 +50,7 @@ class Seed:
     def __post_init__(self) -> None:
         for name, (passes, meaning) in _FIELDS.items():
             if not passes(getattr(self, name)):
-                raise SeedError(f"{name}: must be {meaning}")
+                raise SeedError(f"{name} must be {meaning}; got {shown(getattr(self, name))}")
 
     def __repr__(self) -> str:
         return f"<Seed with {len(self.licenses)} licenses and {len(self.faults)} faults>"
@@ -88,11 +88,11 @@ def load_seed(path: str | os.PathLike[str]) -> Seed:
     readers = {".toml": tomllib.loads, ".json": json.loads}
     reader = readers.get(file.suffix.lower())
     if reader is None:
-        raise SeedError(f"{file.name}: a seed file's name ends in .toml or .json")
+        raise SeedError(f"{file.name}: the name of a seed file must end in .toml or .json")
     try:
         return read_seed(reader(file.read_text(encoding="utf-8")))
     except RecursionError as error:
-        raise SeedError(f"{file.name}: its tables and lists are nested too deeply") from error
+        raise SeedError(f"{file.name}: tables and lists are nested too deeply") from error
     except (ValueError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SeedError(f"{file.name}: {reason}") from error
@@ -101,10 +101,12 @@ def load_seed(path: str | os.PathLike[str]) -> Seed:
 def read_seed(data: object) -> Seed:
     """Return the seed that the data of a file describe."""
     if not isinstance(data, Mapping):
-        raise SeedError("a seed is a table")
+        raise SeedError(f"a seed must be a table of names and values; got {shown(data)}")
     unknown = data.keys() - _FIELDS.keys()
     if unknown:
-        raise SeedError(f"unknown {', '.join(sorted(map(str, unknown)))}; known are {', '.join(sorted(_FIELDS))}")
+        raise SeedError(
+            f"a seed has no {', '.join(sorted(map(str, unknown)))}; it may have {', '.join(sorted(_FIELDS))}"
+        )
     return Seed(**{**data, "behavior": _behavior(data.get("behavior", {}))})
 
 
@@ -149,8 +151,8 @@ _FIELDS: Final[Rules] = {
 
 def _behavior(switches: object) -> Behavior | None:
     if not isinstance(switches, Mapping):
-        raise SeedError("behavior: must be a table")
+        raise SeedError(f"behavior must be a table of switches; got {shown(switches)}")
     unknown = switches.keys() - Behavior.names()
     if unknown:
-        raise SeedError(f"behavior: unknown {', '.join(sorted(map(str, unknown)))}")
+        raise SeedError(f"behavior has no switch {', '.join(sorted(map(str, unknown)))}")
     return Behavior(**switches) if switches else None

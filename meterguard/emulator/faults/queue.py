@@ -144,7 +144,7 @@ class Faults:
         unknown = options.keys() - OPTIONS
         if unknown:
             raise UnknownArgument(
-                f"unknown option: {', '.join(sorted(unknown))}; known are {', '.join(sorted(OPTIONS))}"
+                f"a fault has no option {', '.join(sorted(unknown))}; it may have {', '.join(sorted(OPTIONS))}"
             )
         fault = Fault(operation=operation, **options)
         fault.begin(next(self._ids), self._clock.now())

@@ -72,7 +72,7 @@ def authorizer(policy: Policy | None) -> Authorize | None:
         statements = _read(policy)
         return _check(lambda caller: statements)
     if not all(isinstance(name, str) for name in policy):
-        raise PolicyError("policy: a mapping of policies has access keys and accounts for its keys")
+        raise PolicyError("policy: the keys of a mapping of policies must be access keys and accounts")
     each = {name: _read(one, f"{name}: ") for name, one in policy.items()}
     return _check(lambda caller: each.get(caller.access_key or "", each.get(caller.account)))
 
@@ -110,12 +110,12 @@ def _read(policy: Policy, where: str = "policy: ") -> Sequence[_Statement]:
         except OSError as error:
             raise PolicyError(f"{file.name}: {error.strerror}") from error
         except RecursionError as error:
-            raise PolicyError(f"{file.name}: its tables and lists are nested too deeply") from error
+            raise PolicyError(f"{file.name}: tables and lists are nested too deeply") from error
         except ValueError as error:
-            raise PolicyError(f"{file.name}: it is not JSON: {error}") from error
+            raise PolicyError(f"{file.name} is not JSON: {error}") from error
         where = f"{file.name}: "
     if not isinstance(policy, Mapping) or "Statement" not in policy:
-        raise PolicyError(f"{where}a policy is a table with a Statement")
+        raise PolicyError(f"{where}a policy must be a table with a Statement")
     _require_known(policy.keys(), {"Version", "Id", "Statement"}, where)
     if policy.get("Version", _VERSIONS[0]) not in _VERSIONS:
         raise PolicyError(f"{where}Version: {shown(policy['Version'])} is not one of {', '.join(_VERSIONS)}")
@@ -125,9 +125,9 @@ def _read(policy: Policy, where: str = "policy: ") -> Sequence[_Statement]:
 
 def _statement(said: Any, where: str) -> _Statement:
     if not isinstance(said, Mapping):
-        raise PolicyError(f"{where}a statement is a table")
+        raise PolicyError(f"{where}a statement must be a table")
     if "Condition" in said:
-        raise PolicyError(f"{where}Condition: the emulator knows nothing that could be one; leave it out here")
+        raise PolicyError(f"{where}Condition: the emulator supports no conditions; leave it out")
     _require_known(said.keys(), _STATEMENT, where)
     if said.get("Effect") not in ("Allow", "Deny"):
         raise PolicyError(f"{where}Effect: {shown(said.get('Effect'))} is neither 'Allow' nor 'Deny'")
@@ -149,7 +149,7 @@ def _matcher(
     for one in patterns:
         if not isinstance(one, str) or not is_right(one):
             text = repr(one) if isinstance(one, str) else shown(one)
-            raise PolicyError(f"{where}{key}: {text} is not a pattern that is understood here")
+            raise PolicyError(f"{where}{key}: {text} is not a pattern that the emulator understands")
     found = re.compile("|".join(map(_expression, patterns)) or r"(?!)", flags | re.DOTALL)
     is_named = key == name
     return lambda value: (found.fullmatch(value) is not None) == is_named
@@ -170,4 +170,4 @@ def _expression(pattern: str) -> str:
 def _require_known(given: Any, known: Any, where: str) -> None:
     unknown = set(given) - set(known)
     if unknown:
-        raise PolicyError(f"{where}not understood: {', '.join(sorted(map(str, unknown)))}")
+        raise PolicyError(f"{where}the emulator does not know {', '.join(sorted(map(str, unknown)))}")

@@ -55,7 +55,7 @@ class Kept(Memory):
     def require(self) -> None:
         """Refuse to go on if later changes would not be kept."""
         if not self._file.is_open:
-            raise StateError("the state file was let go; make a new emulator of it")
+            raise StateError("the state file was released; make a new emulator with it")
 
     def release(self) -> None:
         """Save, and release the file."""

@@ -105,11 +105,11 @@ class StateFile:
         if (application, layout, tables) == (0, 0, 0):
             _lay_out(connection)
         elif application != _APPLICATION:
-            raise StateError(f"{self._name}: is a database of something else; name another file")
+            raise StateError(f"{self._name} is a database of another program; choose another file")
         elif layout != _LAYOUT:
             raise StateError(
-                f"{self._name}: was written by another version of meterguard (layout {layout}, this one has {_LAYOUT})"
-                "; use that version, or name another file"
+                f"{self._name} was written by another version of meterguard (layout {layout}, and this version reads "
+                f"layout {_LAYOUT}); use that version, or choose another file"
             )
         self._path.chmod(0o600)
 
@@ -127,16 +127,16 @@ class StateFile:
             raise self._damaged(f"a row of {name} does not agree with the others")
 
     def _damaged(self, why: str) -> StateError:
-        return StateError(f"{self._name}: is damaged: {why}; restore it from a backup, or name another file")
+        return StateError(f"{self._name} is damaged: {why}. Restore it from a backup, or choose another file")
 
     def _explained(self, what: str, error: sqlite3.Error | OSError) -> StateError:
         code = getattr(error, "sqlite_errorcode", None)
         if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
-            return StateError(f"{self._name}: is in use by another process; only one at a time can have it")
+            return StateError(f"{self._name} is in use by another process; only one process at a time can use it")
         if code == sqlite3.SQLITE_NOTADB:
-            return StateError(f"{self._name}: is not a state file; name another file")
+            return StateError(f"{self._name} is not a state file; choose another file")
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        return StateError(f"{self._name}: cannot be {what}: {reason}; see to the file and its directory")
+        return StateError(f"{self._name} cannot be {what}: {reason}. Check the file and its directory")
 
 
 def _lay_out(connection: sqlite3.Connection) -> None:

@@ -28,7 +28,7 @@ def _require_known(terms: Mapping[str, object], known: Rules, method: str) -> No
     unknown = terms.keys() - known.keys()
     if unknown:
         names = ", ".join(sorted(known))
-        raise UnknownArgument(f"{method}: unknown {', '.join(sorted(unknown))}; known are {names}")
+        raise UnknownArgument(f"{method} does not take {', '.join(sorted(unknown))}; it takes {names}")
 
 
 def _is_lifetime(value: object) -> bool:
@@ -44,7 +44,7 @@ _RULES: Final[Rules] = {
     "product_sku": TEXT,
     "entitlements": (
         lambda value: isinstance(value, (list, tuple)),
-        'a list of ["Seats", 3, "Count"], or of tables of such',
+        'a list of entitlements, each as ["Seats", 3, "Count"] or as a table',
     ),
     "ttl": _LIFETIME,
     "issuer_account": maybe(TEXT),

@@ -148,7 +148,7 @@ def _entitlement(terms: EntitlementLike, *, overage: bool | None, allow_check_in
     unknown = members.keys() - _ENTITLEMENT_TERMS
     if unknown:
         names = ", ".join(sorted(map(str, unknown)))
-        raise UnknownArgument(f"an entitlement: unknown {names}; known are {', '.join(sorted(_ENTITLEMENT_TERMS))}")
+        raise UnknownArgument(f"an entitlement has no {names}; it may have {', '.join(sorted(_ENTITLEMENT_TERMS))}")
     name, unit = _name_and_unit(members, terms)
     counted = unit != FEATURE
     return Entitlement(

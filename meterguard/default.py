@@ -108,7 +108,8 @@ def requires_entitlement(
     :param fallback: called with the same arguments, instead of raising, on denied or unknown.
     :param default: returned instead of raising, on denied or unknown; None counts.
     :param on_unknown: overrides the guard's policy for when the service cannot be asked.
-    :param pass_lease: the keyword under which the function gets its :class:`Lease`.
+    :param pass_lease: the keyword under which the function gets its :class:`Lease`; it must have a parameter of that
+        name, or ``**kwargs``.
     :param guard: the guard to ask; default: the one of :func:`configure` or of the environment, looked
         up at each call.
     :raises ConfigurationError: here for a wrong declaration, at the call for a wrong set-up.

@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import EntitlementDenied, EntitlementUnavailable
+from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from . import kinds
 from .kinds import Kind
 from .proxies import GuardedCallable, GuardedFunction
@@ -56,14 +56,35 @@ def guarded(gate: Entrance, fn: object) -> object:
     """Return ``fn`` behind ``gate``."""
     if type(fn) is types.FunctionType:
         kind = kinds.of_function(fn)
+        _require_parameter(fn, gate.pass_lease)
         mark(fn)
         return GuardedFunction(fn, *(gate.wrappers.get(kind) or _arguments(gate, kind)))
     other: Any = fn
     if isinstance(fn, classmethod | staticmethod):
         return type(other)(guarded(gate, other.__func__))
     refuse(fn)
+    _require_parameter(fn, gate.pass_lease)
     cls = GuardedFunction if isinstance(fn, GuardedFunction) else GuardedCallable
     return cls(other, *_arguments(gate, kinds.of(fn)))
+
+
+def _require_parameter(fn: Any, keyword: str | None) -> None:
+    """Refuse a callable that cannot take the lease. One whose parameters are not certain is let through."""
+    if keyword is None:
+        return
+    while isinstance(fn, GuardedCallable):  # it passes on what it is given
+        fn = fn.__wrapped__
+    # A signature that was set may leave out what a decorator takes for itself; so may that of another's wrapper.
+    if hasattr(fn, "__signature__") or (hasattr(fn, "__wrapped__") and type(fn) is not types.FunctionType):
+        return
+    try:
+        parameters = inspect.signature(fn, follow_wrapped=False).parameters
+    except (TypeError, ValueError):
+        return
+    taken = {one.name for one in parameters.values() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)}
+    if keyword not in taken and not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        name = getattr(fn, "__qualname__", None) or f"a {type(fn).__name__}"
+        raise ConfigurationError(f"pass_lease={keyword!r}: {name} has neither a parameter {keyword!r} nor **kwargs")
 
 
 def _arguments(gate: Entrance, kind: Kind) -> Arguments:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 
 import pytest
 
-from meterguard import Lease
+from meterguard import ConfigurationError, Lease
 
 
 @pytest.fixture
@@ -100,3 +101,105 @@ def test_the_signature_stays_as_it_was(gate):
     def guarded(a, *, lease): ...
 
     assert str(inspect.signature(guarded)) == "(a, *, lease)"
+
+
+# -- a parameter for it ------------------------------------------------------------------------------
+
+
+class Owner:
+    def method(self, a): ...
+
+    def __call__(self, a): ...
+
+
+async def coroutine(a): ...
+
+
+def generator(a):
+    yield a
+
+
+def positional(lease, /): ...
+
+
+def varargs(*lease): ...
+
+
+def with_wrong_wrapper():
+    @functools.wraps(lambda lease: lease)
+    def wrapper(a): ...
+
+    return wrapper
+
+
+WITHOUT = {
+    "lambda": lambda a: a,
+    "coroutine": coroutine,
+    "generator": generator,
+    "method": Owner.method,
+    "bound": Owner().method,
+    "object": Owner(),
+    "partial": functools.partial(coroutine, a=1),
+    "staticmethod": staticmethod(Owner.method),
+    "classmethod": classmethod(Owner.method),
+    "positional only": positional,
+    "varargs": varargs,
+    "wrapper of one that has it": with_wrong_wrapper(),
+}
+
+
+@pytest.mark.parametrize("fn", WITHOUT.values(), ids=WITHOUT)
+def test_a_callable_that_cannot_take_it_is_refused_when_it_is_decorated(gate, fn):
+    with pytest.raises(ConfigurationError, match=r"^pass_lease='lease': .+ has neither a parameter 'lease' nor \*\*kw"):
+        gate(fn)
+
+
+def test_the_function_is_named(gate):
+    with pytest.raises(ConfigurationError) as caught:
+        gate(Owner.method)
+    assert str(caught.value) == "pass_lease='lease': Owner.method has neither a parameter 'lease' nor **kwargs"
+
+
+def test_so_is_one_below_another_gate(guard, gate):
+    with pytest.raises(ConfigurationError, match="coroutine has neither"):
+        gate(guard.requires_entitlement("Export")(coroutine))
+
+
+def set_signature():
+    def fn(**kwargs):
+        return kwargs["lease"]
+
+    fn.__signature__ = inspect.Signature()
+    return fn
+
+
+def consuming():
+    @functools.wraps(lambda a: a)
+    def wrapper(*args, **kwargs):
+        return kwargs["lease"]
+
+    return wrapper
+
+
+def has_it(*, lease):
+    return lease
+
+
+WITH = {
+    "keywords": lambda **given: given["lease"],
+    "partial": functools.partial(has_it),
+    "cached": functools.lru_cache(has_it),
+    "a signature that hides it": set_signature(),
+    "a decorator that takes it": consuming(),
+}
+
+
+@pytest.mark.parametrize("fn", WITH.values(), ids=WITH)
+def test_one_that_may_take_it_gets_it(gate, fn):
+    assert isinstance(gate(fn)(), Lease)
+
+
+def test_one_without_a_signature_is_let_through(gate):
+    with pytest.raises(ValueError, match="signature"):
+        inspect.signature(dict.pop)
+    assert callable(gate(dict.pop))

@@ -63,7 +63,7 @@ GATES = {
     "hold=call": requires_entitlement("Seats", 1, hold="call"),
     "computed": requires_entitlement("Seats", lambda *_, **__: 1),
     "fallback": requires_entitlement("Seats", 1, fallback=lambda *_, **__: None),
-    "pass_lease": requires_entitlement("Seats", 1, pass_lease="lease"),
+    "pass_lease": lambda fn: requires_entitlement("Seats", 1, pass_lease=[*inspect.signature(fn).parameters][-1])(fn),
     "twice": lambda fn: gate(gate(fn)),
 }
 

@@ -233,7 +233,7 @@ class Engine:
         can_do_without = owner is not None and owner.last_good is not None and self._in_grace(owner, call.declared)
         # attempts on the caller's own thread begin within this time, and each is waited for
         patience = min(left, SHORT_WAIT) if can_do_without else left
-        flight = self.registry.board(record, patience, wanted=not call.probing)
+        flight = self.registry.join(record, patience, wanted=not call.probing)
         landing = yield Wait(flight.future, patience)
         while landing is None and owner is not None and owner.setbacks.trouble is trouble and stopwatch() < deadline:
             landing = yield Wait(flight.future, min(deadline - stopwatch(), SHORT_WAIT))

@@ -61,7 +61,7 @@ class Exchange:
         :param since: when the lease was wanted, by the stopwatch.
         """
         now, until = self.clock.now(), self._until(patience)
-        record.notice_end(now, boarded=True)
+        record.notice_end(now, joined=True)
         phase = record.phase(now)
         if phase is Phase.LIVE:
             return Landing()

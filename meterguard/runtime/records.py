@@ -51,12 +51,12 @@ class Record(Holding):
     def _ended(self) -> None:
         self.empty_windows()
 
-    def notice_end(self, now: Moment, *, boarded: bool = False) -> None:
-        """Let go of a lease whose time ran out by both clocks. Who ``boarded`` a flight wants the next one."""
+    def notice_end(self, now: Moment, *, joined: bool = False) -> None:
+        """Let go of a lease whose time ran out by both clocks. Who ``joined`` a flight wants the next one."""
         with self.lock:
             has_ended = self._notice_end(now)
             if has_ended:
-                self.wanted = self.pins > 0 or (boarded and self.wanted)
+                self.wanted = self.pins > 0 or (joined and self.wanted)
         if has_ended:
             self.around.publisher.tell(LeaseLapsed(self.requirement))
 

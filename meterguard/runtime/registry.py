@@ -160,19 +160,19 @@ class Registry:
 
     # -- flights ---------------------------------------------------------------------------------
 
-    def board(self, record: Record, patience: float = math.inf, *, wanted: bool = True) -> Flight:
+    def join(self, record: Record, patience: float = math.inf, *, wanted: bool = True) -> Flight:
         """Return the flight that makes the record's lease good, which is over where it flies on the caller's thread."""
         if wanted:
             record.wanted = True
         most = patience if self.exchange.policy.inline else math.inf
-        return self._board(record, lambda record, since: self.exchange.obtain(record, since, most))
+        return self._join(record, lambda record, since: self.exchange.obtain(record, since, most))
 
-    def _board(self, record: Record, ask: Work) -> Flight:
-        flight, is_leader = self.flights.board(record.key)
+    def _join(self, record: Record, ask: Work) -> Flight:
+        flight, is_leader = self.flights.join(record.key)
         if is_leader:
             is_renewal = record.phase(self.exchange.clock.now()) in (Phase.DUE, Phase.DOUBTFUL)
             lane = self.renewals if is_renewal else self.workers
-            since = flight.boarded_at
+            since = flight.joined_at
             _launch(lane, lambda: self.flights.fly(record.key, flight, lambda: self._fly(record, ask, since)))
         return flight
 
@@ -190,10 +190,10 @@ class Registry:
                 return
             self._pace(record)
         if not self.exchange.policy.inline:
-            self._board(record, ask)
+            self._join(record, ask)
             return
         # on the caller's thread, who pays for one attempt; the pause counts from its end, so that few calls pay
-        self._board(record, lambda record, since: ask(record, since, 0.0))
+        self._join(record, lambda record, since: ask(record, since, 0.0))
         if record.setbacks.tries:
             self._pace(record)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..errors import ConfigurationError
 from .clock import stopwatch
 
-STRANDED_AFTER = 1.0  # seconds without a pilot: whoever boarded first was interrupted, or all workers are busy
+STRANDED_AFTER = 1.0  # seconds without a pilot: whoever joined first was interrupted, or all workers are busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,14 @@ class Landing:
 class Flight:
     """One piece of work in the air."""
 
-    __slots__ = ("boarded_at", "future", "pilot")
+    __slots__ = ("joined_at", "future", "pilot")
 
     def __init__(self) -> None:
         self.future: Future[Landing] = Future()
         # a future that is not running can be cancelled by any one waiter, for all of them
         self.future.set_running_or_notify_cancel()
         self.pilot: int | None = None
-        self.boarded_at = stopwatch()
+        self.joined_at = stopwatch()
 
 
 class SingleFlight:
@@ -41,14 +41,14 @@ class SingleFlight:
         self._lock = threading.RLock()
         self._in_air: dict[Hashable, Flight] = {}
 
-    def board(self, key: Hashable) -> tuple[Flight, bool]:
-        """The flight for this key, and whether the caller has to get it off the ground."""
+    def join(self, key: Hashable) -> tuple[Flight, bool]:
+        """Return the flight for this key, and True when the caller has to get it off the ground."""
         with self._lock:
             flight = self._in_air.get(key)
             if flight is None:
                 flight = self._in_air[key] = Flight()
                 return flight, True
-        if flight.pilot is None and stopwatch() - flight.boarded_at > STRANDED_AFTER:
+        if flight.pilot is None and stopwatch() - flight.joined_at > STRANDED_AFTER:
             return flight, True
         if flight.pilot == threading.get_ident():
             raise ConfigurationError(
@@ -69,7 +69,7 @@ class SingleFlight:
         except Exception as bug:  # noqa: BLE001 - everybody who waits gets it
             landing = Landing(error=bug)
         finally:
-            # off the table first: whoever wakes up and asks again must not board this one
+            # off the table first: whoever wakes up and asks again must not join this one
             with self._lock:
                 self._in_air.pop(key, None)
             flight.future.set_result(landing)

@@ -68,7 +68,7 @@ def test_what_calls_hold_for_themselves_is_not_lent(guard, per_call, has, used):
 
 
 def test_a_lease_that_somebody_takes_up_meanwhile_stays(lm, guard, used):
-    """A call boards the very flight of the question; its lease is not given back under it."""
+    """A call joins the very flight of the question; its lease is not given back under it."""
 
     @guard.requires_entitlement("Seats", 1)
     async def guarded():

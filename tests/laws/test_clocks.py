@@ -179,6 +179,6 @@ def test_a_renewal_cut_short_by_the_licences_end_is_not_believed_longer(lm, make
         assert 3590 < lease.expires_in <= 3600
         lm.clock.advance(3100)
         with time_machine.travel(lm.clock.now(), tick=False):
-            guard.engine.registry.board(next(iter(guard.engine.registry.all_records()))).future.result(5)
+            guard.engine.registry.join(next(iter(guard.engine.registry.all_records()))).future.result(5)
             assert asked(lm) == ["CheckoutLicense", "ExtendLicenseConsumption"]
             assert 2290 < lease.expires_in <= 2301

@@ -15,7 +15,7 @@ from meterguard import EntitlementUnavailable
 from meterguard.runtime.agenda import TIDY_FROM
 from meterguard.runtime.workers import Workers
 
-USERS, MOST = 2_000, 50
+USERS, MOST = 3_600, 90
 
 
 @pytest.fixture
@@ -34,6 +34,10 @@ def client(lm):
 
 
 def test_evicted_seats_leave_memory_at_once(lm, make_guard, client, landed):
+    """Forty times as many users as leases: 20,000 and 500 in small, which would take 40 seconds and not 8.
+
+    Each user costs a checkout and a check-in through boto3.
+    """
     licence = lm.add_license("ACME-2", entitlements=[("Seats", USERS, "Count")])
     guard = make_guard(lm, licence, client=client, endpoint_url=None, region_name=None, max_leases=MOST)
     seat = guard.requires_entitlement("Seats", 1, "Count", per=lambda user: user)(lambda user: user)

@@ -54,7 +54,7 @@ def guarded_pair(guard):
 
 
 def release_soon(lm, fault, operation="CheckoutLicense"):
-    """Let the held request go once it is in the air, and give everybody a while to board."""
+    """Let the held request go once it is in the air, and give everybody a while to join it."""
 
     def work():
         lm.wait_for_calls(operation)
@@ -231,9 +231,9 @@ def test_a_flight_that_nobody_flies_is_flown_by_who_comes_next(lm, guard, guarde
     plain()
     record = next(iter(registry.all_records()))
     registry.give_back(record).future.result(5)
-    flight, is_leader = registry.flights.board(record.key)  # and here it was interrupted
+    flight, is_leader = registry.flights.join(record.key)  # and here it was interrupted
     assert is_leader
-    flight.boarded_at -= 2
+    flight.joined_at -= 2
     assert plain() == "ran"
 
 

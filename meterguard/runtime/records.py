@@ -52,7 +52,7 @@ class Record(Holding):
         self.empty_windows()
 
     def notice_end(self, now: Moment, *, joined: bool = False) -> None:
-        """Let go of a lease whose time ran out by both clocks. Who ``joined`` a flight wants the next one."""
+        """Let go of a lease whose time ran out by both clocks. A caller that ``joined`` a flight wants the next one."""
         with self.lock:
             has_ended = self._notice_end(now)
             if has_ended:

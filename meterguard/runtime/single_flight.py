@@ -24,7 +24,7 @@ class Landing:
 class Flight:
     """One piece of work in the air."""
 
-    __slots__ = ("joined_at", "future", "pilot")
+    __slots__ = ("future", "joined_at", "pilot")
 
     def __init__(self) -> None:
         self.future: Future[Landing] = Future()

@@ -15,7 +15,7 @@ from meterguard import EntitlementUnavailable
 from meterguard.runtime.agenda import TIDY_FROM
 from meterguard.runtime.workers import Workers
 
-USERS, MOST = 3_600, 90
+USERS, MOST = 3_200, 80
 
 
 @pytest.fixture

@@ -42,15 +42,36 @@ APPLICATIONS = {
 }
 
 
+@pytest.fixture
+def serve_application(licence, tmp_path):
+    """``serve_application(name)``: the application, served. Its ``as_user("ana")`` has the headers of a user."""
+    servers = []
+
+    def serve(name, app=None):
+        kind, example, log_in = APPLICATIONS[name]
+        path = {"PYTHONPATH": f"{EXAMPLES}:{ROOT}", "METERGUARD_DENIAL_TTL": "0"}
+        server = Server(kind, app or example, env=path, cwd=tmp_path, is_factory=False)
+        server.as_user = lambda user: log_in(server, user)
+        servers.append(server)
+        return server
+
+    yield serve
+    for server in servers:
+        server.kill()
+
+
 @pytest.fixture(params=APPLICATIONS)
-def site(request, licence, tmp_path):
-    """The application, served, and ``site.as_user("ana")`` for the headers of somebody logged in."""
-    kind, app, log_in = APPLICATIONS[request.param]
-    path = {"PYTHONPATH": f"{EXAMPLES}:{ROOT}", "METERGUARD_DENIAL_TTL": "0", "METERGUARD_TIMEOUT": "1.5"}
-    server = Server(kind, app, env=path, cwd=tmp_path, is_factory=False)
-    server.as_user = lambda user: log_in(server, user)
-    yield server
-    server.kill()
+def site(request, serve_application):
+    return serve_application(request.param)
+
+
+@pytest.fixture(params=APPLICATIONS)
+def impatient_site(request, serve_application, tmp_path):
+    """The application under a guard that gives up after two seconds instead of ten."""
+    module, _, app = APPLICATIONS[request.param][1].partition(":")
+    program = f"import meterguard\nfrom {module} import {app}\n\nmeterguard.configure(timeout=2, denial_ttl=0)\n"
+    (tmp_path / "impatient.py").write_text(program, "utf-8")
+    return serve_application(request.param, f"impatient:{app}")
 
 
 def told(reply):
@@ -93,7 +114,8 @@ def test_a_streamed_job_gives_its_seat_back(site, lm, licence, asked):
     assert asked() == [TAKE, RETURN]
 
 
-def test_an_outage_is_no_denial_and_ends_without_a_restart(site, lm):
+def test_an_outage_is_no_denial_and_ends_without_a_restart(impatient_site, lm):
+    site = impatient_site
     with lm.down():
         status, kind, later = told(site.get("/export/june"))
         assert (status, kind) == (503, "entitlement-unavailable")

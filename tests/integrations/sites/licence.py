@@ -6,4 +6,4 @@ from meterguard import MeterGuard
 
 
 def guard_of_the_site():
-    return MeterGuard(timeout=4, denial_ttl=0)
+    return MeterGuard(timeout=2, denial_ttl=0)

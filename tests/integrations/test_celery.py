@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from types import MappingProxyType
@@ -28,6 +26,7 @@ from meterguard import (
 from meterguard.integrations import celery as integration
 from meterguard.integrations.audit import audit
 from meterguard.integrations.celery import EntitledTask, registered, setup_celery
+from tests import launcher
 from tests.house.source import ROOT
 
 SITE = "tests.integrations.sites.celery_site"
@@ -41,19 +40,17 @@ class Worker:
         from tests.integrations.sites.celery_site import connected  # it asks the environment for its folder
 
         self.folder = folder
-        command = [sys.executable, "-m", "celery", "-A", SITE, "worker", "--loglevel", "INFO", *pool]
+        command = ["celery", "-A", SITE, "worker", "--loglevel", "INFO", *pool]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-        self._process = subprocess.Popen(
-            [*command, *quiet], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
-        )
-        self.log = []
-        for line in self._process.stdout:
+        self._process = launcher.start(*command, *quiet, env=environment, cwd=folder)
+        self.log, lines = [], self._process.lines()
+        for line in lines:
             self.log.append(line)
             if " ready." in line:
                 break
         else:
             raise AssertionError("the worker did not start:\n" + "".join(self.log))
-        self._reader = threading.Thread(target=lambda: self.log.extend(self._process.stdout), daemon=True)
+        self._reader = threading.Thread(target=lambda: self.log.extend(lines), daemon=True)
         self._reader.start()
         self.client = connected(Celery("client"), folder)
 
@@ -72,16 +69,20 @@ class Worker:
     def end(self, name):
         (self.folder / f"{name}.end").touch()
 
+    def wait_for_children(self, number):
+        """Until so many were started: a worker that is stopped while it replaces one may wait for ever."""
+        wait_for(lambda: len(list(self.folder.glob("*.child"))) == number)
+
     def stop(self):
         """A warm shutdown."""
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(20)
 
     def kill(self):
-        if self._process.poll() is None:
+        if not self._process.is_over.is_set():
             self.stop()
         self._reader.join(5)
-        self._process.stdout.close()
+        self._process.output.close()
         self.client.close()
 
 
@@ -181,6 +182,7 @@ def test_a_killed_child_costs_its_own_seat_until_that_ends(new_worker, lm, licen
     assert second.get(timeout=20, interval=0.02) != ""
     wait_for(lambda: seats() == 1)
     assert worker.run("export", "june") == "june.pdf"
+    worker.wait_for_children(3)
     worker.stop()
     assert len(lm.checkouts()) == 1, "nobody but the service can give back what a killed process held"
     lm.clock.advance(licence.ttl)
@@ -192,6 +194,7 @@ def test_children_that_are_replaced_give_back_what_they_held(new_worker, lm):
     for _ in range(3):
         assert worker.run("export", "june") == "june.pdf"
     wait_for(lambda: lm.calls("CheckInLicense") >= 2)
+    worker.wait_for_children(4)
     worker.stop()
     assert lm.checkouts() == []
 

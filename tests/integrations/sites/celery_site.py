@@ -7,9 +7,11 @@ import time
 from pathlib import Path
 
 from celery import Celery
+from celery.signals import worker_process_init
 
 from meterguard import requires_entitlement
 from meterguard.integrations.celery import EntitledTask, setup_celery
+from tests.integrations.sites import celery_broker
 
 FOLDER = Path(os.environ["CELERY_FOLDER"])
 
@@ -18,7 +20,7 @@ def connected(app, folder):
     for name in ("queue", "processed", "results"):
         (folder / name).mkdir(exist_ok=True)
     app.conf.update(
-        broker_url="filesystem://",
+        broker_url=celery_broker.URL,
         broker_transport_options={
             "data_folder_in": folder / "queue",
             "data_folder_out": folder / "queue",
@@ -28,13 +30,19 @@ def connected(app, folder):
         result_backend=f"file://{folder / 'results'}",
         broker_connection_retry_on_startup=True,
         worker_hijack_root_logger=False,
+        worker_timer_precision=0.1,  # else a worker that stops waits for a second here
     )
     return app
 
 
 app = connected(Celery("site"), FOLDER)
-setup_celery(app, timeout=4, denial_ttl=0)
+setup_celery(app, timeout=2, denial_ttl=0)
 SEAT = {"base": EntitledTask, "entitlement": ("Seats", 1, "Count")}
+
+
+@worker_process_init.connect
+def tell_of_a_child(**_):
+    (FOLDER / f"{os.getpid()}.child").touch()
 
 
 @app.task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import queue
 import re
@@ -75,7 +76,8 @@ def licence(lm):
 
 @given("a stable provider")
 def stable_provider(lm, licence, make_guard, now):
-    now.provider = EntitlementProvider(make_guard(lm, licence, timeout=6, grace=7200, denial_ttl=0), FLAGS)
+    now.guard = make_guard(lm, licence, timeout=6, grace=7200, denial_ttl=0)
+    now.provider = EntitlementProvider(now.guard, FLAGS)
     api.set_provider_and_wait(now.provider)
     now.client = api.get_client()
 
@@ -137,6 +139,8 @@ def event_was_fired(told, word):
 
 @when("the connection is lost")
 def lose(lm, now, meterguard_clock):
+    exchange = now.guard.engine.registry.exchange
+    exchange.policy = dataclasses.replace(exchange.policy, timeout=1)  # what is in vain from here on ends sooner
     lm.down(drop="before")
     meterguard_clock.shift(0.86 * 3600)  # until leases are due; a use is what they are renewed for
     now.client.get_boolean_value("boolean-flag", False)

@@ -82,11 +82,17 @@ def stable_provider(lm, licence, make_guard, now):
     now.client = api.get_client()
 
 
+@pytest.fixture
+def port_of_nobody():
+    """A port that refuses connections. It stays taken, or an emulator of another test might be given it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
 @given("a unavailable provider")
-def unavailable_provider(lm, licence, make_guard, now):
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+def unavailable_provider(lm, licence, make_guard, now, port_of_nobody):
+    url = f"http://127.0.0.1:{port_of_nobody}"
     now.provider = EntitlementProvider(make_guard(lm, licence, timeout=2, endpoint_url=url), FLAGS)
     api.set_provider(now.provider)
     now.client = api.get_client()

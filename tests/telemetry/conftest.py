@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from freezegun import freeze_time
 
+from meterguard import default
+
 
 @pytest.fixture
 def licence(lm):
@@ -105,7 +107,9 @@ class Prometheus:
 
 
 @pytest.fixture(params=[OpenTelemetry, Prometheus])
-def system(request):
+def system(request, monkeypatch):
+    # what follows the default guard here does not hear those of later tests
+    monkeypatch.setattr(default, "_followers", default._followers)
     return request.param()
 
 

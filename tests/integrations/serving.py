@@ -6,12 +6,12 @@ import http.client
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
-
-from tests import launcher
 
 SERVERS = {
     "gunicorn": ["gunicorn", "--bind", "127.0.0.1:0", "--threads", "4"],
@@ -34,16 +34,18 @@ class Server:
 
     def __init__(self, kind, app, *, env, cwd=None, is_factory=True):
         call = {"gunicorn": [f"{app}()"], "uvicorn": ["--factory", app]}[kind] if is_factory else [app]
+        command = [sys.executable, "-m", *SERVERS[kind], *call]
         env = {**os.environ, "PYTHONPATH": str(Path.cwd()), **env}
-        self._process = launcher.start(*SERVERS[kind], *call, env=env, cwd=cwd)
-        self._lines = self._process.lines()
+        self._process = subprocess.Popen(
+            command, env=env, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
         self.log = []
         self.url = self._wait_for_url()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _wait_for_url(self):
-        for line in self._lines:
+        for line in self._process.stderr:
             self.log.append(line)
             listening = LISTENING.search(line)
             if listening:
@@ -51,7 +53,7 @@ class Server:
         raise AssertionError("the server did not start:\n" + "".join(self.log))
 
     def _read(self):
-        self.log.extend(self._lines)
+        self.log.extend(self._process.stderr)
 
     def open(self, path, *, method="GET", **headers):
         """A connection that has sent its request, and the response whose body is not read yet."""
@@ -73,6 +75,6 @@ class Server:
 
     def kill(self):
         self._process.kill()
-        self._process.wait(20)
-        self._reader.join()
-        self._process.output.close()
+        self._process.wait()
+        self._reader.join(5)
+        self._process.stderr.close()

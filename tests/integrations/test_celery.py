@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from types import MappingProxyType
@@ -26,7 +28,6 @@ from meterguard import (
 from meterguard.integrations import celery as integration
 from meterguard.integrations.audit import audit
 from meterguard.integrations.celery import EntitledTask, registered, setup_celery
-from tests import launcher
 from tests.house.source import ROOT
 
 SITE = "tests.integrations.sites.celery_site"
@@ -40,17 +41,19 @@ class Worker:
         from tests.integrations.sites.celery_site import connected  # it asks the environment for its folder
 
         self.folder = folder
-        command = ["celery", "-A", SITE, "worker", "--loglevel", "INFO", *pool]
+        command = [sys.executable, "-m", "celery", "-A", SITE, "worker", "--loglevel", "INFO", *pool]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-        self._process = launcher.start(*command, *quiet, env=environment, cwd=folder)
-        self.log, lines = [], self._process.lines()
-        for line in lines:
+        self._process = subprocess.Popen(
+            [*command, *quiet], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
+        )
+        self.log = []
+        for line in self._process.stdout:
             self.log.append(line)
             if " ready." in line:
                 break
         else:
             raise AssertionError("the worker did not start:\n" + "".join(self.log))
-        self._reader = threading.Thread(target=lambda: self.log.extend(lines), daemon=True)
+        self._reader = threading.Thread(target=lambda: self.log.extend(self._process.stdout), daemon=True)
         self._reader.start()
         self.client = connected(Celery("client"), folder)
 
@@ -79,10 +82,14 @@ class Worker:
         self._process.wait(20)
 
     def kill(self):
-        if not self._process.is_over.is_set():
-            self.stop()
+        if self._process.poll() is None:
+            try:
+                self.stop()
+            finally:  # one that does not stop is killed after all
+                self._process.kill()
+                self._process.wait()
         self._reader.join(5)
-        self._process.output.close()
+        self._process.stdout.close()
         self.client.close()
 
 

@@ -60,7 +60,7 @@ class Exchange:
 
         :param since: when the lease was wanted, by the stopwatch.
         """
-        now, until = self.clock.now(), self._until(patience)
+        now, until = self.clock.now(), stopwatch() + min(self.policy.timeout, patience)
         record.notice_end(now, joined=True)
         phase = record.phase(now)
         if phase is Phase.LIVE:
@@ -76,9 +76,6 @@ class Exchange:
         """Make good the lease that is held, and do nothing where none is any more."""
         due = record.phase(self.clock.now()) in (Phase.DUE, Phase.DOUBTFUL) or record.is_unsure
         return self.obtain(record, since, patience) if due else Landing()
-
-    def _until(self, patience: float) -> float:
-        return stopwatch() + min(self.policy.timeout, patience)
 
     def _check_out(self, record: Record, since: float, until: float) -> Landing:
         began = stopwatch()
@@ -244,10 +241,12 @@ class Exchange:
             raise ServiceFault(FaultKind.UNKNOWN, "the renewal leaves no time to live")
         moved = replace(facts, expires_at=answer.expires_at.timestamp(), token=answer.token or facts.token)
         with record.lock:
-            if not record.renewed(held.fence, moved, renewed, self.clock.now()):  # given back meanwhile
-                return Landing(was_renewal=True)
-            stray = record.let_go() if record.is_abandoned else None
-        self.publisher.tell(LeaseRenewed(record.requirement, renewed.lifetime, stopwatch() - began))
+            is_ours = record.renewed(held.fence, moved, renewed, self.clock.now())
+            stray = record.let_go() if is_ours and record.is_abandoned else None
+        if is_ours:
+            self.publisher.tell(LeaseRenewed(record.requirement, renewed.lifetime, stopwatch() - began))
+        elif answer.token and answer.token != facts.token:  # given back meanwhile, by the token that it had before
+            self.give_back(record, answer.token)
         if stray is not None:  # its end was noticed, and so its call could not give it back
             self.returns.give_back(stray)
         return Landing(was_renewal=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import boto3
 import pytest
 
 from meterguard import EntitlementUnavailable
@@ -168,4 +169,32 @@ def test_with_a_short_time_out_a_seat_that_is_free_is_taken_all_the_same(lm, mak
     with lm.faults.active("CheckInLicense", status=503):
         assert [seat(), seat()] == ["ran", "ran"]
     guard.close()
+    assert lm.usage(licence) == {"Seats": 0}
+
+
+def test_a_lease_that_a_late_renewal_names_anew_goes_back_too(lm, licence, skip, make_guard):
+    """The call has ended and has given its seat back under the old token while the renewal was in the air."""
+    asked, given_back = threading.Event(), threading.Event()
+    client = boto3.client("license-manager", region_name=lm.region, endpoint_url=lm.url)
+    another = {
+        "ProductSKU": "ACME-1",
+        "KeyFingerprint": licence.key_fingerprint,
+        "CheckoutType": "PROVISIONAL",
+        "Entitlements": [{"Name": "Seats", "Value": "1", "Unit": "Count"}],
+        "ClientToken": "another",
+    }
+
+    def name_anew(parsed, **_):
+        asked.set()
+        assert given_back.wait(20)
+        parsed["LicenseConsumptionToken"] = client.checkout_license(**another)["LicenseConsumptionToken"]
+
+    client.meta.events.register("after-call.license-manager.ExtendLicenseConsumption", name_anew)
+    guard = make_guard(lm, licence, client=client, endpoint_url=None, region_name=None)
+    with guard.requires_entitlement("Seats", 1, "Count", hold="call"):
+        skip(guard, 0.9 * 60)
+        assert asked.wait(20)
+    lm.wait_for_calls("CheckInLicense", 1, done=True)
+    given_back.set()
+    lm.wait_for_calls("CheckInLicense", 2, done=True)
     assert lm.usage(licence) == {"Seats": 0}

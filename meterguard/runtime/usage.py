@@ -62,4 +62,11 @@ class UsageSurvey:
                 raise
         finally:
             self._until = stopwatch() + (REFUSED_FOR if usages is None else self._keep)
+            self._answer = _answered(usages)  # for a future holds on to all who ever waited for it
             answer.set_result(usages)
+
+
+def _answered(usages: Usages | None) -> Future[Usages | None]:
+    answer: Future[Usages | None] = Future()
+    answer.set_result(usages)
+    return answer

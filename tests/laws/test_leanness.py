@@ -13,6 +13,8 @@ import pytest
 
 from meterguard import EntitlementUnavailable
 from meterguard.runtime.agenda import TIDY_FROM
+from meterguard.runtime.clock import stopwatch
+from meterguard.runtime.usage import UsageSurvey
 from meterguard.runtime.workers import Workers
 
 USERS, MOST = 3_200, 80
@@ -149,3 +151,27 @@ def test_idle_workers_all_end_when_one_takes_what_was_to_wake_another(monkeypatc
     workers.stop(time.monotonic() + 5)
     assert len(threads) == 2
     assert not any(thread.is_alive() for thread in threads)
+
+
+def test_an_answer_that_is_kept_keeps_nobody_who_waited_for_it():
+    """A future never lets go of its callbacks, and theirs hold event loops."""
+    workers, free = Workers(), threading.Event()
+
+    def ask():
+        free.wait(20)
+        return ()
+
+    class Waiter:
+        def __call__(self, _):
+            pass
+
+    survey, waiter = UsageSurvey(ask, workers, keep=60), Waiter()
+    asked = survey.wait().future
+    asked.add_done_callback(waiter)
+    there = weakref.ref(waiter)
+    free.set()
+    assert asked.result(20) == ()
+    workers.stop(stopwatch() + 20)
+    del asked, waiter
+    assert there() is None
+    assert survey.wait().future.result(0) == ()

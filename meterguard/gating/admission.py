@@ -147,10 +147,6 @@ class Admission:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.finish() if kind is GeneratorExit else self.release()
 
-    def __del__(self) -> None:
-        if self._entry is not None:
-            self.drop()
-
 
 def _block(wait: Wait | None) -> None:
     if wait is not None:

@@ -34,15 +34,33 @@ class Admission:
     take_back: Callable[[Admission], object] | None = None
     """Releases what an interrupted caller never got, or never released; None once it was released."""
 
-    def __del__(self) -> None:
+    def __post_init__(self) -> None:
         if self.take_back is not None:
-            self.take_back(self)
+            self.__class__ = _Outstanding
+
+    def end(self) -> None:
+        """Hold nothing any more."""
+        self.take_back = None
+        self.__class__ = Admission
 
     @property
     def lease(self) -> Lease:
         """The lease that the call runs under; in grace the one that ended, without any one that was never live."""
         lease = None if self.record is None else self.record.lease()
         return lease or Lease(LeaseFacts(self.requirement), _nothing)
+
+
+class _Outstanding(Admission):
+    """One that is not released yet.
+
+    The others have no finalizer: a signal handler's exception, raised while one runs, would be lost.
+    """
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        if self.take_back is not None:
+            self.take_back(self)
 
 
 def _nothing() -> float:

@@ -310,7 +310,7 @@ class Engine:
         is the parent's, and a lock may be that of a thread which is not there.
         """
         if not self.is_of_this_process():
-            admission.take_back = None
+            admission.end()
             return None
         record, seats, wait = admission.record, admission.seats, None
         if seats is not None:
@@ -321,7 +321,7 @@ class Engine:
                 admission.is_unpinned = True
                 record.unpin(self.clock.now())
             wait = self._over(record, probing)
-        admission.take_back = None
+        admission.end()
         return wait
 
     def discard(self, admission: Admission) -> Wait | None:

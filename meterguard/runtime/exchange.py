@@ -270,7 +270,8 @@ class Exchange:
         with record.lock:
             if record.state.fence != held.fence:  # given back meanwhile
                 return Landing(was_renewal=True)
-            # whatever the service says of it, it may be live
+            if is_lost and not record.state.standing.holds:  # it may be live, though its end was noticed meanwhile
+                record.unanswered(held.fence, may_have_acted=True)
             parting = partial(change.lost, fence=held.fence) if is_lost else change.returned
             owed = record.part(parting) if is_lost or record.is_abandoned else None
         if owed is not None:

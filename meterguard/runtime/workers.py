@@ -40,7 +40,7 @@ class Workers:
         with self._lock:
             self._queued += 1
             self._jobs.put(job)
-            if self._queued <= self._idle or len(self._threads) >= MOST:
+            if self._queued <= self._idle or (len(self._threads) >= MOST and not self._bury()):
                 return
             thread = threading.Thread(target=self._work, name="meterguard", daemon=True)
             self._threads.add(thread)
@@ -69,6 +69,12 @@ class Workers:
         for thread in threads:
             if thread.ident is not None:
                 thread.join(max(0.0, until - stopwatch()))
+
+    def _bury(self) -> bool:
+        """Count those no longer that a signal handler killed at their start; True when there were any."""
+        dead = {one for one in self._threads if one.ident is not None and not one.is_alive()}
+        self._threads -= dead
+        return bool(dead)
 
     def _wake_one(self) -> None:
         self._queued += 1

@@ -15,6 +15,7 @@ from meterguard import EntitlementUnavailable
 from meterguard.runtime.agenda import TIDY_FROM
 from meterguard.runtime.clock import stopwatch
 from meterguard.runtime.usage import UsageSurvey
+from meterguard.runtime.workers import MOST as MOST_THREADS
 from meterguard.runtime.workers import Workers
 
 USERS, MOST = 3_200, 80
@@ -175,3 +176,17 @@ def test_an_answer_that_is_kept_keeps_nobody_who_waited_for_it():
     del asked, waiter
     assert there() is None
     assert survey.wait().future.result(0) == ()
+
+
+def test_threads_that_were_killed_at_their_start_leave_room_for_others(monkeypatch):
+    """A signal handler that raises while ``threading`` starts a thread kills it."""
+    workers, done = Workers(), threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "_work", lambda: None)
+        for _ in range(MOST_THREADS):
+            workers.submit(time.monotonic)
+    for thread in list(workers._threads):
+        thread.join(20)
+    workers.submit(done.set)
+    assert done.wait(20)
+    workers.stop(stopwatch() + 20)

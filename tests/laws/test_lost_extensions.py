@@ -201,6 +201,29 @@ def test_a_lease_that_a_renewal_calls_lost_goes_back_before_another_is_taken(
     assert lm.usage(licence) == {"Seats": 0}
 
 
+def test_a_lease_that_a_renewal_calls_lost_after_its_end_goes_back_too(lm, skip, make_warm, most_at_once, lapsed):
+    """The extension took effect, and its answer came when both clocks had said that the lease was over."""
+    licence = lm.add_license("ACME-1", entitlements=[("Seats", 1, "Count")], ttl=60)
+    guard = make_warm(lm, licence, on_unknown="deny")
+    most, has_lapsed = most_at_once(licence), lapsed(guard)
+    fault = lm.faults.add("ExtendLicenseConsumption", hold=True, applied=True, error="ValidationException")
+    with guard.requires_entitlement("Seats", 1, "Count"):
+        skip(guard, 0.9 * 60)
+        lm.wait_for_calls("ExtendLicenseConsumption")
+        skip(guard, 0.2 * 60)
+        assert has_lapsed.wait(10)
+        fault.release()
+        lm.wait_for_calls("CheckoutLicense", 2, done=True)
+    assert [one.operation for one in lm.requests][1:4] == [
+        "ExtendLicenseConsumption",
+        "CheckInLicense",
+        "CheckoutLicense",
+    ]
+    guard.close()
+    assert most() == 1
+    assert lm.usage(licence) == {"Seats": 0}
+
+
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"])
 def test_a_refused_renewal_throws_nothing_away(lm, skip, make_warm, lapsed, code):
     licence = lm.add_license("ACME-1", entitlements=[("Seats", 1, "Count")], ttl=TTL)

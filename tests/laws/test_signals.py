@@ -6,10 +6,12 @@ import asyncio
 import functools
 import os
 import signal
+import sys
 import threading
 
 import pytest
 
+from meterguard import EntitlementDenied
 from meterguard.events import LeaseLapsed
 
 
@@ -194,6 +196,36 @@ def test_in_a_subscriber(lm, licence, guard, raised):
     assert gone(lm, licence)
 
 
+def test_no_finalizer_runs_in_calls_that_end_as_they_should(lm, make_guard):
+    """A signal handler's exception, raised while a finalizer runs, would be lost."""
+    guard = make_guard(lm, lm.add_license("ACME-2", entitlements=[("Seats", 3, "Count")]))
+    single = guard.requires_entitlement("Seats", 1, "Count", hold="call")
+    shared = guard.requires_entitlement("Seats", 1, "Count", per=lambda: "ana")
+    ran = set()
+
+    def fail():
+        raise KeyError
+
+    def calls():
+        assert [gate(lambda: "ran")() for gate in (single, shared)] == ["ran"] * 2
+        assert list(single(lambda: (yield "ran"))()) == ["ran"]
+        guard.has_entitlement("Seats", 1)
+        with shared, pytest.raises(KeyError):
+            shared(fail)()
+        with pytest.raises(KeyError):
+            single(fail)()
+        with pytest.raises(EntitlementDenied):
+            guard.requires_entitlement("Else")(fail)()
+
+    sys.setprofile(lambda frame, event, _: ran.add((frame.f_globals.get("__name__"), frame.f_code.co_name)))
+    try:
+        calls()
+    finally:
+        sys.setprofile(None)
+    assert ("meterguard.runtime.admission", "end") in ran
+    assert [one for one in ran if one[1] == "__del__" and one[0].startswith("meterguard")] == []
+
+
 PROGRAM = """
 import signal
 import meterguard
@@ -214,9 +246,9 @@ assert work() == "ran"
 signal.signal(signal.SIGALRM, out_of_time)
 struck = 0
 for attempt in range(60):
-    signal.setitimer(signal.ITIMER_REAL, 0.0005 * (1 + attempt % 30))
     try:
         try:
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 * (1 + attempt % 30))
             while True:
                 work()
         finally:
@@ -230,7 +262,6 @@ print(struck, flush=True)
 def test_at_any_moment(lm, licence):
     """Alarms of 0.5 to 15 ms, in a loop of calls: none is lost, and no seat stays behind."""
     import subprocess
-    import sys
 
     env = dict(
         os.environ,

@@ -36,12 +36,12 @@ class Admission:
 
     def __post_init__(self) -> None:
         if self.take_back is not None:
-            self.__class__ = _Outstanding
+            self.__class__ = _Outstanding  # pyright: ignore[reportAttributeAccessIssue] - it has the same slots
 
     def end(self) -> None:
         """Hold nothing any more."""
         self.take_back = None
-        self.__class__ = Admission
+        self.__class__ = Admission  # pyright: ignore[reportAttributeAccessIssue]
 
     @property
     def lease(self) -> Lease:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import NamedTuple, Protocol, Self, TypeVar
 
+from .account import Account
 from .model import Entitlement
 from .units import Unit
+from .usage import UsageLine
 
 
 class Moment(NamedTuple):
@@ -147,6 +149,10 @@ class LicenseService(Protocol):
         """Check out provisionally, under this ``ClientToken``."""
         ...
 
+    def draw(self, entitlement: Entitlement, client_token: str) -> CheckoutAnswer:
+        """Check out for good (``PERPETUAL``), under this ``ClientToken``."""
+        ...
+
     def extend(self, token: str) -> ExtendAnswer:
         """Renew the lease with this consumption token."""
         ...
@@ -231,4 +237,58 @@ class DenialMemory(Protocol[KeyT]):
 
     def forget(self, matches: Callable[[KeyT], bool]) -> None:
         """Forget the denials whose key matches."""
+        ...
+
+
+class LedgerFault(Exception):
+    """A ledger could not be read or written now. The text is for people and holds no secret."""
+
+
+class Posting(NamedTuple):
+    """What a transaction leaves behind: the account as it is now, and lines to add to the usage."""
+
+    account: Account
+    usage: tuple[UsageLine, ...] = ()
+
+
+Change = Callable[[Account | None, float], Posting]
+"""Decides what becomes of an account (None: there is none yet) at a moment of the ledger's clock."""
+
+
+class Ledger(Protocol):
+    """Keeps accounts and usage, for a process, a host or a fleet.
+
+    * It has one way to change an account: a transaction, which writes account and usage together or not at all.
+    * A change may be called several times, where somebody else was faster; only its last posting counts.
+    * When a method that writes returns, all is as safe as the ledger makes it. When it raises, nothing is written.
+    * Methods block, and may be called by many threads at once.
+    * ``ConfigurationError`` says that somebody has to look after the ledger: it is damaged, of a newer version, at a
+      place where it cannot be safe. ``LedgerFault`` says that it cannot be had now; another attempt may fare better.
+    """
+
+    is_shared: bool
+    """True where other processes may use it, and a process may lose what it took when it dies."""
+
+    def transact(self, key: str, change: Change) -> Posting:
+        """Change one account, and return what was written."""
+        ...
+
+    def post(self, lines: Iterable[UsageLine]) -> None:
+        """Add to the usage, in one transaction."""
+        ...
+
+    def accounts(self) -> list[Account]:
+        """Return all accounts."""
+        ...
+
+    def usage(self, since: float | None = None, until: float | None = None) -> Iterable[UsageLine]:
+        """Return the usage of the hours that start from ``since`` on and before ``until``, each key once."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and files. A later call opens them again."""
+        ...
+
+    def forget(self) -> None:
+        """In a forked child: connections are the parent's, and no lock may be taken."""
         ...

@@ -1,0 +1,60 @@
+"""A ledger in this process: exact while it lives, gone when it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+
+from ..account import Account
+from ..ports import Change, Posting
+from ..usage import UsageKey, UsageLine
+
+
+class MemoryLedger:
+    """A ``Ledger`` of this process. It takes no time and cannot fail."""
+
+    is_shared = False
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """In a forked child: begin anew."""
+        self._lock = threading.RLock()
+        self._accounts: dict[str, Account] = {}
+        self._usage: defaultdict[UsageKey, Decimal] = defaultdict(Decimal)
+
+    def transact(self, key: str, change: Change) -> Posting:
+        """Change one account."""
+        with self._lock:
+            posting = change(self._accounts.get(key), time.time())
+            self._accounts[key] = posting.account
+            self.post(posting.usage)
+            return posting
+
+    def post(self, lines: Iterable[UsageLine]) -> None:
+        """Add to the usage."""
+        with self._lock:
+            for key, quantity in lines:
+                self._usage[key] += quantity
+
+    def accounts(self) -> list[Account]:
+        """Return all accounts."""
+        with self._lock:
+            return list(self._accounts.values())
+
+    def usage(self, since: float | None = None, until: float | None = None) -> Iterable[UsageLine]:
+        """Return the usage of some hours."""
+        with self._lock:
+            lines = [UsageLine(key, quantity) for key, quantity in self._usage.items()]
+        return [
+            line
+            for line in lines
+            if (since is None or line.key.hour >= since) and (until is None or line.key.hour < until)
+        ]
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,70 @@
+"""Usage: what was used, by whom and when, and the balance of an account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+HOUR = 3600
+
+
+class UsageKey(NamedTuple):
+    """The things that tell lines of usage apart."""
+
+    scope: str
+    """The licence, as in an account; for a meter the product."""
+    name: str
+    unit: str
+    subject: str | None
+    hour: int
+    """The start of the hour in which it was charged, in seconds since the epoch."""
+    is_metered: bool = False
+    """True for a meter's, False for a draw's."""
+
+
+class UsageLine(NamedTuple):
+    """A quantity that was used: as it is added to a ledger, and as a ledger returns it."""
+
+    key: UsageKey
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """Usage of one entitlement in one span of time."""
+
+    entitlement: str
+    unit: str
+    subject: str | None
+    """For whom, as ``subject=`` says; None where it was not asked to be told apart, or nobody said."""
+    start: datetime
+    end: datetime
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The balance of one entitlement: whole units. ``drawn`` is always ``charged + reserved + left + lost``."""
+
+    unit: str
+    drawn: int
+    """Checked out from the licence, for good."""
+    charged: int
+    """Used."""
+    reserved: int
+    """In the hands of calls that run now, and of other processes."""
+    left: int
+    """Drawn and free to be used."""
+    lost: int
+    """In the hands of processes that died: whether they were used nobody can say."""
+    owed: int = 0
+    """Used on credit (``overdraft=``), and to be charged first when the service answers again."""
+    pending: int = 0
+    """Asked for without an answer: whether they were drawn is not known, or not known any more."""
+
+
+def hour_of(moment: float) -> int:
+    """Return the start of the hour of a moment, both in seconds since the epoch."""
+    return int(moment // HOUR) * HOUR

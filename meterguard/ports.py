@@ -282,7 +282,11 @@ class Ledger(Protocol):
         ...
 
     def usage(self, since: float | None = None, until: float | None = None) -> Iterable[UsageLine]:
-        """Return the usage of the hours that start from ``since`` on and before ``until``, each key once."""
+        """Return the usage of the spans that start from ``since`` on and before ``until``, each key once."""
+        ...
+
+    def compact(self, hours_before: float, days_before: float) -> None:
+        """Put the hours before ``hours_before`` together to days (UTC), and delete the spans before ``days_before``."""
         ...
 
     def close(self) -> None:

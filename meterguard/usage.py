@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 HOUR = 3600
+DAY = 86_400
 
 
 class UsageKey(NamedTuple):
@@ -22,6 +23,8 @@ class UsageKey(NamedTuple):
     """The start of the hour in which it was charged, in seconds since the epoch."""
     is_metered: bool = False
     """True for a meter's, False for a draw's."""
+    seconds: int = HOUR
+    """The length of the span that starts with the hour: an hour, or a day where old hours were put together."""
 
 
 class UsageLine(NamedTuple):
@@ -68,3 +71,8 @@ class Balance:
 def hour_of(moment: float) -> int:
     """Return the start of the hour of a moment, both in seconds since the epoch."""
     return int(moment // HOUR) * HOUR
+
+
+def day_of(key: UsageKey) -> UsageKey:
+    """Return the key of the whole day (UTC) in which a span lies."""
+    return key._replace(hour=key.hour // DAY * DAY, seconds=DAY)

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from ..account import Account
 from ..ports import Change, Posting
-from ..usage import UsageKey, UsageLine
+from ..usage import UsageKey, UsageLine, day_of
 
 
 class MemoryLedger:
@@ -55,6 +55,15 @@ class MemoryLedger:
             for line in lines
             if (since is None or line.key.hour >= since) and (until is None or line.key.hour < until)
         ]
+
+    def compact(self, hours_before: float, days_before: float) -> None:
+        """Put old hours together to days, and delete what is older still."""
+        with self._lock:
+            lines, self._usage = self._usage, defaultdict(Decimal)
+            for key, quantity in lines.items():
+                kept = day_of(key) if key.hour < hours_before else key
+                if key.hour >= days_before:
+                    self._usage[kept] += quantity
 
     def close(self) -> None:
         """Nothing is open."""

@@ -150,6 +150,30 @@ class TestUsage:
         assert found == {f"customer-{n}": 2 * n for n in range(1000)}
 
 
+class TestCompaction:
+    DAY = HOUR // 86400 * 86400
+
+    def test_old_hours_become_days(self, ledger):
+        ledger.post([line(1, hour=self.DAY + 3600 * n) for n in range(48)])
+        ledger.compact(hours_before=self.DAY + 86400, days_before=0)
+        ledger.compact(hours_before=self.DAY + 86400, days_before=0)
+        spans = sorted((one.key.seconds, one.key.hour, one.quantity) for one in ledger.usage())
+        assert spans[-1] == (86400, self.DAY, 24)
+        assert spans[:-1] == [(3600, self.DAY + 86400 + 3600 * n, 1) for n in range(24)]
+
+    def test_what_comes_late_joins_its_day(self, ledger):
+        ledger.post([line(1, hour=self.DAY), line("0.5", hour=self.DAY, metered=True)])
+        ledger.compact(hours_before=self.DAY + 86400, days_before=0)
+        ledger.post([line(2, hour=self.DAY + 3600)])
+        ledger.compact(hours_before=self.DAY + 86400, days_before=0)
+        assert sorted(one.quantity for one in ledger.usage()) == [Decimal("0.5"), 3]
+
+    def test_what_is_too_old_is_deleted(self, ledger):
+        ledger.post([line(1, hour=self.DAY), line(2, hour=self.DAY + 86400)])
+        ledger.compact(hours_before=self.DAY + 86400, days_before=self.DAY + 86400)
+        assert [one.quantity for one in ledger.usage()] == [2]
+
+
 def test_a_closed_ledger_opens_again(ledger):
     ledger.transact(PAGES.key, drawing(1))
     ledger.close()

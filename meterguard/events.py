@@ -26,6 +26,44 @@ def _shown(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitsDrawn(Event):
+    """Units were checked out for good."""
+
+    units: int
+    duration: float
+    """Seconds the checkout took, retries included."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitsCharged(Event):
+    """Units were used. Told to subscribers and not to the log, for there may be many."""
+
+    units: int
+    subject: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitsLost(Event):
+    """A process died with units in its hands. Whether they were used nobody can say, so they are not used again."""
+
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitsOwed(Event):
+    """Units are used on credit, for the service cannot be asked; they are charged first when it answers again."""
+
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerUnavailable(Event):
+    """The ledger could not be read or written. What is not written yet is kept, and tried again."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseCheckedOut(Event):
     """A lease was checked out."""
 

@@ -79,6 +79,12 @@ class LicenseManager:
         request = wire.checkout_request(self._identity, entitlements, client_token)
         return wire.parse_checkout(self._ask("CheckoutLicense", request, parting=parting))
 
+    def draw(self, entitlement: Entitlement, client_token: str) -> CheckoutAnswer:
+        """Check out for good, under this ``ClientToken``."""
+        client_token = Secret(client_token)
+        request = wire.checkout_request(self._identity, (entitlement,), client_token, "PERPETUAL")
+        return wire.parse_checkout(self._ask("CheckoutLicense", request))
+
     def extend(self, token: str) -> ExtendAnswer:
         """Renew the lease with this consumption token."""
         token = Secret(token)

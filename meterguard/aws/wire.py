@@ -30,11 +30,13 @@ class Identity:
     node_id: str | None = None
 
 
-def checkout_request(identity: Identity, entitlements: Iterable[Entitlement], client_token: str) -> Parameters:
-    """Return the parameters of ``CheckoutLicense``."""
+def checkout_request(
+    identity: Identity, entitlements: Iterable[Entitlement], client_token: str, kind: str = "PROVISIONAL"
+) -> Parameters:
+    """Return the parameters of ``CheckoutLicense``; a ``PERPETUAL`` one draws units down for good."""
     request: dict[str, object] = {
         "ProductSKU": identity.product_sku,
-        "CheckoutType": "PROVISIONAL",
+        "CheckoutType": kind,
         "KeyFingerprint": identity.key_fingerprint,
         "Entitlements": [_entitlement(one) for one in entitlements],
         "ClientToken": client_token,

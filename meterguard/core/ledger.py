@@ -71,15 +71,27 @@ def landed(account: Account, token: str, allowed: int) -> Account:
     return paid(replace(account, orders=orders, drawn=account.drawn + allowed, left=account.left + allowed))
 
 
-def aged(account: Account, now: float) -> Account:
-    """Give up the orders that nobody sends and that are too old to be sent again: they stay known as unresolved."""
-    old = [one for one in account.orders if one.owner is None and not is_fresh(account, one, now)]
+def given_up(account: Account, tokens: Iterable[str]) -> Account:
+    """Give orders up whose units may have been drawn: they stay known as unresolved."""
+    old = [one for one in account.orders if one.token in set(tokens)]
     if not old:
         return account
     unresolved = (*account.unresolved, *(Unresolved(one.units, one.born) for one in old))[-MOST_UNRESOLVED:]
-    return replace(
-        account, orders=tuple(one for one in account.orders if one not in old), unresolved=unresolved
+    return replace(account, orders=tuple(one for one in account.orders if one not in old), unresolved=unresolved)
+
+
+def aged(account: Account, now: float) -> Account:
+    """Give up the orders that nobody sends and that are too old to be sent again."""
+    old = (one for one in account.orders if one.owner is None and not is_fresh(account, one, now))
+    return given_up(account, [one.token for one in old])
+
+
+def stranded(account: Account, owner: str, in_air: Callable[[str], bool]) -> Account:
+    """Release the orders that a process claims, and is not sending: it was interrupted, or could not write."""
+    orders = tuple(
+        replace(one, owner=None) if one.owner == owner and not in_air(one.token) else one for one in account.orders
     )
+    return account if orders == account.orders else replace(account, orders=orders)
 
 
 # -- units -------------------------------------------------------------------------------------------

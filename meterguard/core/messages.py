@@ -9,6 +9,7 @@ from ..errors import (
     EntitlementUnavailable,
     UntrustedLease,
 )
+from ..model import Entitlement
 from ..ports import FaultKind, ServiceFault
 from ..reasons import Reason
 from .lease_state import Refusal
@@ -127,6 +128,60 @@ def no_more_on_grace(unknown: EntitlementUnavailable) -> EntitlementUnavailable:
         unknown.code,
         unknown.request_id,
         unknown.retry_after,
+    )
+
+
+def draw_denied(wanted: Entitlement, fault: ServiceFault) -> Exception:
+    """Return the exception for a draw that the service refused."""
+    if fault.kind is not FaultKind.DENIED:
+        return failed((wanted,), fault)
+    return _too_few(wanted, fault.code, fault.request_id)
+
+
+def denied_call(wanted: Entitlement, error: Exception) -> Exception:
+    """Return the exception of a call that needs more units than the block for which ``error`` was heard."""
+    is_plain = type(error) is EntitlementDenied and error.reason is Reason.NOT_ENTITLED
+    return _too_few(wanted, error.code, error.request_id) if is_plain else error
+
+
+def _too_few(wanted: Entitlement, code: str | None, request_id: str | None) -> EntitlementDenied:
+    return EntitlementDenied(
+        f"License Manager does not allow {shown((wanted,))} to be drawn: the entitlement is not in the licence under "
+        "this name and unit, or fewer units are left. Check name, unit and what is left of the licence.",
+        (wanted,),
+        (wanted,),
+        Reason.NOT_ENTITLED,
+        code,
+        request_id,
+    )
+
+
+def drew_nothing(wanted: Entitlement) -> EntitlementDenied:
+    """Return the exception for a draw whose answer gave no unit of what was asked."""
+    return EntitlementDenied(
+        f"License Manager answered for {shown((wanted,))}, but gave none of it. Look at what the licence holds.",
+        (wanted,),
+        (wanted,),
+        Reason.COVERS_LESS,
+    )
+
+
+def busy_elsewhere(wanted: Requirement) -> EntitlementUnavailable:
+    """Return the exception for a draw that waited in vain for the block that another process asks for."""
+    return EntitlementUnavailable(
+        f"{shown(wanted)} cannot be drawn now: another process has asked License Manager for the next block, and has "
+        "no answer yet. Try again; raise timeout= if the service is merely slow.",
+        wanted,
+        None,
+        None,
+        RETRY_AFTER,
+    )
+
+
+def ledger_unavailable(wanted: Requirement, problem: str) -> EntitlementUnavailable:
+    """Return the exception for a draw while the ledger cannot be had."""
+    return EntitlementUnavailable(
+        f"{shown(wanted)} cannot be drawn now: {problem}", wanted, "LedgerUnavailable", None, RETRY_AFTER
     )
 
 

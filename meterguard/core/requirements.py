@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable
-from typing import cast
+from typing import NamedTuple, cast
 
 from ..errors import ConfigurationError
 from ..model import Entitlement
@@ -41,6 +41,16 @@ class Question:
         self.on_unknown = on_unknown
         self.patience = patience
         self.proves = proves
+
+
+class Wish(NamedTuple):
+    """The units that one call wants to draw, with every callable already answered."""
+
+    alternatives: tuple[Requirement, ...]
+    block: int | None = None
+    """How many units are checked out at once; None adapts to the rate."""
+    on_unknown: OnUnknown | None = None
+    subject: str | None = None
 
 
 def entitlement(name: object, value: object = None, unit: object = None) -> Entitlement:

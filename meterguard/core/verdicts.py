@@ -100,7 +100,7 @@ def uncovered(asked: Requirement, allowed: tuple[Allowed, ...]) -> Requirement:
 
 
 def _covers(line: Allowed, asked: Entitlement) -> bool:
-    if line.name != asked.name or (line.unit is not None and line.unit is not asked.unit):
+    if not _is_about(line, asked):
         return False
     if line.value is None or asked.value is None:
         return True
@@ -108,6 +108,26 @@ def _covers(line: Allowed, asked: Entitlement) -> bool:
         return line.value == asked.value
     whole = line.value.isascii() and line.value.isdigit() and len(line.value) < 20
     return whole and int(line.value) >= int(asked.value)
+
+
+def drawn(asked: Entitlement, allowed: tuple[Allowed, ...]) -> int:
+    """Return how many units an answer to a draw gave, never more than were asked for.
+
+    Units that came cannot be returned, so fewer than asked count too. A line without a value or unit means as asked.
+    """
+    most = int(asked.value or 0)
+    return max((_units(line, most) for line in allowed if _is_about(line, asked)), default=0)
+
+
+def _is_about(line: Allowed, asked: Entitlement) -> bool:
+    return line.name == asked.name and (line.unit is None or line.unit is asked.unit)
+
+
+def _units(line: Allowed, most: int) -> int:
+    if line.value is None:
+        return most
+    is_whole = line.value.isascii() and line.value.isdigit() and len(line.value) < 20
+    return min(most, int(line.value)) if is_whole else 0
 
 
 def _texts(asked: Requirement, allowed: tuple[Allowed, ...]) -> dict[str, str]:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
 
 from ..errors import EntitlementDenied, EntitlementUnavailable
 from ..interruption import passing
+from ..lease import Lease
 from ..reasons import Reason
 
 if TYPE_CHECKING:
     from ..core.requirements import Question
     from ..decision import Decision
-    from ..lease import Lease
     from ..runtime.admission import Admission as Entry
     from ..runtime.waits import Wait
     from ..runtime.window import Window
 
 R = TypeVar("R")
+H_co = TypeVar("H_co", covariant=True)
 
 
 class Guard(ABC):
@@ -48,8 +49,94 @@ class Releases(Protocol):
         ...
 
 
-class Admission:
-    """One call that was let through, until it is over.
+class Entered(ABC, Generic[H_co]):
+    """A call that was let through, until it is over: with a lease (:class:`Admission`), or with units to use.
+
+    End it once: ``release`` when the call succeeded, ``fail`` when it raised, or hand its result over.
+    """
+
+    __slots__ = ()
+
+    hold: Literal["shared", "call"]
+    """``"call"`` for a seat or units of this call's own."""
+
+    @property
+    @abstractmethod
+    def passed(self) -> H_co:
+        """The object that the guarded code may ask for: the lease, or the charge."""
+
+    @property
+    @abstractmethod
+    def is_over(self) -> bool:
+        """True once it ended."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """End the call, which succeeded. Idempotent."""
+
+    @abstractmethod
+    async def arelease(self) -> None:
+        """:meth:`release` without blocking the loop."""
+
+    @abstractmethod
+    def drop(self, *, failed: bool = True) -> None:
+        """End the call without waiting, as where a coroutine is thrown away. Idempotent."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """:meth:`release` where work was closed, or else collected: by a thread that may hold a lock of ours."""
+
+    def cancel(self) -> None:
+        """End the call, which did not take place. Idempotent."""
+        self.release()
+
+    def fail(self) -> None:
+        """End the call, which raised. Idempotent."""
+        self.release()
+
+    async def afail(self) -> None:
+        """:meth:`fail` without blocking the loop."""
+        await self.arelease()
+
+    def hand_over(self, result: R) -> R:
+        """End the call, or let what it holds go with a result that is still to be made or sent. Return the result.
+
+        Coroutines, futures, iterators, streamed responses and responses with background tasks carry the seat of
+        ``hold="call"``, or the units of a draw, to their end; what is returned then stands for the result, and must be
+        used in its place.
+        """
+        carried = self._carried(result)
+        if carried is not None:
+            return carried
+        self.release()
+        return result
+
+    async def ahand_over(self, result: R) -> R:
+        """:meth:`hand_over` without blocking the loop."""
+        carried = self._carried(result)
+        if carried is not None:
+            return carried
+        await self.arelease()
+        return result
+
+    def _carried(self, result: R) -> R | None:
+        if self.hold == "shared":
+            return None
+        from .handover import outlasting
+
+        return cast("R | None", outlasting(result, self))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.release()
+        elif kind is GeneratorExit:
+            self.finish()
+        else:
+            self.fail()
+
+
+class Admission(Entered[Lease]):
+    """One call that was let through under a lease, until it is over.
 
     Release it when the call is over, or hand its result over: with ``hold="call"`` the seat then goes with a result
     that is still to be made or sent. An admission that is thrown away gives its seat back in the background.
@@ -61,12 +148,16 @@ class Admission:
         self._engine = engine
         self._entry: Entry | None = entry
         self.hold: Literal["shared", "call"] = "call" if single else "shared"
-        """As declared: ``"call"`` for a seat of this call's own."""
 
     @property
     def lease(self) -> Lease:
         """The lease that the call runs under."""
         return self._admitted().lease
+
+    @property
+    def passed(self) -> Lease:
+        """The same."""
+        return self.lease
 
     @property
     def is_over(self) -> bool:
@@ -97,7 +188,7 @@ class Admission:
 
             await drivers.pause(wait)
 
-    def drop(self) -> None:
+    def drop(self, *, failed: bool = True) -> None:  # noqa: ARG002 - a seat goes back however the call ended
         """End the call without waiting: a seat of its own goes back in the background. Idempotent."""
         self._discard()
 
@@ -109,33 +200,6 @@ class Admission:
         entry, self._entry = self._entry, None
         return None if entry is None else passing(self._engine.discard, entry)
 
-    def hand_over(self, result: R) -> R:
-        """End the call, or let the seat go with a result that is still to be made or sent. Return the result.
-
-        Coroutines, futures, iterators, streamed responses and responses with background tasks carry the seat of
-        ``hold="call"`` to their end; what is returned then stands for the result, and must be used in its place.
-        """
-        carried = self._carried(result)
-        if carried is not None:
-            return carried
-        self.release()
-        return result
-
-    async def ahand_over(self, result: R) -> R:
-        """:meth:`hand_over` without blocking the loop."""
-        carried = self._carried(result)
-        if carried is not None:
-            return carried
-        await self.arelease()
-        return result
-
-    def _carried(self, result: R) -> R | None:
-        if self.hold == "shared":
-            return None
-        from .handover import outlasting
-
-        return cast("R | None", outlasting(result, self))
-
     def _admitted(self) -> Entry:
         if self._entry is None:
             raise RuntimeError("the call is over")
@@ -143,9 +207,6 @@ class Admission:
 
     def __enter__(self) -> Lease:
         return self.lease
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.finish() if kind is GeneratorExit else self.release()
 
 
 def _block(wait: Wait | None) -> None:

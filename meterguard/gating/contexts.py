@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextvars
 from types import FrameType
 
-from .admission import Admission
+from .admission import Entered
 
-_entered: contextvars.ContextVar[tuple[Admission, ...]] = contextvars.ContextVar("meterguard_entered", default=())
+_entered: contextvars.ContextVar[tuple[Entered[object], ...]] = contextvars.ContextVar(
+    "meterguard_entered", default=()
+)
 
 
 class Contexts:
@@ -16,14 +18,14 @@ class Contexts:
     __slots__ = ("_open",)
 
     def __init__(self) -> None:
-        self._open: dict[FrameType, list[Admission]] = {}
+        self._open: dict[FrameType, list[Entered[object]]] = {}
 
-    def enter(self, admission: Admission, frame: FrameType) -> None:
+    def enter(self, admission: Entered[object], frame: FrameType) -> None:
         """Note the admission that this frame entered."""
         self._open.setdefault(frame, []).append(admission)
         _entered.set((*(one for one in _entered.get() if not one.is_over), admission))
 
-    def leave(self, frame: FrameType) -> Admission:
+    def leave(self, frame: FrameType) -> Entered[object]:
         """Return the admission of this ``with`` statement: both of its halves run in one frame, wherever they run."""
         while not (admissions := self._open.pop(frame, [])):
             frame = self._entered_elsewhere()
@@ -41,6 +43,6 @@ class Contexts:
         return frames[mine[-1]] if mine else next(reversed(frames.values()))
 
 
-def entered_here() -> tuple[Admission, ...]:
+def entered_here() -> tuple[Entered[object], ...]:
     """Return the admissions that this thread or task has entered by ``with`` statements, oldest first."""
     return _entered.get()

@@ -12,7 +12,7 @@ def outlasting(result: object, held: Held) -> object | None:
     """Return ``result`` with its seat, when it is work still to be done or a body still to be sent; else None."""
     if hasattr(type(result), "add_done_callback"):  # a task, or a future of either kind
         future: Any = result
-        future.add_done_callback(lambda _: held.drop())
+        future.add_done_callback(lambda done: held.drop(failed=done.cancelled() or done.exception() is not None))
         return result
     if type(result) is tuple and result:  # a view's (body, status, headers)
         body = outlasting(result[0], held)

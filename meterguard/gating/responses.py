@@ -69,7 +69,7 @@ class SentUnderLease(ObjectProxy):
         try:
             await self.__wrapped__(*scope_receive_send)
         except GeneratorExit:  # it is thrown away, and must not await
-            self._self_held.drop()
+            self._self_held.drop(failed=False)
             raise
         finally:
             await self._self_held.arelease()

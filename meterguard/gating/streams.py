@@ -29,7 +29,7 @@ else:
 
 
 class Held(Protocol):
-    """A seat that goes back when work is over, as an admission does."""
+    """A seat that goes back when work is over, as an admission does, or units that are charged then."""
 
     @property
     def is_over(self) -> bool:
@@ -44,7 +44,15 @@ class Held(Protocol):
         """Return it without blocking the loop."""
         ...
 
-    def drop(self) -> object:
+    def fail(self) -> None:
+        """Return it, for the work failed."""
+        ...
+
+    async def afail(self) -> None:
+        """:meth:`fail` without blocking the loop."""
+        ...
+
+    def drop(self, *, failed: bool = True) -> object:
         """Return it without waiting."""
         ...
 
@@ -75,49 +83,66 @@ async def source_of(work: object, held: Held | None) -> Opened:
 async def awaited(work: Awaitable[R], held: Held) -> R:
     """Await ``work``; then its seat goes back."""
     try:
-        return await work
+        result = await work
     except GeneratorExit:  # it is thrown away, and must not await
         held.drop()
         raise
-    finally:
-        await held.arelease()
+    except BaseException:
+        await held.afail()
+        raise
+    await held.arelease()
+    return result
 
 
 def drive(source: Iterable[object], held: Held) -> Driven:
     """Iterate ``source`` to its end, its close or its collection; then its seat goes back."""
     try:
-        return (yield from source)  # type: ignore[func-returns-value] # a generator returns something
+        result: object = yield from source  # type: ignore[func-returns-value] # a generator returns something
     except GeneratorExit:
         held.finish()
         raise
-    finally:
-        held.release()
+    except BaseException:
+        held.fail()
+        raise
+    held.release()
+    return result
 
 
 async def relay(opening: Callable[[], Awaitable[Opened]]) -> Items:
     """Do between async generators what ``yield from`` does between others; then the seat goes back."""
     source, held = await opening()
     sent = thrown = None
+    began, failed = False, True
     try:
         while True:
             try:
                 item = await (source.asend(sent) if thrown is None else source.athrow(thrown))
             except StopAsyncIteration:
+                failed = False
                 return
-            sent = thrown = None
+            sent, thrown, began = None, None, True
             try:
                 sent = yield item
             except GeneratorExit:
+                failed = False
                 raise
             except BaseException as raised:  # noqa: BLE001 - it goes on into the source
                 thrown = raised
+    except BaseException as raised:
+        failed = failed and not (began and is_cancellation(raised))
+        raise
     finally:
         thrown = None  # or it would refer to itself, by its traceback
         try:
             await source.aclose()
         finally:
             if held is not None:
-                await held.arelease()
+                await (held.afail() if failed else held.arelease())
+
+
+def is_cancellation(raised: BaseException) -> bool:
+    """Tell whether a task was cancelled: to a stream that has begun, its client left, which is no failure of it."""
+    return type(raised).__name__ == "CancelledError"
 
 
 def iterated(result: object) -> Driven:
@@ -201,8 +226,11 @@ class GeneratorUnderLease(IteratorUnderLease):
     def _step(self, step: Callable[..., Any], *args: Any) -> Any:
         try:
             return step(*args)
-        except BaseException:
+        except StopIteration:
             self._self_held.release()
+            raise
+        except BaseException:
+            self._self_held.fail()
             raise
 
 

@@ -5,71 +5,41 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
-from . import kinds
+from . import items, kinds
+from .entrance import Arguments, Entrance, Wrapper, passing_on
 from .kinds import Kind
 from .proxies import GuardedCallable, GuardedFunction
 from .registration import mark, refuse
 from .streams import Opened, drive, iterated, iterated_async, relay
 
 if TYPE_CHECKING:
-    from .admission import Admission
+    from .admission import Entered
 
 _ANSWERS = (EntitlementDenied, EntitlementUnavailable)
-
-Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
-Arguments = tuple[Any, ...]
-"""A wrapper, and what says whether the next call needs it."""
-
-
-class Entrance(Protocol):
-    """The gate in front of a callable, as a wrapper sees it."""
-
-    pass_lease: str | None
-    """The keyword under which the callable gets its lease."""
-    outside: Callable[[], bool] | None
-    """Says whether the next call has to be looked at; None: each call."""
-    wrappers: dict[Kind, Arguments]
-    """What was made for this gate, by kind of callable."""
-
-    def enter(self, /, *args: object, **kwargs: object) -> Admission:
-        """Let a call with these arguments through."""
-        ...
-
-    async def aenter(self, /, *args: object, **kwargs: object) -> Admission:
-        """:meth:`enter` without blocking the loop."""
-        ...
-
-    @property
-    def degrades(self) -> bool:
-        """True where something stands in for the result of a call that was not let through."""
-        ...
-
-    def degraded(self, /, *args: object, **kwargs: object) -> object:
-        """Return what stands in."""
-        ...
 
 
 def guarded(gate: Entrance, fn: object) -> object:
     """Return ``fn`` behind ``gate``."""
     if type(fn) is types.FunctionType:
         kind = kinds.of_function(fn)
-        _require_parameter(fn, gate.pass_lease)
+        _require_parameter(fn, gate)
         mark(fn)
         return GuardedFunction(fn, *(gate.wrappers.get(kind) or _arguments(gate, kind)))
     other: Any = fn
     if isinstance(fn, classmethod | staticmethod):
         return type(other)(guarded(gate, other.__func__))
     refuse(fn)
-    _require_parameter(fn, gate.pass_lease)
+    _require_parameter(fn, gate)
     cls = GuardedFunction if isinstance(fn, GuardedFunction) else GuardedCallable
     return cls(other, *_arguments(gate, kinds.of(fn)))
 
 
-def _require_parameter(fn: Any, keyword: str | None) -> None:
+def _require_parameter(fn: Any, gate: Entrance) -> None:
     """Refuse a callable that cannot take the lease. One whose parameters are not certain is let through."""
+    keyword = gate.keyword
     if keyword is None:
         return
     while isinstance(fn, GuardedCallable):  # it passes on what it is given
@@ -84,14 +54,14 @@ def _require_parameter(fn: Any, keyword: str | None) -> None:
     taken = {one.name for one in parameters.values() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)}
     if keyword not in taken and not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
         name = getattr(fn, "__qualname__", None) or f"a {type(fn).__name__}"
-        raise ConfigurationError(f"pass_lease={keyword!r}: {name} has neither a parameter {keyword!r} nor **kwargs")
+        raise ConfigurationError(f"{gate.passes}={keyword!r}: {name} has neither a parameter {keyword!r} nor **kwargs")
 
 
 def _arguments(gate: Entrance, kind: Kind) -> Arguments:
     """Return the arguments of a proxy, but for the callable: the same for all of a kind."""
     made = gate.wrappers.get(kind)
     if made is None:
-        wrapper = _MAKERS[kind](gate)
+        wrapper = items.wrapper(gate, kind) if gate.is_itemized else _MAKERS[kind](gate)
         is_by_window = gate.outside is not None and kind in _BY_WINDOW
         made = gate.wrappers[kind] = (wrapper, gate.outside) if is_by_window else (wrapper,)
     return made
@@ -103,7 +73,7 @@ def _arguments(gate: Entrance, kind: Kind) -> Arguments:
 def _plain(gate: Entrance) -> Wrapper:
     def cold(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
         try:
-            admission: Admission | None = gate.enter(*args, **kwargs)
+            admission: Entered[object] | None = gate.enter(*args, **kwargs)
         except _ANSWERS:
             if not gate.degrades:
                 raise
@@ -111,9 +81,9 @@ def _plain(gate: Entrance) -> Wrapper:
         if admission is None:
             return gate.degraded(*args, **kwargs)
         try:
-            return admission.hand_over(wrapped(*args, **_given(gate, kwargs, admission)))
+            return admission.hand_over(wrapped(*args, **passing_on(gate, kwargs, admission)))
         except BaseException:
-            admission.release()
+            admission.fail()
             raise
 
     return cold
@@ -122,7 +92,7 @@ def _plain(gate: Entrance) -> Wrapper:
 def _coroutine(gate: Entrance) -> Wrapper:
     async def cold(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
         try:
-            admission: Admission | None = await gate.aenter(*args, **kwargs)
+            admission: Entered[object] | None = await gate.aenter(*args, **kwargs)
         except _ANSWERS:
             if not gate.degrades:
                 raise
@@ -131,12 +101,12 @@ def _coroutine(gate: Entrance) -> Wrapper:
             result = gate.degraded(*args, **kwargs)
             return await result if inspect.isawaitable(result) else result
         try:
-            return await admission.ahand_over(await wrapped(*args, **_given(gate, kwargs, admission)))
+            return await admission.ahand_over(await wrapped(*args, **passing_on(gate, kwargs, admission)))
         except GeneratorExit:  # the coroutine is thrown away, and must not await
             admission.drop()
             raise
         except BaseException:
-            await admission.arelease()
+            await admission.afail()
             raise
 
     return cold
@@ -145,14 +115,14 @@ def _coroutine(gate: Entrance) -> Wrapper:
 def _generator(gate: Entrance) -> Wrapper:
     def cold(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
         try:
-            admission: Admission | None = gate.enter(*args, **kwargs)
+            admission: Entered[object] | None = gate.enter(*args, **kwargs)
         except _ANSWERS:
             if not gate.degrades:
                 raise
             admission = None
         if admission is None:
             return (yield from iterated(gate.degraded(*args, **kwargs)))
-        return (yield from drive(wrapped(*args, **_given(gate, kwargs, admission)), admission))
+        return (yield from drive(wrapped(*args, **passing_on(gate, kwargs, admission)), admission))
 
     return cold
 
@@ -161,14 +131,14 @@ def _async_generator(gate: Entrance) -> Wrapper:
     def cold(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
         async def opening() -> Opened:
             try:
-                admission: Admission | None = await gate.aenter(*args, **kwargs)
+                admission: Entered[object] | None = await gate.aenter(*args, **kwargs)
             except _ANSWERS:
                 if not gate.degrades:
                     raise
                 admission = None
             if admission is None:
                 return iterated_async(gate.degraded(*args, **kwargs)), None
-            return wrapped(*args, **_given(gate, kwargs, admission)), admission
+            return wrapped(*args, **passing_on(gate, kwargs, admission)), admission
 
         return relay(opening)
 
@@ -182,10 +152,6 @@ def _dispatching(gate: Entrance) -> Wrapper:
         return wrapper(wrapped, instance, args, kwargs)
 
     return cold
-
-
-def _given(gate: Entrance, kwargs: dict[str, Any], admission: Admission) -> dict[str, Any]:
-    return kwargs if gate.pass_lease is None else {**kwargs, gate.pass_lease: admission.lease}
 
 
 _MAKERS: dict[Kind, Callable[[Entrance], Wrapper]] = {

@@ -13,7 +13,10 @@ from ..events import (
     Event,
     GraceEntered,
     LeaseLost,
+    LedgerUnavailable,
     ServiceUnavailable,
+    UnitsLost,
+    UnitsOwed,
 )
 from ..interruption import raised_by_handler
 from .clock import stopwatch
@@ -26,7 +29,10 @@ _LEVELS = {
     EntitlementRefused: logging.WARNING,
     GraceEntered: logging.WARNING,
     LeaseLost: logging.WARNING,
+    LedgerUnavailable: logging.WARNING,
     ServiceUnavailable: logging.WARNING,
+    UnitsLost: logging.WARNING,
+    UnitsOwed: logging.WARNING,
 }
 
 Subscriber = Callable[[Event], object]
@@ -53,6 +59,11 @@ class Publisher:
                 self._subscribers = tuple(one for one in self._subscribers if one is not subscriber)
 
         return unsubscribe
+
+    @property
+    def has_subscribers(self) -> bool:
+        """True where somebody listens, so that it is worth to tell what happens often."""
+        return bool(self._subscribers)
 
     def _level(self, event: Event) -> int:
         """A refused view that is polled must not flood the log."""

@@ -1,0 +1,264 @@
+"""Draws: how a call gets units to use, and how what it used is charged.
+
+``seek`` is one generator for all callers, as the engine's: it yields what has to be waited for. Units that are free in
+this process are reserved at once. When there are none, one flight for all who want them takes the next slice
+from the ledger, and, where the ledger has none, draws the next block from the licence.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+import threading
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from ..core import messages
+from ..core.backoff import retry_pause
+from ..core.blocks import next_block
+from ..core.causes import gravest
+from ..core.policy import Policy
+from ..core.requirements import Requirement, Wish
+from ..errors import EntitlementDenied, EntitlementUnavailable, MeterGuardError
+from ..events import UnitsCharged, UnitsOwed
+from ..model import Entitlement
+from ..ports import Clock, LedgerFault
+from ..reasons import OnUnknown, Reason
+from .clock import stopwatch
+from .orders import Orders
+from .single_flight import Landing, SingleFlight
+from .slices import Reservation, Slice
+from .teller import Teller, units_of
+from .waits import Wait
+
+LOOKS = 16  # how often a call tries again to reserve units that others were faster to take
+PARTS = 10  # slices of a block
+ALL = 2**64
+LOW = 4  # a block is fetched ahead when less than this part of one is left
+
+Submit = Callable[[Callable[[], None]], None]
+Reservations = tuple[Reservation, ...]
+Seek = Generator[Wait, "Landing | None", "Drawn"]
+Attempt = Generator[Wait, "Landing | None", "Reservations | Exception"]
+
+
+@dataclass(slots=True)
+class Drawn:
+    """What a call may use, and why."""
+
+    reason: Reason
+    requirement: Requirement
+    reservations: Reservations
+    fault: EntitlementUnavailable | None = None
+    """What kept the service from answering, under ``"allow"``."""
+
+
+@dataclass(slots=True, frozen=True)
+class Limits:
+    """The declared behaviour of the draws of one guard."""
+
+    policy: Policy
+    scope: str
+    overdraft: Mapping[str, int]
+
+
+class Draws:
+    """The draws of one guard."""
+
+    def __init__(
+        self,
+        orders: Orders,
+        teller: Teller,
+        clock: Clock,
+        limits: Limits,
+        submit: Submit,
+        flush_soon: Callable[[Slice], None],
+    ) -> None:
+        self.orders = orders
+        self.teller = teller
+        self.clock = clock
+        self.limits = limits
+        self._submit = submit
+        self._flush_soon = flush_soon
+        self._lock = threading.Lock()
+        self._slices: dict[tuple[str, str], Slice] = {}
+        self.flights = SingleFlight()
+
+    def slices(self) -> list[Slice]:
+        """Return the slices of this process, a snapshot."""
+        with self._lock:
+            return list(self._slices.values())
+
+    def slice(self, entitlement: Entitlement) -> Slice:
+        """Return the slice of an entitlement's account, made when it is asked for first."""
+        key = (entitlement.name, entitlement.unit.value)
+        part = self._slices.get(key)
+        if part is None:
+            with self._lock:
+                part = self._slices.setdefault(key, Slice(self.limits.scope, *key))
+        return part
+
+    # -- reserving -------------------------------------------------------------------------------
+
+    def seek(self, wish: Wish) -> Seek:
+        """Reserve what a call wishes; end with it, or with the error that says why not."""
+        errors: list[Exception] = []
+        for requirement in wish.alternatives:
+            outcome = yield from self._reserve_all(requirement, wish)
+            if not isinstance(outcome, Exception):
+                return Drawn(Reason.DRAWN, requirement, outcome)
+            errors.append(outcome)
+        outcome = self._without(errors, wish)
+        if isinstance(outcome, Drawn):
+            return outcome
+        raise copy.copy(outcome) if isinstance(outcome, MeterGuardError) else outcome
+
+    def _without(self, errors: list[Exception], wish: Wish) -> Drawn | Exception:
+        """Return the outcome when no alternative was granted."""
+        unknown = next((one for one in errors if isinstance(one, EntitlementUnavailable)), None)
+        # a mistake of ours, or a no of IAM: the buyer controls IAM and the network alike
+        grave = [one for one in errors if not isinstance(one, EntitlementUnavailable) and type(one) is not EntitlementDenied]
+        if unknown is None or grave:
+            return gravest(grave or errors)
+        if (wish.on_unknown or self.limits.policy.on_unknown) is OnUnknown.ALLOW:
+            return Drawn(Reason.ALLOWED_UNKNOWN, wish.alternatives[0], (), unknown)
+        return unknown
+
+    def _reserve_all(self, requirement: Requirement, wish: Wish) -> Attempt:
+        reserved: list[Reservation] = []
+        is_complete = False
+        try:
+            for entitlement in requirement:
+                outcome = yield from self._reserve(entitlement, wish)
+                if isinstance(outcome, Exception):
+                    return outcome
+                reserved.append(outcome)
+            is_complete = True
+            return tuple(reserved)
+        finally:
+            if not is_complete:
+                for one in reserved:
+                    self.settle(one, 0, None)
+
+    def _reserve(self, entitlement: Entitlement, wish: Wish) -> Generator[Wait, Landing | None, Reservation | Exception]:
+        part, units = self.slice(entitlement), int(entitlement.value or 0)
+        reservation = part.reserve(units)
+        if reservation is not None:
+            if part.free < part.low:
+                self._fetch_ahead(part, wish.block or part.size)
+            return reservation
+        patience = self.limits.policy.timeout
+        deadline = stopwatch() + patience
+        error: Exception | None = None
+        for _ in range(LOOKS):
+            denial = part.denied(units - part.free)
+            if denial is not None:
+                return messages.denied_call(entitlement, denial)
+            flight, is_leader = self.flights.join((part.name, part.unit))
+            if is_leader:
+                work = partial(self._refill, part, units, wish)
+                self._submit(partial(self.flights.fly, (part.name, part.unit), flight, work))
+            landing = yield Wait(flight.future, deadline - stopwatch())
+            reservation = part.reserve(units)
+            if reservation is not None:
+                return reservation
+            if landing is None:
+                return messages.timed_out((entitlement,), patience, part.fault)
+            error = landing.error
+            if error is not None and (is_leader or not isinstance(error, EntitlementDenied)):
+                return messages.denied_call(entitlement, error)
+        return error or messages.timed_out((entitlement,), patience, part.fault)
+
+    # -- refilling, on a worker --------------------------------------------------------------------
+
+    def _refill(self, part: Slice, units: int, wish: Wish) -> Landing:
+        """Bring units into this process, so many at least."""
+        until = stopwatch() + self.limits.policy.timeout
+        try:
+            return Landing(self._refilled(part, units, wish, until))
+        except LedgerFault as fault:
+            return Landing(self.teller.unavailable(part, units, fault))
+
+    def _refilled(self, part: Slice, units: int, wish: Wish, until: float) -> Exception | None:
+        for _ in range(LOOKS):
+            need = units - part.free
+            if need <= 0 or self._take(part, need, wish):
+                return None
+            error = self._draw(part, need, wish, until)
+            if isinstance(error, EntitlementUnavailable) and self._lent(part, units):
+                return None
+            if error is not None:
+                return error
+        return None
+
+    def _take(self, part: Slice, need: int, wish: Wish) -> bool:
+        """Take the next slice from the ledger; have the next block drawn ahead of need."""
+        size = part.size if wish.block is None else wish.block
+        if not self.teller.ledger.is_shared:  # nothing is lost with this process that is not lost with its ledger
+            taken, _ = self.teller.take(part, need, ALL)
+            part.low = size // LOW
+            return bool(taken)
+        # what a crash can lose is a slice in all, with the units of the calls that run
+        taken, account = self.teller.take(part, need, max(need, max(size // PARTS, 1) - part.open))
+        if taken and account.left + part.free <= size // LOW:
+            self._fetch_ahead(part, size)
+        return bool(taken)
+
+    def _draw(self, part: Slice, need: int, wish: Wish, until: float) -> Exception | None:
+        """Draw the next block, unless the service was asked a moment ago in vain."""
+        if part.fault is not None and stopwatch() < part.next_try:
+            return part.fault
+        now = stopwatch()
+        part.size = wish.block or next_block(part.size, need, now - part.fetched_at)
+        part.fetched_at = now
+        error = self.orders.obtain(part, need, part.size, until)
+        self._note(part, need, error)
+        return error
+
+    def _note(self, part: Slice, need: int, error: Exception | None) -> None:
+        if isinstance(error, EntitlementUnavailable):
+            part.fault = error
+            part.next_try = stopwatch() + retry_pause(int(part.tries), random.random())
+            part.tries += 1
+            return
+        part.heard()
+        if isinstance(error, EntitlementDenied):
+            part.denial = (need, error, stopwatch() + self.limits.policy.denial_ttl)
+
+    def _lent(self, part: Slice, units: int) -> bool:
+        limit = self.limits.overdraft.get(part.name, 0)
+        if not limit or not self.teller.borrow(part, units, limit):
+            return False
+        self.teller.publisher.tell(UnitsOwed((units_of(part, units),), units))
+        return True
+
+    def _fetch_ahead(self, part: Slice, size: int) -> None:
+        """Have the next block drawn, once for the slice that runs low."""
+        part.low = 0
+        if size < LOW or self.limits.policy.inline or part.denied(size) or part.fault is not None:
+            return
+        key = (part.name, part.unit, "ahead")
+        flight, is_leader = self.flights.join(key)
+        if is_leader:
+            self._submit(partial(self.flights.fly, key, flight, partial(self._fetch, part, size)))
+
+    def _fetch(self, part: Slice, size: int) -> Landing:
+        until = stopwatch() + self.limits.policy.timeout
+        try:
+            error = self.orders.obtain(part, size // LOW + 1, size, until, ahead=True)
+        except LedgerFault as fault:
+            return Landing(self.teller.unavailable(part, size, fault))
+        if isinstance(error, EntitlementDenied):
+            part.denial = (size, error, stopwatch() + self.limits.policy.denial_ttl)
+        return Landing(error)
+
+    # -- settling --------------------------------------------------------------------------------
+
+    def settle(self, reservation: Reservation, used: int, subject: str | None) -> None:
+        """Charge what a call used of its reservation; the rest is free again."""
+        part = reservation.slice
+        part.settle(reservation, used, subject, self.clock.now().wall)
+        self._flush_soon(part)
+        if used and self.teller.publisher.has_subscribers:
+            self.teller.publisher.tell(UnitsCharged((units_of(part, used),), used, subject))

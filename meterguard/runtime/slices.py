@@ -1,0 +1,159 @@
+"""Slices: the units of an account that are in this process's hands, and the calls that use them.
+
+A call reserves units, uses them, and settles. Nothing here waits or does I/O: the lock is held for a few
+instructions, so that no call waits for another one's request.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from decimal import Decimal
+from typing import NamedTuple
+
+from ..account import account_key
+from ..core.ledger import Batch
+from ..errors import EntitlementDenied, EntitlementUnavailable
+from ..usage import UsageKey, UsageLine, hour_of
+from .clock import stopwatch
+from .renewal import Errand
+
+
+class Draft(NamedTuple):
+    """What is to be posted, kept until it surely was."""
+
+    batch: Batch
+    usage: tuple[UsageLine, ...]
+
+
+class Reservation:
+    """Units that one call may use. It is settled once."""
+
+    __slots__ = ("on_credit", "slice", "units")
+
+    def __init__(self, owner: Slice, units: int, on_credit: bool) -> None:
+        self.slice = owner
+        self.units = units
+        self.on_credit = on_credit
+        """True for units of the overdraft."""
+
+
+class Slice:
+    """The units of one account in this process. The fields are guarded by ``lock``."""
+
+    def __init__(self, scope: str, name: str, unit: str) -> None:
+        self.key = account_key(scope, name, unit)
+        self.scope = scope
+        self.name = name
+        self.unit = unit
+        self.lock = threading.RLock()
+        self.free = 0
+        self.open = 0
+        """Units of calls that run."""
+        self.credit_open = 0
+        self.draft: Draft | None = None
+        self.is_flush_due = False
+        self.errand: Errand | None = None
+        self.uses = self.uses_seen = 0
+        """Counts reservations, so that it can be seen whether there were any."""
+        self.low = 0
+        """The next block is drawn when fewer units than this are free."""
+        self.size = 0
+        """Units of the last block that was asked for."""
+        self.fetched_at = 0.0
+        self.denial: tuple[int, EntitlementDenied, float] | None = None
+        """So many units were denied, how, and until when that is remembered."""
+        self.fault: EntitlementUnavailable | None = None
+        self.next_try = self.tries = 0.0
+        self._number = 0
+        self._credit_free = 0
+        self._credit_charged = 0
+        self._charged: defaultdict[tuple[str | None, int], int] = defaultdict(int)
+
+    # -- calls -----------------------------------------------------------------------------------
+
+    def reserve(self, units: int) -> Reservation | None:
+        """Reserve units for a call, None where fewer are free."""
+        with self.lock:
+            if self.free >= units:
+                self.free -= units
+                self.open += units
+                self.uses += 1
+                return Reservation(self, units, on_credit=False)
+            if self._credit_free >= units:
+                self._credit_free -= units
+                self.credit_open += units
+                return Reservation(self, units, on_credit=True)
+            return None
+
+    def settle(self, reservation: Reservation, used: int, subject: str | None, now: float) -> None:
+        """Charge what a call used, and take back the rest of what it had reserved.
+
+        :param now: seconds since the epoch, which tell the hour that it is charged in.
+        """
+        line = (subject, hour_of(now))
+        with self.lock:
+            if used:  # first, so that an interruption here leaves no use uncharged
+                self._charged[line] += used
+            if reservation.on_credit:
+                self._credit_charged += used
+                self.credit_open -= reservation.units
+                self._credit_free += reservation.units - used
+            else:
+                self.open -= reservation.units
+                self.free += reservation.units - used
+
+    def add(self, units: int, *, on_credit: bool = False) -> None:
+        """Add units that were taken out of the account."""
+        with self.lock:
+            if on_credit:
+                self._credit_free += units
+            else:
+                self.free += units
+
+    # -- posting ---------------------------------------------------------------------------------
+
+    def drafted(self, *, give_back: bool = False) -> Draft | None:
+        """Return what is to be posted, None when there is nothing. It stays the same until it is confirmed.
+
+        :param give_back: return the free units, too.
+        """
+        with self.lock:
+            if self.draft is None:
+                batch, usage = self._summed(give_back)
+                if batch.is_empty:
+                    return None
+                self.draft = Draft(batch, usage)
+                self._number = batch.number
+                self._charged.clear()
+                self._credit_charged = 0
+                self.free -= batch.returned
+                self._credit_free -= batch.credit_returned
+            return self.draft
+
+    def _summed(self, give_back: bool) -> tuple[Batch, tuple[UsageLine, ...]]:
+        used = sum(self._charged.values())
+        usage = tuple(
+            UsageLine(UsageKey(self.scope, self.name, self.unit, subject, hour), Decimal(units))
+            for (subject, hour), units in self._charged.items()
+        )
+        on_credit = self._credit_charged
+        returned = self.free if give_back else 0
+        return Batch(self._number + 1, used - on_credit, returned, on_credit, self._credit_free), usage
+
+    def confirm(self, draft: Draft | None) -> None:
+        """Forget a draft that was posted."""
+        with self.lock:
+            if draft is not None and self.draft is draft:
+                self.draft = None
+
+    # -- what is known ---------------------------------------------------------------------------
+
+    def denied(self, units: int) -> EntitlementDenied | None:
+        """Return the denial of as many units or fewer that is remembered."""
+        denial = self.denial
+        return denial[1] if denial is not None and units >= denial[0] and stopwatch() < denial[2] else None
+
+    def heard(self) -> None:
+        """Forget failures: the service answered."""
+        self.fault, self.tries, self.next_try = None, 0, 0.0

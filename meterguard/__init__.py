@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .consumption import consumes_entitlement, meters_usage
     from .decision import Decision
     from .default import (
         adecide,
@@ -23,41 +24,52 @@ if TYPE_CHECKING:
         MissingExtra,
         UntrustedLease,
     )
+    from .gating.charge import Charge
+    from .gating.draw import Draw, Meter
     from .gating.gate import Gate
     from .guard import MeterGuard
     from .lease import Lease
     from .model import Entitlement
     from .reasons import Reason
     from .units import Unit
+    from .usage import Balance, UsageRecord
 
 __version__ = "0.1.0"
 __all__ = [
     "AuthorizationRefused",
+    "Balance",
+    "Charge",
     "ConfigurationError",
     "Decision",
+    "Draw",
     "Entitlement",
     "EntitlementDenied",
     "EntitlementUnavailable",
     "Gate",
     "Lease",
+    "Meter",
     "MeterGuard",
     "MeterGuardError",
     "MissingExtra",
     "Reason",
     "Unit",
     "UntrustedLease",
+    "UsageRecord",
     "adecide",
     "ahas_entitlement",
     "configure",
+    "consumes_entitlement",
     "decide",
     "get_guard",
     "has_entitlement",
+    "meters_usage",
     "requires_entitlement",
 ]
 
 # Nothing is imported before it is asked for: the pytest plugin is part of this package, and pytest imports it
 # wherever meterguard is installed.
 _HOMES = {
+    "consumption": ("consumes_entitlement", "meters_usage"),
     "decision": ("Decision",),
     "default": (
         "adecide",
@@ -77,12 +89,15 @@ _HOMES = {
         "MissingExtra",
         "UntrustedLease",
     ),
+    "gating.charge": ("Charge",),
+    "gating.draw": ("Draw", "Meter"),
     "gating.gate": ("Gate",),
     "guard": ("MeterGuard",),
     "lease": ("Lease",),
     "model": ("Entitlement",),
     "reasons": ("Reason",),
     "units": ("Unit",),
+    "usage": ("Balance", "UsageRecord"),
 }
 _LATER = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -89,6 +89,31 @@ def client(name: str, value: T) -> T:
     return value
 
 
+LEDGERS = ("memory", "sqlite", "redis", "rediss")
+
+
+def ledger_url(name: str, value: object) -> str:
+    """Check the URL of a ledger, as far as its scheme goes."""
+    scheme, colon, _ = text(name, value).partition("://")
+    if not colon or scheme not in LEDGERS:
+        # Nothing but the scheme is shown, because a password may follow it.
+        got = f"{scheme}://..." if colon else "no URL"
+        raise ConfigurationError(
+            f"{name} must be 'memory://', 'sqlite:///relative.db', 'sqlite:////absolute.db', 'redis://host:port/db' or "
+            f"'rediss://...'; got {got}"
+        )
+    return str(value)
+
+
+def overdraft(name: str, value: object) -> dict[str, int]:
+    """Check units on credit by the name of their entitlement."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) and key.strip() for key in value):
+        raise ConfigurationError(
+            f"{name} must be a dict of units by entitlement name, such as {{'Pages': 100}}; got {shortened(value)}"
+        )
+    return {key: count(f"{name}[{key!r}]", units) for key, units in value.items()}
+
+
 def memory_url(name: str, value: object) -> str:
     """Check the URL of a store or a ledger."""
     if value != "memory://":

@@ -107,7 +107,20 @@ class GuardOptions(TypedDict, total=False):
     ledger: Annotated[
         str | None,
         Option(
-            "where draws are counted; ``memory://`` is this process.", arguments.memory_url, "memory://", is_hidden=True
+            "where draws and meters are counted: ``memory://`` is this process, ``sqlite:///file.db`` this host, "
+            "``redis://host:port/db`` a fleet.",
+            arguments.ledger_url,
+            "memory://",
+            has_variable=True,
+            is_hidden=True,
+        ),
+    ]
+    overdraft: Annotated[
+        Mapping[str, int] | None,
+        Option(
+            "units that may be used on credit while the service is unknown, by entitlement name; in all processes of "
+            "the ledger together.",
+            arguments.overdraft,
         ),
     ]
     on_unknown: Annotated[
@@ -238,6 +251,8 @@ class Settings(NamedTuple):
     session: Any
     client: Any
     store: str
+    ledger: str
+    overdraft: Mapping[str, int] | None
     policy: "Policy"
     loopback_only: bool = False
     """True where a client of our own may only talk to this machine, as in tests."""
@@ -258,7 +273,6 @@ def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settin
         inline="AWS_LAMBDA_FUNCTION_NAME" in environ,
         **{name: values.pop(name) for name in Policy.__annotations__ if name in OPTIONS},
     )
-    del values["ledger"]
     return Settings(policy=policy, loopback_only=bool(environ.get(LOOPBACK_ONLY)), **values)
 
 

@@ -6,16 +6,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
 from .config import GuardOptions, Hidden
-from .gating.admission import Admission, Guard
+from .gating.admission import Admission, Entered, Guard
 from .gating.declaration import GateOptions, Number, Value, checked_guard, declare, signature
 from .guard import MeterGuard
 from .runtime import forking
 
 if TYPE_CHECKING:
-    from .core.requirements import Question
+    from .core.requirements import Question, Wish
     from .decision import Decision
     from .events import Event
+    from .gating.charge import Charge, Charges, Quantity
     from .gating.gate import DegradingGate, Gate, Work
+    from .model import Entitlement
     from .runtime.window import Window
     from .units import Unit
 
@@ -35,6 +37,28 @@ class Current(Guard):
     async def aadmit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:
         """Ask the default guard."""
         return await get_guard().aadmit(question, window, probing=probing)
+
+    def draw(self, wish: Wish, *, charge_on_error: bool) -> Entered[Charge | Charges]:
+        """Draw from the default guard's licence."""
+        return get_guard().draw(wish, charge_on_error=charge_on_error)
+
+    async def adraw(self, wish: Wish, *, charge_on_error: bool) -> Entered[Charge | Charges]:
+        """Draw from the default guard's licence."""
+        return await get_guard().adraw(wish, charge_on_error=charge_on_error)
+
+    def probe(self, wish: Wish) -> None:
+        """Ask the default guard."""
+        get_guard().probe(wish)
+
+    async def aprobe(self, wish: Wish) -> None:
+        """Ask the default guard."""
+        await get_guard().aprobe(wish)
+
+    def meter(
+        self, entitlement: Entitlement, quantity: Quantity, subject: str | None, *, charge_on_error: bool
+    ) -> Entered[Charge | Charges]:
+        """Write down in the default guard's ledger."""
+        return get_guard().meter(entitlement, quantity, subject, charge_on_error=charge_on_error)
 
 
 CURRENT = Current()

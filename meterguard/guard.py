@@ -11,11 +11,12 @@ from . import config
 from .config import GuardOptions
 from .core.requirements import Question, entitlement, together
 from .errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
-from .gating.admission import Admission, Guard, refusal
+from .gating.admission import Admission, refusal
 from .gating.declaration import GateOptions, Number, Value, declare
 from .gating.gate import DegradingGate, Gate, Work
 from .gating.loops import require_asyncio
 from .interruption import passing
+from .metering import MeteringGuard
 from .model import shortened
 from .runtime import forking
 from .runtime.window import Window
@@ -25,13 +26,15 @@ if TYPE_CHECKING:
     from .decision import Decision
     from .events import Event
     from .lease import Lease
+    from .ports import Ledger
     from .runtime.engine import Engine
     from .runtime.publisher import Publisher
+    from .runtime.till import Till
 
 D = TypeVar("D")
 
 
-class MeterGuard(Guard):
+class MeterGuard(MeteringGuard):
     """Holds the leases of one product and answers for them.
 
     Every argument may be left out; None means the same, and leaves the default in place. What is missing is looked up
@@ -50,6 +53,8 @@ class MeterGuard(Guard):
         self._lock = threading.RLock()
         self._engine: Engine | None = None
         self._publisher: Publisher | None = None
+        self._ledger: Ledger | None = None
+        self._till: Till | None = None
         self._is_closed = False
         forking.enlist(self)
 
@@ -258,6 +263,25 @@ class MeterGuard(Guard):
                 return self._engine
 
     @property
+    def till(self) -> Till:
+        """The till of this process, made on first use.
+
+        :raises ConfigurationError: the set-up is incomplete, or the guard is closed.
+        """
+        till, engine = self._till, self.engine
+        if till is not None and till.engine is engine:
+            return till
+        with forking.importing():
+            from . import assembly
+
+            with self._lock:
+                if self._till is None or self._till.engine is not engine:
+                    settings = config.settle(self._arguments)
+                    self._ledger = self._ledger or assembly.ledger(settings.ledger)
+                    self._till = assembly.till(engine, self._ledger, settings)
+                return self._till
+
+    @property
     def engine_in_use(self) -> Engine | None:
         """The engine, None before first use."""
         return self._engine
@@ -280,7 +304,7 @@ class MeterGuard(Guard):
         self._lock = threading.RLock()
         if self._publisher is not None:
             self._publisher.forget()
-        self._engine = None
+        self._engine = self._till = self._ledger = None
 
 
 def _drivers() -> Any:

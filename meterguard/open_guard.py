@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .gating.admission import Admission
+from .gating.drawing import Drawing, uncounted
 from .guard import MeterGuard
 from .reasons import Reason
 from .runtime.admission import Admission as Entry
 
 if TYPE_CHECKING:
-    from .core.requirements import Question
+    from .core.requirements import Question, Wish
+    from .gating.charge import Quantity
+    from .model import Entitlement
     from .runtime.window import Window
 
 
@@ -27,6 +30,31 @@ class OpenGuard(MeterGuard):
     async def aadmit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:
         """Let the call through."""
         return self.admit(question, window, probing=probing)
+
+    def draw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
+        """Let the call through, and count nothing."""
+        return uncounted(wish.alternatives[0], charge_on_error=charge_on_error)
+
+    async def adraw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
+        """Let the call through, and count nothing."""
+        return self.draw(wish, charge_on_error=charge_on_error)
+
+    def probe(self, wish: Wish) -> None:
+        """Allow it."""
+
+    async def aprobe(self, wish: Wish) -> None:
+        """Allow it."""
+
+    def meter(
+        self,
+        entitlement: Entitlement,
+        quantity: Quantity,  # noqa: ARG002 - as its parent
+        subject: str | None,  # noqa: ARG002
+        *,
+        charge_on_error: bool,
+    ) -> Drawing:
+        """Count nothing."""
+        return uncounted((entitlement,), charge_on_error=charge_on_error)
 
     def __repr__(self) -> str:
         return "<OpenGuard: lets everything through>"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-BUSY, IDLE = 10.0, 60.0  # seconds in which a block was used up: fast, and slowly
-LARGEST = 1000  # units that are drawn at once without being told to: what is drawn never goes back
+BUSY = 10.0  # seconds; a block that is used up sooner is a small one
+EXACT = 3  # small blocks in a row before the next one is larger: what is drawn never goes back
+LARGEST = 1000  # units that are drawn at once without being told to
 
 
-def next_block(last: int, need: int, lasted: float) -> int:
-    """Return how many units to draw next: as many as are needed at first, and more when they go fast.
+def in_a_row(small: int, lasted: float) -> int:
+    """Return how many blocks in a row were used up soon.
 
-    :param last: units of the last block, 0 when this is the first.
-    :param lasted: seconds since it was drawn.
+    :param small: how many had been before the last one.
+    :param lasted: seconds since the last one was drawn.
     """
-    if lasted < BUSY and last:
-        return max(need, min(2 * last, LARGEST))
-    return max(need, last // 2 if lasted > IDLE else last)
+    return small + 1 if lasted < BUSY else 0
+
+
+def next_block(need: int, small: int) -> int:
+    """Return how many units to draw next: as many as are needed at first, and more when they go fast."""
+    return max(need, min(need << max(0, small - EXACT), LARGEST))

@@ -9,6 +9,7 @@ from ..model import Entitlement
 from ..ports import Usage
 from ..reasons import Reason
 from . import messages
+from .requirements import Requirement
 
 
 def may_be_exhaustion(denied: EntitlementDenied) -> bool:
@@ -33,6 +34,30 @@ def explains_nothing(denied: EntitlementDenied, usages: Iterable[Usage] | None) 
     free = {(one.name, one.unit) for one in usages or () if one.maximum is None or one.consumed < one.maximum}
     lines = denied.missing or denied.entitlements
     return not is_exhausted(denied, usages) and all((one.name, one.unit) in free for one in lines if one.is_counted)
+
+
+def prove_used_up(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> None:
+    """:func:`prove` for units that are drawn, which never come back."""
+    known = None if usages is None else is_exhausted(denied, usages)
+    text = messages.used_up(denied.entitlements) if known else denied.args[0]
+    denied.is_exhausted, denied.args = known, (text, *denied.args[1:-1], known)
+
+
+def not_left(wanted: Requirement, usages: Iterable[Usage]) -> EntitlementDenied | None:
+    """Return the denial of a draw as far as usage tells: None where the licence may well have so many left."""
+    used = {(one.name, one.unit): one for one in usages}
+    for one in wanted:
+        usage = used.get((one.name, one.unit))
+        if usage is None or not (_fits(one, usage, usage.consumed) or _is_overdrawn(usage)):
+            denied = messages.denied_draw(one)
+            prove_used_up(denied, used.values())
+            return denied
+    return None
+
+
+def _is_overdrawn(usage: Usage) -> bool:
+    """Tell whether more is used than there is: the licence allows that (``Overage``)."""
+    return usage.maximum is not None and usage.consumed > usage.maximum
 
 
 def prove(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> None:

@@ -140,8 +140,22 @@ def draw_denied(wanted: Entitlement, fault: ServiceFault) -> Exception:
 
 def denied_call(wanted: Entitlement, error: Exception) -> Exception:
     """Return the exception of a call that needs more units than the block for which ``error`` was heard."""
-    is_plain = type(error) is EntitlementDenied and error.reason is Reason.NOT_ENTITLED
-    return _too_few(wanted, error.code, error.request_id) if is_plain else error
+    if isinstance(error, EntitlementDenied) and error.reason is Reason.NOT_ENTITLED:
+        return _too_few(wanted, error.code, error.request_id)
+    return error
+
+
+def used_up(requirement: Requirement) -> str:
+    """Return the text of a denied draw that usage proves to be for want of units."""
+    return (
+        f"License Manager does not allow {shown(requirement)} to be drawn: the licence has it, but fewer units are "
+        "left. They do not come back: the licence needs more of them."
+    )
+
+
+def denied_draw(wanted: Entitlement) -> EntitlementDenied:
+    """Return the exception for a draw that usage says would be denied."""
+    return _too_few(wanted, None, None)
 
 
 def _too_few(wanted: Entitlement, code: str | None, request_id: str | None) -> EntitlementDenied:

@@ -11,11 +11,13 @@ from ..lease import Lease
 from ..reasons import Reason
 
 if TYPE_CHECKING:
-    from ..core.requirements import Question
+    from ..core.requirements import Question, Wish
     from ..decision import Decision
+    from ..model import Entitlement
     from ..runtime.admission import Admission as Entry
     from ..runtime.waits import Wait
     from ..runtime.window import Window
+    from .charge import Charge, Charges, Quantity
 
 R = TypeVar("R")
 H_co = TypeVar("H_co", covariant=True)
@@ -35,6 +37,28 @@ class Guard(ABC):
     @abstractmethod
     async def aadmit(self, question: Question, window: Window | None = None, *, probing: bool = False) -> Admission:
         """:meth:`admit` without blocking the loop."""
+
+    @abstractmethod
+    def draw(self, wish: Wish, *, charge_on_error: bool) -> Entered[Charge | Charges]:
+        """Reserve units for a call, or raise why there are none."""
+
+    @abstractmethod
+    async def adraw(self, wish: Wish, *, charge_on_error: bool) -> Entered[Charge | Charges]:
+        """:meth:`draw` without blocking the loop."""
+
+    @abstractmethod
+    def probe(self, wish: Wish) -> None:
+        """Raise the error that a draw would raise, as far as it is known. Draws no unit."""
+
+    @abstractmethod
+    async def aprobe(self, wish: Wish) -> None:
+        """:meth:`probe` without blocking the loop."""
+
+    @abstractmethod
+    def meter(
+        self, entitlement: Entitlement, quantity: Quantity, subject: str | None, *, charge_on_error: bool
+    ) -> Entered[Charge | Charges]:
+        """Begin a call whose usage is written down."""
 
 
 class Releases(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Never, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, overload
 
 from ..errors import ConfigurationError
 from .contexts import Contexts
@@ -36,9 +36,6 @@ class Barrier(ABC, Generic[H]):
 
     __slots__ = ("__weakref__", "_contexts", "_instead", "is_itemized", "keyword", "outside", "wrappers")
 
-    passes: ClassVar[str]
-    """The option that names the keyword under which the code gets it."""
-
     def __init__(self, instead: Fallback | None, keyword: str | None, *, is_itemized: bool = False) -> None:
         self._instead = instead
         self.keyword = keyword
@@ -46,6 +43,11 @@ class Barrier(ABC, Generic[H]):
         self.is_itemized = is_itemized
         self.wrappers: dict[Kind, tuple[Any, ...]] = {}
         self._contexts = Contexts()
+
+    @property
+    @abstractmethod
+    def passes(self) -> str:
+        """The option that names the keyword under which the code gets it."""
 
     @abstractmethod
     def enter(self, /, *args: object, **kwargs: object) -> Entered[H]:

@@ -7,9 +7,7 @@ from types import FrameType
 
 from .admission import Entered
 
-_entered: contextvars.ContextVar[tuple[Entered[object], ...]] = contextvars.ContextVar(
-    "meterguard_entered", default=()
-)
+_entered: contextvars.ContextVar[tuple[Entered[object], ...]] = contextvars.ContextVar("meterguard_entered", default=())
 
 
 class Contexts:

@@ -74,14 +74,14 @@ def declare(
     gate = Gate(
         checked_guard(guard),
         Terms(
-            ((_line(name, value, unit),),),
+            ((checked_line(name, value, unit),),),
             _is_single(hold),
             _checked_per(per),
             arguments.seconds("wait", wait),
             None if on_unknown is None else arguments.on_unknown("on_unknown", on_unknown),
         ),
-        _checked_degrading(fallback, default),
-        _checked_keyword(pass_lease),
+        checked_degrading(fallback, default),
+        checked_keyword(pass_lease),
     )
     if key is not None:
         _gates[key] = gate
@@ -98,11 +98,12 @@ def signature() -> inspect.Signature:
     return inspect.Signature([*(one.replace(annotation=one.empty) for one in others), last])
 
 
-def _line(name: Any, value: Any, unit: Any) -> Line:
+def checked_line(name: Any, value: Any, unit: Any, declaration: str = "requires_entitlement") -> Line:
+    """Return what one declaration asks for, or raise a ConfigurationError that names the argument."""
     if callable(name):
         raise ConfigurationError(
-            "name is missing: @requires_entitlement stands with the entitlement's name in parentheses, "
-            'as in @requires_entitlement("Seats", 1)'
+            f"name is missing: @{declaration} stands with the entitlement's name in parentheses, "
+            f'as in @{declaration}("Seats", 1)'
         )
     if not callable(value):
         return entitlement(name, value, unit)
@@ -133,7 +134,7 @@ def _checked_per(per: Any) -> Per:
     )
 
 
-def _checked_degrading(fallback: Any, default: Any) -> Callable[..., Any] | None:
+def checked_degrading(fallback: Any, default: Any) -> Callable[..., Any] | None:
     """Return a callable with the call's arguments, None where nothing was given."""
     if fallback is NOT_GIVEN:
         return None if default is NOT_GIVEN else Constant(default)
@@ -165,7 +166,8 @@ class Constant:
         return self.value
 
 
-def _checked_keyword(pass_lease: Any) -> str | None:
-    if pass_lease is None or (isinstance(pass_lease, str) and pass_lease.isidentifier()):
-        return pass_lease
-    raise ConfigurationError(f"pass_lease must be the name of a keyword argument; got {shortened(pass_lease)}")
+def checked_keyword(keyword: Any, option: str = "pass_lease") -> str | None:
+    """Return the name of a keyword argument or None, or raise a ConfigurationError that names the option."""
+    if keyword is None or (isinstance(keyword, str) and keyword.isidentifier()):
+        return keyword
+    raise ConfigurationError(f"{option} must be the name of a keyword argument; got {shortened(keyword)}")

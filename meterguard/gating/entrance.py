@@ -18,8 +18,6 @@ Arguments = tuple[Any, ...]
 class Entrance(Protocol):
     """The gate in front of a callable, as a wrapper sees it."""
 
-    passes: str
-    """The option that names the keyword."""
     keyword: str | None
     """The keyword under which the callable gets its lease or charge."""
     outside: Callable[[], bool] | None
@@ -28,6 +26,11 @@ class Entrance(Protocol):
     """What was made for this gate, by kind of callable."""
     is_itemized: bool
     """True where each item of a generator is a call of its own."""
+
+    @property
+    def passes(self) -> str:
+        """The option that names the keyword."""
+        ...
 
     def enter(self, /, *args: object, **kwargs: object) -> Entered[object]:
         """Let a call with these arguments through."""

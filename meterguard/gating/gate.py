@@ -66,7 +66,10 @@ class Gate(Barrier[Lease]):
 
     __slots__ = ("_question", "_terms", "guard", "window")
 
-    passes = "pass_lease"
+    @property
+    def passes(self) -> str:
+        """The option that names the keyword."""
+        return "pass_lease"
 
     def __init__(
         self,

@@ -42,22 +42,24 @@ class Terms(NamedTuple):
 
     def question(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Question:
         """Return the question of a call with these arguments."""
-        alternatives = tuple(_evaluated(alternative, args, kwargs) for alternative in self.alternatives)
+        alternatives = tuple(evaluated(alternative, args, kwargs) for alternative in self.alternatives)
         per = _seat(self.per, args, kwargs)
         return Question(tuple(dict.fromkeys(alternatives)), per, self.single, self.wait, self.on_unknown)
 
     def __str__(self) -> str:
-        return " or ".join(_shown(alternative) for alternative in self.alternatives)
+        return " or ".join(described(alternative) for alternative in self.alternatives)
 
 
-def _evaluated(alternative: tuple[Line, ...], args: tuple[object, ...], kwargs: dict[str, object]) -> Requirement:
+def evaluated(alternative: tuple[Line, ...], args: tuple[object, ...], kwargs: dict[str, object]) -> Requirement:
+    """Return what an alternative asks for in a call with these arguments."""
     return together(
         line if isinstance(line, Entitlement) else entitlement(line.name, line.value(*args, **kwargs), line.unit)
         for line in alternative
     )
 
 
-def _shown(alternative: tuple[Line, ...]) -> str:
+def described(alternative: tuple[Line, ...]) -> str:
+    """Return an alternative for people."""
     return " and ".join(
         shown((line,)) if isinstance(line, Entitlement) else f"{line.name} (computed)" for line in alternative
     )
@@ -69,7 +71,7 @@ def _seat(per: Per, args: tuple[object, ...], kwargs: dict[str, object]) -> tupl
     if isinstance(per, str):
         seat: Any = per
     elif isinstance(per, contextvars.ContextVar):
-        seat = _value_of(per)
+        seat = value_of(per)
     else:
         seat = per(*args, **kwargs)
     try:
@@ -81,10 +83,11 @@ def _seat(per: Per, args: tuple[object, ...], kwargs: dict[str, object]) -> tupl
     return (seat,)
 
 
-def _value_of(variable: contextvars.ContextVar[Any]) -> Any:
+def value_of(variable: contextvars.ContextVar[Any], option: str = "per") -> Any:
+    """Return what a variable says at the call, or raise a ConfigurationError that names the option."""
     try:
         return variable.get()
     except LookupError:
         raise ConfigurationError(
-            f"per={variable.name!r} is a ContextVar that is not set here: set it before the call"
+            f"{option}={variable.name!r} is a ContextVar that is not set here: set it before the call"
         ) from None

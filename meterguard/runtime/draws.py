@@ -13,11 +13,13 @@ import threading
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from ..core import messages
 from ..core.backoff import retry_pause
-from ..core.blocks import next_block
+from ..core.blocks import in_a_row, next_block
 from ..core.causes import gravest
+from ..core.exhaustion import may_be_exhaustion, not_left, prove_used_up
 from ..core.policy import Policy
 from ..core.requirements import Requirement, Wish
 from ..errors import EntitlementDenied, EntitlementUnavailable, MeterGuardError
@@ -30,6 +32,7 @@ from .orders import Orders
 from .single_flight import Landing, SingleFlight
 from .slices import Reservation, Slice
 from .teller import Teller, units_of
+from .usage import UsageSurvey
 from .waits import Wait
 
 LOOKS = 16  # how often a call tries again to reserve units that others were faster to take
@@ -39,8 +42,9 @@ LOW = 4  # a block is fetched ahead when less than this part of one is left
 
 Submit = Callable[[Callable[[], None]], None]
 Reservations = tuple[Reservation, ...]
-Seek = Generator[Wait, "Landing | None", "Drawn"]
-Attempt = Generator[Wait, "Landing | None", "Reservations | Exception"]
+Seek = Generator[Wait, Any, "Drawn"]
+Single = Generator[Wait, Any, "Reservation | Exception"]
+Attempt = Generator[Wait, Any, "Reservations | Exception"]
 
 
 @dataclass(slots=True)
@@ -73,14 +77,16 @@ class Draws:
         clock: Clock,
         limits: Limits,
         submit: Submit,
-        flush_soon: Callable[[Slice], None],
+        survey: UsageSurvey,
     ) -> None:
         self.orders = orders
         self.teller = teller
         self.clock = clock
         self.limits = limits
         self._submit = submit
-        self._flush_soon = flush_soon
+        self._survey = survey
+        self.flush_soon: Callable[[Slice], None] = lambda _: None
+        """Has what a slice has used written down."""
         self._lock = threading.Lock()
         self._slices: dict[tuple[str, str], Slice] = {}
         self.flights = SingleFlight()
@@ -109,16 +115,51 @@ class Draws:
             if not isinstance(outcome, Exception):
                 return Drawn(Reason.DRAWN, requirement, outcome)
             errors.append(outcome)
-        outcome = self._without(errors, wish)
-        if isinstance(outcome, Drawn):
-            return outcome
-        raise copy.copy(outcome) if isinstance(outcome, MeterGuardError) else outcome
+        settled = self._without(errors, wish)
+        if isinstance(settled, Drawn):
+            return settled
+        if isinstance(settled, EntitlementDenied) and may_be_exhaustion(settled):
+            prove_used_up(settled, (yield self._survey.wait()))
+        raise copy.copy(settled) if isinstance(settled, MeterGuardError) else settled
+
+    def probe(self, wish: Wish) -> Generator[Wait, Any, None]:
+        """Raise the denial that :meth:`seek` would raise, as far as usage tells. Draws nothing."""
+        denied: Exception | None = None
+        for requirement in wish.alternatives:
+            missing: list[Entitlement] = []
+            for one in requirement:
+                is_here = yield from self._is_here(one, wish)
+                missing += [] if is_here else [one]
+            usages = (yield self._survey.wait()) if missing else ()
+            denied = None if usages is None else not_left(tuple(missing), usages)
+            if denied is None:
+                return
+        if denied is not None:
+            raise denied
+
+    def _is_here(self, entitlement: Entitlement, wish: Wish) -> Generator[Wait, Any, bool]:
+        """Find out whether this process, or its ledger, has units enough."""
+        part, units = self.slice(entitlement), int(entitlement.value or 0)
+        if part.free < units:
+            flight, is_leader = self.flights.join((part.name, part.unit))
+            if is_leader:
+                work = partial(self._look, part, units - part.free, wish)
+                self._submit(partial(self.flights.fly, (part.name, part.unit), flight, work))
+            yield Wait(flight.future, self.limits.policy.timeout)
+        return part.free >= units
+
+    def _look(self, part: Slice, need: int, wish: Wish) -> Landing:
+        try:
+            self._take(part, need, wish)
+        except LedgerFault as fault:
+            return Landing(self.teller.unavailable(part, need, fault))
+        return Landing()
 
     def _without(self, errors: list[Exception], wish: Wish) -> Drawn | Exception:
         """Return the outcome when no alternative was granted."""
         unknown = next((one for one in errors if isinstance(one, EntitlementUnavailable)), None)
         # a mistake of ours, or a no of IAM: the buyer controls IAM and the network alike
-        grave = [one for one in errors if not isinstance(one, EntitlementUnavailable) and type(one) is not EntitlementDenied]
+        grave = [one for one in errors if type(one) not in (EntitlementUnavailable, EntitlementDenied)]
         if unknown is None or grave:
             return gravest(grave or errors)
         if (wish.on_unknown or self.limits.policy.on_unknown) is OnUnknown.ALLOW:
@@ -141,7 +182,7 @@ class Draws:
                 for one in reserved:
                     self.settle(one, 0, None)
 
-    def _reserve(self, entitlement: Entitlement, wish: Wish) -> Generator[Wait, Landing | None, Reservation | Exception]:
+    def _reserve(self, entitlement: Entitlement, wish: Wish) -> Single:
         part, units = self.slice(entitlement), int(entitlement.value or 0)
         reservation = part.reserve(units)
         if reservation is not None:
@@ -210,7 +251,8 @@ class Draws:
         if part.fault is not None and stopwatch() < part.next_try:
             return part.fault
         now = stopwatch()
-        part.size = wish.block or next_block(part.size, need, now - part.fetched_at)
+        part.small = in_a_row(part.small, now - part.fetched_at)
+        part.size = wish.block or next_block(need, part.small)
         part.fetched_at = now
         error = self.orders.obtain(part, need, part.size, until)
         self._note(part, need, error)
@@ -259,6 +301,6 @@ class Draws:
         """Charge what a call used of its reservation; the rest is free again."""
         part = reservation.slice
         part.settle(reservation, used, subject, self.clock.now().wall)
-        self._flush_soon(part)
+        self.flush_soon(part)
         if used and self.teller.publisher.has_subscribers:
             self.teller.publisher.tell(UnitsCharged((units_of(part, used),), used, subject))

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Generator
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from ..interruption import passing
-from .admission import Admission
-from .engine import Seek
 from .waits import Wait, wait_for
 
+T = TypeVar("T")
+Seek = Generator[Wait, Any, T]
 
-def blocking(seek: Seek) -> Admission:
+
+def blocking(seek: Seek[T]) -> T:
     """Drive ``seek``, blocking this thread."""
     came: Any = None
     try:
         while True:
             came = block(passing(seek.send, came))
     except StopIteration as end:
-        admission: Admission = end.value
-        return admission
+        found: T = end.value
+        return found
     finally:
         seek.close()
 
 
-async def awaiting(seek: Seek) -> Admission:
+async def awaiting(seek: Seek[T]) -> T:
     """Drive ``seek`` on the running loop, which stays free."""
     came: Any = None
     try:
@@ -34,8 +36,8 @@ async def awaiting(seek: Seek) -> Admission:
             try:
                 wait = passing(seek.send, came)
             except StopIteration as end:
-                admission: Admission = end.value
-                return admission
+                found: T = end.value
+                return found
             came = await pause(wait)
     finally:
         seek.close()

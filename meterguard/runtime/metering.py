@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from decimal import Decimal
-from functools import partial
 
 from ..events import LedgerUnavailable
 from ..model import Entitlement

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from ..errors import ConfigurationError
 from ..ports import LedgerFault
 from .draws import Submit
 from .renewal import Errand
@@ -78,6 +79,6 @@ class Postings:
         for part in self._slices():
             try:
                 self._teller.leave(part)
-            except LedgerFault as fault:
+            except (LedgerFault, ConfigurationError) as fault:
                 self._teller.unavailable(part, part.open, fault)
         self._teller.ledger.close()

@@ -66,6 +66,8 @@ class Registry:
         self.serials = itertools.count(1)
         self.mark = uuid4().hex[:12]  # of the seats of this registry
         self.queues = Queues()
+        self.parting: list[Callable[[], None]] = []
+        """What else is to be done when the guard closes."""
         self.is_closed = False
         self.is_inherited = False
         """Whether it came through a fork, so that nothing of it may be given back here."""

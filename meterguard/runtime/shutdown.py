@@ -66,6 +66,8 @@ def _close(registry: Registry, check_in: bool, deadline: float) -> None:
     records = registry.all_records()
     for record in records:
         record.close()
+    for part in registry.parting:
+        part()
     if check_in:
         _return_all(registry, records, deadline)
 

@@ -6,6 +6,7 @@ instructions, so that no call waits for another one's request.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import defaultdict
 from decimal import Decimal
@@ -60,7 +61,9 @@ class Slice:
         """The next block is drawn when fewer units than this are free."""
         self.size = 0
         """Units of the last block that was asked for."""
-        self.fetched_at = 0.0
+        self.fetched_at = -math.inf
+        self.small = 0
+        """Blocks in a row that were used up soon."""
         self.denial: tuple[int, EntitlementDenied, float] | None = None
         """So many units were denied, how, and until when that is remembered."""
         self.fault: EntitlementUnavailable | None = None

@@ -13,7 +13,7 @@ from ..core import messages
 from ..errors import EntitlementUnavailable
 from ..events import LedgerUnavailable, UnitsLost
 from ..model import Entitlement
-from ..ports import Ledger, LedgerFault, Posting
+from ..ports import Ledger, Posting
 from ..units import Unit
 from ..usage import UsageLine
 from . import owners
@@ -110,7 +110,7 @@ class Teller:
         """Add to the usage."""
         self.ledger.post(lines)
 
-    def unavailable(self, part: Slice, units: int, fault: LedgerFault) -> EntitlementUnavailable:
+    def unavailable(self, part: Slice, units: int, fault: Exception) -> EntitlementUnavailable:
         """Return the error of a call that needs the ledger, and tell of it."""
         what = (units_of(part, max(units, 1)),)
         self.publisher.tell(LedgerUnavailable(what, str(fault)))

@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Generator
 from concurrent.futures import Future
 from decimal import Decimal
+from typing import Any
 
 from ..core.requirements import Wish
 from ..model import Entitlement
-from ..ports import Clock
 from ..usage import UsageKey, UsageLine, hour_of
 from .draws import Draws, Seek
+from .engine import Engine
 from .metering import Metering
 from .postings import Postings
 from .slices import Reservation
 from .teller import Teller
+from .waits import Wait
 
 
 class Till:
     """Draws, meters and postings of one guard, in one process."""
 
-    def __init__(self, teller: Teller, draws: Draws, metering: Metering, postings: Postings, clock: Clock) -> None:
+    def __init__(self, engine: Engine, teller: Teller, draws: Draws, metering: Metering, postings: Postings) -> None:
+        self.engine = engine
         self.teller = teller
         self.draws = draws
         self.metering = metering
         self.postings = postings
-        self._clock = clock
-        self._pid = os.getpid()
 
     def is_of_this_process(self) -> bool:
         """False in a forked child: what is reserved there is the parent's."""
-        return self._pid == os.getpid()
+        return self.engine.is_of_this_process()
 
     def seek(self, wish: Wish) -> Seek:
         """Reserve units for a call; see :meth:`Draws.seek`."""
+        self.engine.registry.check_open()
         return self.draws.seek(wish)
+
+    def probe(self, wish: Wish) -> Generator[Wait, Any, None]:
+        """Raise the error that :meth:`seek` would raise, as far as it is known. Draws no unit."""
+        self.engine.registry.check_open()
+        return self.draws.probe(wish)
 
     def settle(self, reservation: Reservation, used: int, subject: str | None) -> None:
         """Charge what a call used of its reservation. In a forked child that is for the parent to say."""
@@ -43,7 +50,7 @@ class Till:
 
     def meter(self, entitlement: Entitlement, quantity: Decimal, subject: str | None) -> Future[None]:
         """Write usage down that no licence is asked about; done when it is safe."""
-        hour = hour_of(self._clock.now().wall)
+        hour = hour_of(self.engine.clock.now().wall)
         key = UsageKey(
             self.draws.limits.scope, entitlement.name, entitlement.unit.value, subject, hour, is_metered=True
         )

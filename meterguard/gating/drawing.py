@@ -1,0 +1,227 @@
+"""Drawings: calls that were let through with units to use, until they are over."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+
+from ..core.requirements import Requirement, Wish
+from ..errors import ConfigurationError
+from ..interruption import passing
+from ..model import MAX_VALUE, Entitlement, shortened
+from ..runtime import drivers
+from ..runtime.waits import Wait
+from .admission import Entered
+from .charge import Charge, Charges, Quantity, Tally
+
+if TYPE_CHECKING:
+    from ..runtime.slices import Reservation
+    from ..runtime.till import Till
+
+PLACES = 6  # of a metered quantity
+WRITTEN_WITHIN = 30.0  # seconds; a ledger gives up earlier
+
+
+class DrawTally(Tally):
+    """The units that a call has of one entitlement, in one till."""
+
+    __slots__ = ("_entitlement", "_reservation", "_till", "_wish")
+
+    def __init__(self, till: Till, entitlement: Entitlement, reservation: Reservation | None, wish: Wish) -> None:
+        self._till = till
+        self._entitlement = entitlement
+        self._reservation = reservation
+        """None where the call was let through without units, as ``on_unknown="allow"`` says."""
+        self._wish = wish
+
+    def checked(self, actual: object) -> Quantity:
+        """Return the whole number, or raise a ConfigurationError."""
+        if isinstance(actual, bool) or not isinstance(actual, int) or not 0 <= actual <= MAX_VALUE:
+            raise ConfigurationError(
+                f"settle() takes a whole number of {self._entitlement.unit.value}, from 0; got {shortened(actual)}"
+            )
+        return actual
+
+    def settle(self, actual: Quantity) -> None:
+        """Charge so many units; draw those that were not reserved."""
+        drawn: tuple[Reservation, ...] = ()
+        try:
+            more = self._more(actual)
+            if more is not None:
+                drawn = passing(drivers.blocking, self._till.seek(more)).reservations
+        finally:
+            self._charge_all(actual, drawn)
+
+    async def asettle(self, actual: Quantity) -> None:
+        """:meth:`settle` without blocking the loop."""
+        drawn: tuple[Reservation, ...] = ()
+        try:
+            more = self._more(actual)
+            if more is not None:
+                drawn = (await drivers.awaiting(self._till.seek(more))).reservations
+        finally:
+            self._charge_all(actual, drawn)
+
+    def charge(self, quantity: Quantity) -> Wait | None:
+        """Charge no more than was reserved."""
+        if self._reservation is not None:
+            self._till.settle(self._reservation, int(quantity), self._wish.subject)
+        return None
+
+    def _more(self, actual: Quantity) -> Wish | None:
+        more = int(actual) - (self._reservation.units if self._reservation else int(actual))
+        if more <= 0 or not self._till.is_of_this_process():
+            return None
+        return self._wish._replace(alternatives=((Entitlement(self._entitlement.name, more, self._entitlement.unit),),))
+
+    def _charge_all(self, actual: Quantity, drawn: tuple[Reservation, ...]) -> None:
+        if self._reservation is None:
+            return
+        self.charge(min(int(actual), self._reservation.units))
+        for reservation in drawn:
+            self._till.settle(reservation, reservation.units, self._wish.subject)
+
+
+class MeterTally(Tally):
+    """What a call is written down for, in one till."""
+
+    __slots__ = ("_entitlement", "_subject", "_till")
+
+    def __init__(self, till: Till, entitlement: Entitlement, subject: str | None) -> None:
+        self._till = till
+        self._entitlement = entitlement
+        self._subject = subject
+
+    def checked(self, actual: object) -> Quantity:
+        """Return the number, or raise a ConfigurationError."""
+        return metered("settle()", actual, least=0)
+
+    def settle(self, actual: Quantity) -> None:
+        """Write the usage down."""
+        wait = self.charge(actual)
+        if wait is not None:
+            drivers.block(wait)
+
+    async def asettle(self, actual: Quantity) -> None:
+        """:meth:`settle` without blocking the loop."""
+        wait = self.charge(actual)
+        if wait is not None:
+            await drivers.pause(wait)
+
+    def charge(self, quantity: Quantity) -> Wait | None:
+        """Write the usage down. The return value can be waited for."""
+        if not quantity:
+            return None
+        return Wait(self._till.meter(self._entitlement, Decimal(quantity), self._subject), WRITTEN_WITHIN)
+
+
+class NoTally(Tally):
+    """Counts nothing, for a guard that is switched off."""
+
+    def checked(self, actual: object) -> Quantity:
+        """Return the number, or raise a ConfigurationError."""
+        return metered("settle()", actual, least=0)
+
+    def settle(self, actual: Quantity) -> None:
+        """Do nothing."""
+
+    async def asettle(self, actual: Quantity) -> None:
+        """Do nothing."""
+
+    def charge(self, quantity: Quantity) -> None:
+        """Do nothing."""
+
+
+def uncounted(requirement: Requirement, *, charge_on_error: bool) -> Drawing:
+    """Return a call that is let through and counted nowhere."""
+    charges = {one.name: Charge(one, 0, NoTally()) for one in requirement}
+    return Drawing(charges, charge_on_error=charge_on_error)
+
+
+def metered(name: str, value: object, least: int = 1) -> Quantity:
+    """Check a metered quantity: a whole number, or a ``Decimal`` with few places."""
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    number = Decimal(value) if is_number and isinstance(value, int | Decimal) else Decimal("NaN")
+    is_fine = number.is_finite() and 0 <= number <= MAX_VALUE and number == round(number, PLACES)
+    if not is_fine or (least and not number):
+        raise ConfigurationError(
+            f"{name} takes {'a positive' if least else 'no negative'} number, an int or a Decimal of at most {PLACES} "
+            f"places; got {shortened(value)}"
+        )
+    return int(number) if number == number.to_integral_value() else number
+
+
+class Drawing(Entered["Charge | Charges"]):
+    """One call that was let through with units, until it is over.
+
+    One that is thrown away without an end is charged as reserved, since nobody can say that it used nothing.
+    """
+
+    __slots__ = ("_charges", "_is_charged_on_error", "hold")
+
+    def __init__(self, charges: dict[str, Charge], *, charge_on_error: bool) -> None:
+        self._charges = charges
+        self._is_charged_on_error = charge_on_error
+        self.hold: Literal["shared", "call"] = "call"
+        self.__class__ = _Outstanding  # pyright: ignore[reportAttributeAccessIssue] - it has the same slots
+
+    @property
+    def charge(self) -> Charge | Charges:
+        """The charge of the call; one for each entitlement where it draws several."""
+        return next(iter(self._charges.values())) if len(self._charges) == 1 else Charges(self._charges)
+
+    @property
+    def passed(self) -> Charge | Charges:
+        """The same."""
+        return self.charge
+
+    @property
+    def is_over(self) -> bool:
+        """True once all is settled."""
+        return all(one.is_settled for one in self._charges.values())
+
+    def release(self) -> None:
+        """End the call, which succeeded: what was not settled is charged as reserved. Idempotent."""
+        for wait in self._end(charged=True):
+            drivers.block(wait)
+
+    async def arelease(self) -> None:
+        """:meth:`release` without blocking the loop."""
+        for wait in self._end(charged=True):
+            await drivers.pause(wait)
+
+    def fail(self) -> None:
+        """End the call, which raised: what was not settled is not charged, unless ``charge_on_error`` says so."""
+        for wait in self._end(charged=self._is_charged_on_error):
+            drivers.block(wait)
+
+    async def afail(self) -> None:
+        """:meth:`fail` without blocking the loop."""
+        for wait in self._end(charged=self._is_charged_on_error):
+            await drivers.pause(wait)
+
+    def cancel(self) -> None:
+        """End the call, which did not take place."""
+        self._end(charged=False)
+
+    def drop(self, *, failed: bool = True) -> None:
+        """End the call without waiting until it is written down."""
+        self._end(charged=self._is_charged_on_error or not failed)
+
+    def finish(self) -> None:
+        """End a call whose work was closed, which is a success, without waiting until it is written down."""
+        self._end(charged=True)
+
+    def _end(self, *, charged: bool) -> list[Wait]:
+        waits = [one.end(charged=charged) for one in self._charges.values()]
+        self.__class__ = Drawing  # pyright: ignore[reportAttributeAccessIssue]
+        return [wait for wait in waits if wait is not None]
+
+
+class _Outstanding(Drawing):
+    """One that is not over. The others have no finalizer, in which a signal handler's exception would be lost."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        self._end(charged=True)

@@ -1,0 +1,124 @@
+"""The part of a guard that counts: draws from a licence, and meters for a bill."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar, Unpack, overload
+
+from .core.requirements import Wish
+from .gating.admission import Guard
+from .gating.charge import Charge, Quantity
+from .gating.consumption import Amount, DrawOptions, MeterOptions, Units, declare_draw, declare_meter
+from .gating.draw import Draw, Meter
+from .gating.drawing import Drawing, DrawTally, MeterTally
+from .gating.gate import DegradingGate, Work
+from .gating.loops import require_asyncio
+from .model import Entitlement
+from .runtime import drivers
+from .units import Unit
+
+if TYPE_CHECKING:
+    from .ledger import LedgerReport
+    from .runtime.draws import Drawn
+    from .runtime.till import Till
+
+D = TypeVar("D")
+
+
+class MeteringGuard(Guard):
+    """Counts what is used of one product. :class:`meterguard.MeterGuard` is one."""
+
+    @property
+    @abstractmethod
+    def till(self) -> Till:
+        """The till of this process, made on first use.
+
+        :raises ConfigurationError: the set-up is incomplete, or the guard is closed.
+        """
+
+    @overload
+    def consumes_entitlement(
+        self,
+        name: str,
+        value: Units,
+        unit: Unit | str = "Count",
+        *,
+        fallback: Callable[..., Work[D]],
+        **options: Unpack[DrawOptions],
+    ) -> DegradingGate[Work[D], D]: ...
+    @overload
+    def consumes_entitlement(
+        self,
+        name: str,
+        value: Units,
+        unit: Unit | str = "Count",
+        *,
+        fallback: Callable[..., D],
+        **options: Unpack[DrawOptions],
+    ) -> DegradingGate[D, D]: ...
+    @overload
+    def consumes_entitlement(
+        self, name: str, value: Units, unit: Unit | str = "Count", *, default: D, **options: Unpack[DrawOptions]
+    ) -> DegradingGate[D, D]: ...
+    @overload
+    def consumes_entitlement(
+        self, name: str, value: Units, unit: Unit | str = "Count", **options: Unpack[DrawOptions]
+    ) -> Draw: ...
+    def consumes_entitlement(self, name: object, *amount: object, **options: object) -> object:
+        """Return a draw of this guard; see :func:`meterguard.consumes_entitlement`, whose options it takes."""
+        return declare_draw(self, name, *amount, **options)
+
+    def meters_usage(
+        self, name: str, value: Amount = 1, unit: Unit | str = "Count", **options: Unpack[MeterOptions]
+    ) -> Meter:
+        """Return a meter of this guard; see :func:`meterguard.meters_usage`, whose options it takes."""
+        return declare_meter(self, name, value, unit, **options)
+
+    @property
+    def ledger(self) -> LedgerReport:
+        """The balances and usage records of this guard's ledger."""
+        from .ledger import LedgerReport
+
+        till = self.till
+        return LedgerReport(till.teller.ledger, till.draws.limits.scope, till.postings.settle)
+
+    # -- entering, for draws and meters ----------------------------------------------------------
+
+    def draw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
+        """Reserve units for a call, or raise why there are none. Draws call this: to count code, enter a draw."""
+        till = self.till
+        return _drawing(till, drivers.blocking(till.seek(wish)), wish, charge_on_error=charge_on_error)
+
+    async def adraw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
+        """:meth:`draw` without blocking the loop."""
+        require_asyncio()
+        till = self.till
+        return _drawing(till, await drivers.awaiting(till.seek(wish)), wish, charge_on_error=charge_on_error)
+
+    def probe(self, wish: Wish) -> None:
+        """Raise the error that a draw would raise, as far as it is known. Draws no unit."""
+        drivers.blocking(self.till.probe(wish))
+
+    async def aprobe(self, wish: Wish) -> None:
+        """:meth:`probe` without blocking the loop."""
+        require_asyncio()
+        await drivers.awaiting(self.till.probe(wish))
+
+    def meter(
+        self, entitlement: Entitlement, quantity: Quantity, subject: str | None, *, charge_on_error: bool
+    ) -> Drawing:
+        """Begin a call whose usage is written down."""
+        charge = Charge(entitlement, quantity, MeterTally(self.till, entitlement, subject))
+        return Drawing({entitlement.name: charge}, charge_on_error=charge_on_error)
+
+
+def _drawing(till: Till, drawn: Drawn, wish: Wish, *, charge_on_error: bool) -> Drawing:
+    reservations = drawn.reservations or (None,) * len(drawn.requirement)
+    return Drawing(
+        {
+            one.name: Charge(one, int(one.value or 0) if reserved else 0, DrawTally(till, one, reserved, wish))
+            for one, reserved in zip(drawn.requirement, reservations, strict=True)
+        },
+        charge_on_error=charge_on_error,
+    )

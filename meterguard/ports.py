@@ -245,7 +245,7 @@ class LedgerFault(Exception):
 
 
 class Posting(NamedTuple):
-    """What a transaction leaves behind: the account as it is now, and lines to add to the usage."""
+    """The result of a transaction: the account as it is now, and lines to add to the usage."""
 
     account: Account
     usage: tuple[UsageLine, ...] = ()

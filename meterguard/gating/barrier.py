@@ -11,7 +11,7 @@ from ..errors import ConfigurationError
 from .contexts import Contexts
 
 if TYPE_CHECKING:
-    from typing_extensions import deprecated
+    from typing_extensions import deprecated as deprecated  # noqa: PLC0414 - for gates, too
 
     from .admission import Entered
     from .entrance import Entrance
@@ -34,10 +34,10 @@ Fallback = Callable[..., object]
 class Barrier(ABC, Generic[H]):
     """Something to put in front of code: ``H`` is what the code gets that runs behind it."""
 
-    __slots__ = ("__weakref__", "_contexts", "_instead", "is_itemized", "keyword", "outside", "wrappers")
+    __slots__ = ("__weakref__", "_contexts", "instead", "is_itemized", "keyword", "outside", "wrappers")
 
     def __init__(self, instead: Fallback | None, keyword: str | None, *, is_itemized: bool = False) -> None:
-        self._instead = instead
+        self.instead = instead
         self.keyword = keyword
         self.outside: Callable[[], bool] | None = None
         self.is_itemized = is_itemized
@@ -68,13 +68,13 @@ class Barrier(ABC, Generic[H]):
     @property
     def degrades(self) -> bool:
         """True with ``fallback=`` or ``default=``."""
-        return self._instead is not None
+        return self.instead is not None
 
     def degraded(self, /, *args: object, **kwargs: object) -> object:
         """Return the result that stands in for that of a call which was not let through."""
-        if self._instead is None:
+        if self.instead is None:
             raise RuntimeError("there is no fallback= or default=")
-        return self._instead(*args, **kwargs)
+        return self.instead(*args, **kwargs)
 
     # -- decorator -------------------------------------------------------------------------------
 

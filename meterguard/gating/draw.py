@@ -130,7 +130,7 @@ class Draw(Barrier["Charge | Charges"]):
             alternatives=both if sign == "&" else (*mine.alternatives, *others.alternatives),
             on_unknown=agreed(mine.on_unknown, others.on_unknown, "on_unknown=", joined),
         )
-        instead = agreed(self._instead, other._instead, "fallback= or default=", joined)
+        instead = agreed(self.instead, other.instead, "fallback= or default=", joined)
         return Draw(self.guard, terms, instead, agreed(self.keyword, other.keyword, "pass_charge=", joined))
 
     def __repr__(self) -> str:

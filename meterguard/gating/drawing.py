@@ -83,7 +83,7 @@ class DrawTally(Tally):
 
 
 class MeterTally(Tally):
-    """What a call is written down for, in one till."""
+    """A meter, in one till."""
 
     __slots__ = ("_entitlement", "_subject", "_till")
 

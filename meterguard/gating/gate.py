@@ -9,20 +9,12 @@ from weakref import WeakValueDictionary
 from ..errors import ConfigurationError
 from ..lease import Lease
 from ..runtime.window import Window
-from .barrier import Barrier, Fallback, agreed
+from .barrier import Barrier, Fallback, agreed, deprecated
 from .questions import Terms
 
 if TYPE_CHECKING:
-    from typing_extensions import deprecated
-
     from ..core.requirements import Question
     from .admission import Admission, Guard
-else:
-
-    def deprecated(_: str) -> Any:
-        """Stand in for what only type checkers read."""
-        return lambda fn: fn
-
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -170,7 +162,7 @@ class Gate(Barrier[Lease]):
         return Gate(
             self.guard,
             Terms(alternatives, mine.single, mine.per, mine.wait, on_unknown),
-            agreed(self._instead, other._instead, "fallback= or default=", joined),
+            agreed(self.instead, other.instead, "fallback= or default=", joined),
             agreed(self.keyword, other.keyword, "pass_lease=", joined),
         )
 

@@ -49,7 +49,7 @@ Attempt = Generator[Wait, Any, "Reservations | Exception"]
 
 @dataclass(slots=True)
 class Drawn:
-    """What a call may use, and why."""
+    """The units that a call may use, and why."""
 
     reason: Reason
     requirement: Requirement

@@ -22,7 +22,6 @@ from ..events import EntitlementRefused, Event, ServiceUnavailable, UnitsDrawn
 from ..model import Entitlement
 from ..ports import CheckoutAnswer, FaultKind, LicenseService, ServiceFault
 from ..reasons import Reason
-from . import owners
 from .clock import stopwatch
 from .publisher import Publisher
 from .slices import Slice
@@ -34,7 +33,7 @@ LONGEST_LOOK = 0.3  # seconds
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What is to be done next for an account."""
+    """The next thing to do for an account."""
 
     order: Order | None = None
     """To be sent now. None: there is enough, or it has to be waited for."""
@@ -91,7 +90,7 @@ class Orders:
 
     def _next(self, part: Slice, need: int, size: int, most: int | None) -> _Step:
         """Decide in one transaction what is to be done, and claim it."""
-        me, token, steps = owners.this_process(), uuid4().hex, [_Step()]
+        me, token, steps = self.teller.owner(), uuid4().hex, [_Step()]
 
         def deal(account: Account, now: float) -> Account:
             debt = account.owed + account.owed_lost

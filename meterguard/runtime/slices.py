@@ -21,7 +21,7 @@ from .renewal import Errand
 
 
 class Draft(NamedTuple):
-    """What is to be posted, kept until it surely was."""
+    """A batch that is to be posted, kept until it surely was."""
 
     batch: Batch
     usage: tuple[UsageLine, ...]

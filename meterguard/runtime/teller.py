@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ..account import Account
+from ..account import Account, Holding
 from ..core import ledger as books
 from ..core import messages
 from ..errors import EntitlementUnavailable
@@ -29,23 +29,32 @@ Deal = Callable[[Account, float], Account]
 class Teller:
     """Changes accounts for the slices of this process. Every method blocks, and raises ``LedgerFault``."""
 
-    def __init__(self, ledger: Ledger, publisher: Publisher) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        publisher: Publisher,
+        owner: Callable[[], str] = owners.this_process,
+        is_dead: Callable[[Holding, float], bool] = owners.is_dead,
+    ) -> None:
         self.ledger = ledger
         self.publisher = publisher
+        self.owner = owner
+        """Names this process."""
+        self._is_dead = is_dead
         self.in_air: set[str] = set()
         """The tokens of the orders that this process is sending."""
         self._looked_at: dict[str, float] = {}
 
     def deal(self, part: Slice, deal: Deal, draft: Draft | None = None) -> None:
         """Change the account of a slice, once what it used is posted."""
-        me, lost = owners.this_process(), [0]
+        me, lost = self.owner(), [0]
         key = part.key
         looks = stopwatch() - self._looked_at.get(key, -LOOK_FOR_THE_DEAD) >= LOOK_FOR_THE_DEAD
 
         def change(account: Account | None, now: float) -> Posting:
             known = account or Account(part.scope, part.name, part.unit)
             if looks:
-                known, lost[0] = books.written_off(known, lambda one: owners.is_dead(one, now))
+                known, lost[0] = books.written_off(known, lambda one: self._is_dead(one, now))
             known = books.aged(books.stranded(known, me, self.in_air.__contains__), now)
             usage: tuple[UsageLine, ...] = ()
             if draft is not None and draft.batch.number > known.holding(me).posted:  # else it was posted already
@@ -64,7 +73,7 @@ class Teller:
         draft, taken = part.drafted(), [(0, Account(part.scope, part.name, part.unit))]
 
         def deal(account: Account, _now: float) -> Account:
-            known, granted = books.taken(account, owners.this_process(), least, most)
+            known, granted = books.taken(account, self.owner(), least, most)
             taken[0] = (granted, known)
             return known
 
@@ -77,7 +86,7 @@ class Teller:
         draft, is_lent = part.drafted(), [False]
 
         def deal(account: Account, _now: float) -> Account:
-            known, is_lent[0] = books.credited(account, owners.this_process(), units, limit)
+            known, is_lent[0] = books.credited(account, self.owner(), units, limit)
             return known
 
         self.deal(part, deal, draft)
@@ -102,7 +111,7 @@ class Teller:
 
         def deal(account: Account, _now: float) -> Account:
             with part.lock:
-                return books.left_by(account, owners.this_process(), part.open, part.credit_open)
+                return books.left_by(account, self.owner(), part.open, part.credit_open)
 
         self.deal(part, deal)
 

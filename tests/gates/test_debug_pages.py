@@ -54,7 +54,7 @@ MISTAKES = {
     "the fingerprint as bytes": {"key_fingerprint": FINGERPRINT.encode()},
     "the beneficiary in a list": {"beneficiary": [BENEFICIARY]},
     "a store": {"store": f"redis://:{PASSWORD}@host"},
-    "a ledger": {"ledger": f"redis://:{PASSWORD}@host"},
+    "a ledger": {"ledger": f"mysql://:{PASSWORD}@host"},
 }
 
 

@@ -28,7 +28,7 @@ VAGUE = {
 # Underscore names of other people's packages that stand in ours by chance, too.
 FOREIGN = {"_request", "_wrapped"}
 # Names that end in -ing and are a field's word all the same. Other files are named by nouns, not by deeds.
-NOUNS_IN_ING = {"borrowing", "forking", "gating", "metering", "serving", "testing"}
+NOUNS_IN_ING = {"borrowing", "drawing", "forking", "gating", "metering", "serving", "testing"}
 
 
 def circles() -> list[str]:

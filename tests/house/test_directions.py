@@ -12,7 +12,7 @@ VOCABULARY = {
     *("units", "model", "reasons", "lease", "decision", "errors", "events", "ports", "secret", "interruption"),
     *("account", "usage"),
 }
-FACADE = {"guard", "default", "open_guard", "diagnostics", "gating"}
+FACADE = {"guard", "metering", "ledger", "consumption", "default", "open_guard", "diagnostics", "gating"}
 PUBLIC = VOCABULARY | FACADE | {"meterguard", "config", "extras"}
 
 MAY_IMPORT = {
@@ -38,7 +38,10 @@ MAY_IMPORT = {
     "config": VOCABULARY | {"core", "arguments"},
     "assembly": VOCABULARY | {"core", "runtime", "aws", "stores", "config"},
     "gating": VOCABULARY | {"core", "runtime", "arguments"},
-    "guard": VOCABULARY | {"core", "runtime", "arguments", "config", "assembly", "gating"},
+    "ledger": VOCABULARY | {"core", "assembly"},
+    "metering": VOCABULARY | {"core", "runtime", "gating", "ledger"},
+    "guard": VOCABULARY | {"core", "runtime", "arguments", "config", "assembly", "gating", "metering"},
+    "consumption": VOCABULARY | {"gating", "guard", "default"},
     "open_guard": VOCABULARY | {"core", "runtime", "gating", "guard"},
     "default": VOCABULARY | {"core", "runtime", "gating", "guard", "config"},
     "diagnostics": VOCABULARY | {"gating", "guard"},

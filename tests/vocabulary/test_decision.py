@@ -11,6 +11,7 @@ from meterguard import Decision, Reason
 OPENFEATURE = {
     Reason.CHECKED_OUT: "STATIC",
     Reason.CACHED: "CACHED",
+    Reason.DRAWN: "STATIC",
     Reason.GRACE: "STALE",
     Reason.ALLOWED_UNKNOWN: "DEFAULT",
     Reason.NOT_ENTITLED: "STATIC",

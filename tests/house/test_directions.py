@@ -8,7 +8,18 @@ from collections import defaultdict
 
 from tests.house.source import MODULES, room
 
-VOCABULARY = {"units", "model", "reasons", "lease", "decision", "errors", "events", "ports", "secret", "interruption"}
+VOCABULARY = {
+    "units",
+    "model",
+    "reasons",
+    "lease",
+    "decision",
+    "errors",
+    "events",
+    "ports",
+    "secret",
+    "interruption",
+} | {"account", "usage"}
 FACADE = {"guard", "default", "open_guard", "diagnostics", "gating"}
 PUBLIC = VOCABULARY | FACADE | {"meterguard", "config", "extras"}
 
@@ -16,6 +27,8 @@ MAY_IMPORT = {
     "units": set(),
     "secret": set(),
     "interruption": set(),
+    "account": set(),
+    "usage": set(),
     "model": {"units"},
     "reasons": set(),
     "lease": {"model"},

@@ -27,7 +27,6 @@ _SETTINGS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA fullfsync=1",  # macOS flushes a disk's cache only so
     "PRAGMA checkpoint_fullfsync=1",
-    "PRAGMA auto_vacuum=INCREMENTAL",  # of a new file
     "PRAGMA cell_size_check=1",
     "PRAGMA trusted_schema=0",
     "PRAGMA mmap_size=0",  # a failing disk would end the process by a signal

@@ -49,6 +49,7 @@ def _is_switched(connection: sqlite3.Connection, wanted: str, attempts: int) -> 
     """Ask again and again: SQLite itself does not wait for those who use the file when it changes the mode."""
     if mode_of(connection) == wanted:
         return True
+    patience = connection.execute("PRAGMA busy_timeout").fetchone()[0]
     connection.execute("PRAGMA busy_timeout=0")
     try:
         for attempt in range(attempts):
@@ -58,7 +59,7 @@ def _is_switched(connection: sqlite3.Connection, wanted: str, attempts: int) -> 
                 return True
         return False
     finally:
-        connection.execute(f"PRAGMA busy_timeout={PATIENCE * 1000}")
+        connection.execute(f"PRAGMA busy_timeout={patience}")
 
 
 def _attempt(connection: sqlite3.Connection, wanted: str) -> str:

@@ -20,7 +20,7 @@ def as_stored(quantity: Decimal) -> int | str:
     """Return a quantity as it is kept: an integer of SQLite where that can hold it, else text."""
     if quantity == quantity.to_integral_value(context=_EXACT) and abs(quantity) <= _LARGEST:
         return int(quantity)
-    return f"{quantity:f}"
+    return f"{quantity.normalize(_EXACT):f}"
 
 
 def as_read(stored: object) -> Decimal:

@@ -1,4 +1,4 @@
-"""What is said when SQLite refuses: whether another attempt may fare better, why, and what to do."""
+"""Exceptions for the errors of SQLite, which say why, what to do, and whether another attempt may fare better."""
 
 from __future__ import annotations
 

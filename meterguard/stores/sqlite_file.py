@@ -18,7 +18,7 @@ from .sqlite_place import check_place, identity, make_private
 
 FORK_PATIENCE = 15.0  # seconds that a fork waits for a transaction
 
-_files: weakref.WeakSet[SqliteFile] = weakref.WeakSet()
+_files: weakref.WeakValueDictionary[int, SqliteFile] = weakref.WeakValueDictionary()
 _held: list[Any] = []
 # Connections of parents. In a child even closing one is wrong: it could undo what the parent is writing.
 _abandoned: list[sqlite3.Connection] = []
@@ -57,7 +57,7 @@ class SqliteFile:
         self._identity: tuple[int, int] | None = None  # of the file that was open last, and not closed
         self._is_stranded = False
         self._begin_anew()
-        _files.add(self)
+        _files[id(self)] = self
 
     def _begin_anew(self) -> None:
         self._lock = threading.RLock()
@@ -196,7 +196,7 @@ class SqliteFile:
         """In a child: leave the parent's connection alone, and take no lock."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            _abandoned.append(connection)
+            _abandon(connection)
             # SQLite keeps a list of the locks of this process, and still has the parent's in it. An idle
             # connection has none with a rollback journal; else SQLite would believe that a lock is held which is not.
             self._is_stranded = connection.in_transaction or self._journal == sqlite_journal.WAL
@@ -212,8 +212,22 @@ class SqliteFile:
         return lock
 
 
+def _abandon(connection: sqlite3.Connection) -> None:
+    """Keep a connection from being closed, also by an interpreter that ends."""
+    _abandoned.append(connection)
+    with contextlib.suppress(ImportError, AttributeError):
+        import ctypes
+
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+def _all_files() -> list[SqliteFile]:
+    # Other threads may make files meanwhile; this list is copied in one step.
+    return [one for reference in _files.valuerefs() if (one := reference()) is not None]
+
+
 def _before_fork() -> None:
-    _held[:] = [lock for one in list(_files) if (lock := one.hold_for_fork()) is not None]
+    _held[:] = [lock for one in _all_files() if (lock := one.hold_for_fork()) is not None]
 
 
 def _after_fork() -> None:
@@ -225,7 +239,7 @@ def _after_fork() -> None:
 
 def _in_child() -> None:
     _held.clear()
-    for one in list(_files):
+    for one in _all_files():
         one.forget()
 
 

@@ -92,8 +92,12 @@ class SqliteLedger:
         for day in days:
             with self._file.writing() as connection:
                 sqlite_usage.merge_day(connection, day, hours_before)
+        while self._gave_back():
+            pass
+
+    def _gave_back(self) -> bool:
         with self._file.alone() as connection:
-            sqlite_usage.give_back(connection)
+            return sqlite_usage.give_back(connection)
 
     def close(self) -> None:
         """Write everything into the one file, and close it."""

@@ -59,8 +59,7 @@ def prepare(connection: sqlite3.Connection, schema: Schema, path: str) -> None:
         _check(connection, path)
     if _version(connection, schema, path) == schema.version:
         return
-    if not _number(connection, "PRAGMA page_count"):  # or it would write into a file that has it already
-        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # here, for it writes also into a file that has it already
     connection.execute("BEGIN IMMEDIATE")  # several processes may be here
     try:
         for step in schema.steps[_version(connection, schema, path) :]:

@@ -132,7 +132,12 @@ def delete(connection: sqlite3.Connection, before: float) -> None:
         connection.execute("DELETE FROM meter WHERE id NOT IN (SELECT meter FROM usage)")
 
 
-def give_back(connection: sqlite3.Connection, pages: int = 256) -> None:
-    """Give free space back to the disk, in transactions so short that others need not wait."""
-    while connection.execute("PRAGMA freelist_count").fetchone()[0]:
-        connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+def give_back(connection: sqlite3.Connection, pages: int = 256) -> bool:
+    """Give some free space back to the disk, in a transaction so short that others need not wait.
+
+    Returns False when there was none any more.
+    """
+    is_there = bool(connection.execute("PRAGMA freelist_count").fetchone()[0])
+    if is_there:
+        connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()  # each row that is fetched frees a page
+    return is_there

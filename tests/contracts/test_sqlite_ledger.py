@@ -466,6 +466,18 @@ class TestDamage:
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("PRAGMA quick_check").fetchone()[0] == "ok"
 
+    def test_a_copy_that_takes_the_place_is_used(self, ledger, path, tmp_path):
+        draw(ledger)
+        ledger.close()
+        shutil.copy(path, tmp_path / "copy")
+        draw(ledger)
+        ledger.close()
+        draw(ledger)
+        (tmp_path / "copy").replace(path)
+        for leftover in tmp_path.glob("ledger.db-*"):
+            leftover.unlink()
+        assert draw(ledger) == 2
+
     def test_a_file_that_is_taken_away_is_not_made_anew(self, ledger, path, tmp_path):
         draw(ledger)
         path.rename(tmp_path / "elsewhere")
@@ -480,11 +492,14 @@ class TestDamage:
 class TestRefusals:
     """Nothing is written, the caller is told, and it goes on once the cause is gone."""
 
-    def test_a_change_that_raises(self, ledger):
+    def test_a_change_that_raises(self, make, monkeypatch):
+        monkeypatch.setattr("meterguard.stores.sqlite_faults.PATIENCE", 0.2)
+        ledger, other = make(), make()
         draw(ledger)
         with pytest.raises(ZeroDivisionError):
             ledger.transact(PAGES.key, lambda account, now: 1 / 0)
-        assert draw(ledger) == 2
+        assert draw(other) == 2  # nothing is locked any more
+        assert draw(ledger) == 3
 
     def test_a_full_file(self, ledger, path):
         draw(ledger)
@@ -688,10 +703,11 @@ class TestProcesses:
     def test_forget_closes_nothing(self, ledger):
         draw(ledger)
         connection = ledger._file._connection
+        before = sys.getrefcount(connection)
         ledger.forget()
-        assert connection in sqlite_file._abandoned
+        sqlite_file._abandoned.remove(connection)  # as when the interpreter ends, and all modules are emptied
+        assert sys.getrefcount(connection) == before
         assert connection.execute("SELECT 1").fetchone() == (1,)
-        sqlite_file._abandoned.remove(connection)
         connection.close()
 
     def test_what_was_acknowledged_outlives_fifty_kills(self, path, journal):

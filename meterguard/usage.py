@@ -10,6 +10,10 @@ from typing import NamedTuple
 HOUR = 3600
 DAY = 86_400
 
+# What is kept of usage, in seconds: a thousand subjects with a call a second each need some 30 MB for it.
+HOURS_KEPT = 35 * DAY
+DAYS_KEPT = 400 * DAY
+
 
 class UsageKey(NamedTuple):
     """The things that tell lines of usage apart."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from itertools import count
 from typing import Any, NamedTuple, Self, TypeVar
@@ -56,7 +57,9 @@ class Script(NamedTuple):
     @classmethod
     def read(cls, *names: str) -> Self:
         """Read a script that stands in one or several ``.lua`` files beside this one."""
-        text = "\n".join(files(__name__.rpartition(".")[0]).joinpath(f"{name}.lua").read_text("utf-8") for name in names)
+        text = "\n".join(
+            files(__name__.rpartition(".")[0]).joinpath(f"{name}.lua").read_text("utf-8") for name in names
+        )
         return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
@@ -68,7 +71,7 @@ class RedisConnection:
     """
 
     def __init__(self, url: str, check: Callable[[Facts, Command], None]) -> None:
-        self._url = Secret(url)
+        url = self._url = Secret(url)
         self._check = check
         at = self._pool().connection_kwargs
         self.place = f"{at.get('host', 'localhost')}:{at.get('port', 6379)}"
@@ -90,10 +93,6 @@ class RedisConnection:
     def command(self, *arguments: Argument | float) -> Any:
         """Return the reply to a command."""
         return self._ask(lambda client: _command(client)(*arguments))
-
-    def transaction(self, commands: Iterable[Sequence[Argument]]) -> list[Any]:
-        """Return the replies to several commands, between which no other is carried out."""
-        return self._ask(lambda client: _in_transaction(client, commands))
 
     def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """Run a script."""
@@ -153,16 +152,14 @@ class RedisConnection:
 
     def _pool(self) -> ConnectionPool:
         """Return a new pool, with nothing open yet."""
-        try:
-            pool = ConnectionPool(**_options(self._url))
-            pool.make_connection()  # which finds options that there are not
-        except (ValueError, TypeError, AttributeError):
-            scheme, found, _ = self._url.partition("://")
+        pool = _pool(self._url)
+        if pool is None:
+            scheme = self._url.partition("://")[0] if "://" in self._url else ""
             raise ConfigurationError(
                 "The ledger's URL must be redis://[[user]:password@]host[:port][/database][?options of redis-py], "
-                f"or the same with rediss:// for TLS; got {f'{scheme}://...' if found else 'no scheme'}. "
+                f"or the same with rediss:// for TLS; got {f'{scheme}://...' if scheme else 'no scheme'}. "
                 "Special characters in a password are written %XX."
-            ) from None
+            )
         return pool
 
     # -- what is said --------------------------------------------------------------------------------
@@ -220,13 +217,6 @@ def _evaluate(client: Redis, script: Script, keys: Sequence[str], arguments: Seq
         return _command(client)("EVAL", script.text, len(keys), *keys, *arguments)
 
 
-def _in_transaction(client: Redis, commands: Iterable[Sequence[Argument]]) -> list[Any]:
-    with client.pipeline(transaction=True) as pipeline:
-        for command in commands:
-            _command(pipeline)(*command)
-        return pipeline.execute()
-
-
 def _facts(client: Redis) -> Facts:
     """Ask a server what it is. Managed services forbid some of the commands, so there are two ways."""
     said = _allowed(client.info) | _allowed(lambda: client.config_get("appendonly"))
@@ -245,6 +235,15 @@ def _allowed(ask: Callable[[], Any]) -> dict[str, Any]:
         return dict(ask())
     except exceptions.ResponseError:
         return {}
+
+
+def _pool(url: str) -> ConnectionPool | None:
+    """Return a pool, None for a wrong URL: an error from here would carry the password in its frames."""
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        pool = ConnectionPool(**_options(url))
+        pool.make_connection()  # which finds options that do not exist
+        return pool
+    return None
 
 
 def _options(url: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 
 from ..usage import UsageKey, UsageLine
@@ -60,10 +60,11 @@ def usage_arguments(lines: Iterable[UsageLine]) -> tuple[list[str], list[str | i
     return [usage_key(name) for name in spans], arguments
 
 
-def lines_of(name: str, amounts: Mapping[bytes, bytes]) -> Iterable[UsageLine]:
-    """Yield the lines of a span. Raises ``ValueError`` where its hash has something else."""
+def lines_of(name: str, amounts: Iterable[bytes]) -> Iterable[UsageLine]:
+    """Yield the lines of a span from its fields and amounts by turns. Raises ``ValueError`` for anything else."""
     key = span_of(name)
-    for field, amount in amounts.items():
+    turns = iter(amounts)
+    for field, amount in zip(turns, turns, strict=True):
         millions, _, rest = amount.partition(b":")
         yield UsageLine(key._replace(subject=json.loads(field)), _decimal(int(millions) * MILLION + int(rest)))
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ..account import Account
 from ..errors import ConfigurationError
 from ..ports import Change, Posting
+from ..secret import Secret
 from ..usage import UsageKey, UsageLine, day_of
 from . import redis_layout as layout
 from .redis_connection import Command, RedisConnection, Script, pause
@@ -57,12 +58,15 @@ class RedisLedger:
     is_shared = True
 
     def __init__(self, url: str, *, deadline: float = DEADLINE) -> None:
+        url = Secret(url)  # for debug pages that show the variables of a failed call
         self._connection = RedisConnection(url, self._check)
         self._deadline = deadline
         self._has_warned = False
         self._read = Script.read("ledger_read")
         self._write = Script.read("ledger_amounts", "ledger_write")
+        self._usage = Script.read("ledger_usage")
         self._merge = Script.read("ledger_amounts", "ledger_compact")
+        self._delete = Script.read("ledger_delete")
 
     def forget(self) -> None:
         """In a forked child: the connections are the parent's."""
@@ -109,11 +113,9 @@ class RedisLedger:
 
     def post(self, lines: Iterable[UsageLine]) -> None:
         """Add to the usage."""
-        deadline = time.monotonic() + self._deadline
         if lines := tuple(lines):
-            seen = self._seen(b"")
-            while seen.how != b"written":  # more than once where the server's clock was set forward
-                seen = self._written(seen, deadline, (b"", b"", ""), lines)
+            deadline = time.monotonic() + self._deadline
+            self._written(self._seen(b""), deadline, (b"", b"", ""), lines)
 
     def accounts(self) -> list[Account]:
         """Return all accounts."""
@@ -147,8 +149,9 @@ class RedisLedger:
         self._require_exact(seen.how != b"large")
         if seen.how == b"schema":
             raise self._newer()
-        if seen.how == b"late" and was_lost:
-            raise self._connection.unknown("the server's clock was set forward")
+        if seen.how == b"late":
+            late = "the server's clock was set forward"
+            raise self._connection.unknown(late) if was_lost else self._connection.fault(f"{late}; nothing was written")
         return seen
 
     # -- usage ---------------------------------------------------------------------------------------
@@ -166,7 +169,7 @@ class RedisLedger:
 
     def _lines(self, days: Iterable[set[str]]) -> Iterator[UsageLine]:
         for names in map(sorted, days):
-            found = self._connection.transaction([("HGETALL", layout.usage_key(name)) for name in names])
+            found = self._connection.run(self._usage, [layout.usage_key(name) for name in names], [])
             for name, amounts in zip(names, found, strict=True):
                 try:
                     yield from layout.lines_of(name, amounts)
@@ -187,7 +190,7 @@ class RedisLedger:
         for start in range(0, len(old), SPANS_AT_ONCE):
             names = old[start : start + SPANS_AT_ONCE]
             hashes = [layout.usage_key(name) for name in names]
-            self._connection.transaction([("DEL", *hashes), ("ZREM", layout.SPANS, *names)])
+            self._connection.run(self._delete, [layout.SPANS, *hashes], names)
         for name, key in self._spans(days_before, hours_before):
             if (day := day_of(key)) != key:
                 names = [name, layout.span_name(day)]

@@ -23,7 +23,7 @@ def redis_servers(tmp_path_factory):
     def server(kind):
         if kind not in servers:
             directory = tmp_path_factory.mktemp(kind)
-            servers[kind] = redis_server.Server(REDIS_SERVERS[kind], directory, "--appendfsync", "everysec")
+            servers[kind] = redis_server.Server(REDIS_SERVERS[kind], directory)
         return servers[kind]
 
     yield server

@@ -58,9 +58,10 @@ def ledger(url: str) -> Ledger:
     """
     scheme = url.partition("://")[0]
     if scheme == "sqlite":
-        from .stores import sqlite_ledger
+        from .stores.sqlite_ledger import SqliteLedger
+        from .stores.sqlite_place import path_of
 
-        return sqlite_ledger.SqliteLedger(sqlite_ledger.path_of(url))
+        return SqliteLedger(path_of(url))
     if scheme in ("redis", "rediss"):
         from .stores.redis_ledger import RedisLedger
 

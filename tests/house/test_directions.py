@@ -8,13 +8,18 @@ from collections import defaultdict
 
 from tests.house.source import MODULES, room
 
-VOCABULARY = {"units", "model", "reasons", "lease", "decision", "errors", "events", "ports", "secret", "interruption"}
-FACADE = {"guard", "default", "open_guard", "diagnostics", "gating"}
+VOCABULARY = {
+    *("units", "model", "reasons", "lease", "decision", "errors", "events", "ports", "secret", "interruption"),
+    *("account", "usage"),
+}
+FACADE = {"guard", "default", "open_guard", "diagnostics", "gating", "ledger"}
 PUBLIC = VOCABULARY | FACADE | {"meterguard", "config", "extras"}
 
 MAY_IMPORT = {
     "units": set(),
     "secret": set(),
+    "account": set(),
+    "usage": set(),
     "interruption": set(),
     "model": {"units"},
     "reasons": set(),
@@ -32,8 +37,9 @@ MAY_IMPORT = {
     "stores": VOCABULARY | {"core"},
     "config": VOCABULARY | {"core", "arguments"},
     "assembly": VOCABULARY | {"core", "runtime", "aws", "stores", "config"},
+    "ledger": VOCABULARY | {"core", "assembly"},
     "gating": VOCABULARY | {"core", "runtime", "arguments"},
-    "guard": VOCABULARY | {"core", "runtime", "arguments", "config", "assembly", "gating"},
+    "guard": VOCABULARY | {"core", "runtime", "arguments", "config", "assembly", "gating", "ledger"},
     "open_guard": VOCABULARY | {"core", "runtime", "gating", "guard"},
     "default": VOCABULARY | {"core", "runtime", "gating", "guard", "config"},
     "diagnostics": VOCABULARY | {"gating", "guard"},
@@ -61,6 +67,7 @@ THIRD_PARTY = {
     "cryptography": {"emulator"},
     "click": {"cli", "integrations"},
     "rich": {"cli"},
+    "matplotlib": {"cli"},
     "redis": {"stores"},
     "pytest": {"testing", "pytest_plugin"},
     "typing_extensions": {"gating"},  # for type checkers, which bring it along
@@ -81,7 +88,7 @@ THIRD_PARTY = {
 
 # What a room is made of. Anything else that is optional stands in one file of a room; an integration is its
 # framework, and free.
-WHOLE_ROOM = {("cli", "click"), ("emulator", "botocore"), ("pytest_plugin", "pytest")}
+WHOLE_ROOM = {("cli", "click"), ("cli", "rich"), ("emulator", "botocore"), ("pytest_plugin", "pytest")}
 REQUIRED = {"boto3", "cachetools", "wrapt"}
 
 # Integrations: a file or folder each for these. None imports another, and what they share imports none of them.

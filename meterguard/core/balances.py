@@ -52,7 +52,7 @@ def _balance(account: Account, free: int) -> Balance:
         left=account.left + free,
         lost=account.lost,
         owed=account.credit,
-        pending=sum(one.units for one in (*account.orders, *account.unresolved)),
+        pending=sum(one.units for one in account.orders) + sum(one.units for one in account.unresolved),
     )
 
 

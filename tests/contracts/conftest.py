@@ -6,9 +6,24 @@ import pytest
 
 from meterguard.stores.memory import MemoryLeaseStore
 from meterguard.stores.memory_ledger import MemoryLedger
+from meterguard.stores.sqlite_ledger import SqliteLedger
 
 LEASE_STORES = {"memory": MemoryLeaseStore}
-LEDGERS = {"memory": lambda request: MemoryLedger}
+
+
+def sqlite_ledger(journal):
+    def maker(request):
+        path = request.getfixturevalue("tmp_path") / "ledger.db"
+        return lambda: SqliteLedger(str(path), journal=journal)
+
+    return maker
+
+
+LEDGERS = {
+    "memory": lambda request: MemoryLedger,
+    "sqlite-rollback": sqlite_ledger("truncate"),
+    "sqlite-wal": sqlite_ledger("wal"),
+}
 
 
 @pytest.fixture(params=LEASE_STORES)

@@ -13,21 +13,21 @@ from .texts import printable
 with needed("matplotlib", "plot", by="a plot in a file"):
     from matplotlib import rc_context
     from matplotlib.axes import Axes
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
     from matplotlib.figure import Figure
-
-_LOOK = {
-    "svg.hashsalt": "meterguard",  # the same usage gives the same file
-    "svg.fonttype": "none",  # words stay words, which a reader of screens can read
-    "text.parse_math": False,  # a name may have a dollar sign
-    "axes.formatter.useoffset": False,
-}
-
 
 def write(records: Iterable[UsageRecord], path: Path) -> None:
     """Write the usage over time, an axis for each entitlement, as a picture of the kind that the file's name says."""
     found = series(records)
-    with rc_context(_LOOK):
+    look = rc_context(
+        {
+            "svg.hashsalt": "meterguard",  # the same usage gives the same file
+            "svg.fonttype": "none",  # words stay words, which a reader of screens can read
+            "text.parse_math": False,  # a name may have a dollar sign
+            "axes.formatter.useoffset": False,
+            "date.converter": "concise",
+        }
+    )
+    with look:
         figure = Figure(figsize=(9, 1 + 2.2 * max(1, len(found))), layout="constrained")
         if not found:
             figure.text(0.5, 0.5, "Nothing was used in this time.", ha="center", va="center")
@@ -39,8 +39,8 @@ def write(records: Iterable[UsageRecord], path: Path) -> None:
 
 
 def _draw(axes: Axes, one: Series) -> None:
-    starts = [date2num(point.start) for point in one.points]
-    widths = [date2num(point.end) - start for point, start in zip(one.points, starts, strict=True)]
+    starts = [point.start for point in one.points]
+    widths = [point.end - point.start for point in one.points]
     axes.bar(starts, [float(point.quantity) for point in one.points], width=widths, align="edge", color="#1f6feb")
     axes.set_title(printable(one.title), loc="left")
     axes.set_ylim(bottom=0)
@@ -48,8 +48,5 @@ def _draw(axes: Axes, one: Series) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)
-    locator = AutoDateLocator()
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.set_xlabel("UTC")
     axes.label_outer()

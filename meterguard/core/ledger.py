@@ -77,9 +77,7 @@ def aged(account: Account, now: float) -> Account:
     if not old:
         return account
     unresolved = (*account.unresolved, *(Unresolved(one.units, one.born) for one in old))[-MOST_UNRESOLVED:]
-    return replace(
-        account, orders=tuple(one for one in account.orders if one not in old), unresolved=unresolved
-    )
+    return replace(account, orders=tuple(one for one in account.orders if one not in old), unresolved=unresolved)
 
 
 # -- units -------------------------------------------------------------------------------------------

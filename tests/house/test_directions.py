@@ -34,7 +34,7 @@ MAY_IMPORT = {
     # Siblings that never meet, but for the one place that puts them together.
     "runtime": VOCABULARY | {"core"},
     "aws": VOCABULARY | {"core"},
-    "stores": VOCABULARY | {"core"},
+    "stores": VOCABULARY | {"core", "extras"},
     "config": VOCABULARY | {"core", "arguments"},
     "assembly": VOCABULARY | {"core", "runtime", "aws", "stores", "config"},
     "ledger": VOCABULARY | {"core", "assembly"},

@@ -16,6 +16,7 @@ from .stores.memory import MemoryDenials, MemoryLeaseStore
 
 MEMORY = "memory://"
 LEDGER_FORMS = "sqlite:///relative.db, sqlite:////absolute.db, redis://HOST:PORT/DB or rediss://HOST:PORT/DB"
+SMALLEST = 100  # bytes of the header of a file of SQLite
 ROOM_FOR_SEATS = 1_000  # rows; those that are held or owed are kept beyond it
 
 
@@ -91,7 +92,7 @@ def existing_ledger(url: str) -> Ledger:
 
 def _check_file(path: Path) -> None:
     try:
-        is_empty = path.is_file() and not path.stat().st_size
+        is_empty = path.is_file() and path.stat().st_size < SMALLEST
     except OSError as problem:
         raise ConfigurationError(f"the ledger {path} cannot be read: {problem.strerror}") from None
     if not path.exists():
@@ -100,4 +101,4 @@ def _check_file(path: Path) -> None:
             "(sqlite:///x.db is relative to the working directory, sqlite:////x.db is not)"
         )
     if is_empty:
-        raise ConfigurationError(f"the file {path} is empty: no process has made it a ledger yet")
+        raise ConfigurationError(f"the file {path} is empty, or too small for a ledger: no process has made it one")

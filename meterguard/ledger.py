@@ -147,7 +147,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except LedgerFault as fault:
-        raise EntitlementUnavailable(f"the ledger cannot be read now: {fault}") from None
+        raise EntitlementUnavailable(str(fault)) from None
 
 
 def _moment(name: str, value: object) -> float | None:

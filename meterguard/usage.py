@@ -80,7 +80,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What the service says was consumed of an entitlement, beside what the ledger has drawn of it."""
+    """The consumption of an entitlement that the service tells, beside what the ledger has drawn of it."""
 
     entitlement: str
     """As ``summary()`` names it."""

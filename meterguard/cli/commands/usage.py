@@ -6,14 +6,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 import click
 
 from ...errors import ConfigurationError, MissingExtra
 from ..exits import Exit
 from ..usage import report
-from ..usage.choices import TERMINAL, Choices, aligned, moment, parts, picture
+from ..usage.choices import TERMINAL, Asked, Choices, aligned, moment, parts, picture
 from ..usage.document import document
 from ..usage.lines import as_cloudevents, as_csv, as_json
 
@@ -66,47 +66,49 @@ def usage(
     plot: Path | str | None,
     reconcile: bool,
     as_document: bool,
-    since: datetime | None,
-    until: datetime | None,
-    by: tuple[str, ...],
-    bucket: str,
+    **asked: Unpack[Asked],
 ) -> None:
     """Show what was drawn and used, from a ledger. Takes no unit.
 
     Draws have balances and records, meters have records only. A time is in ISO
-    8601, and of UTC where it names no offset. With --reconcile, AWS is asked about
-    the licence that the METERGUARD_ variables name; exit code 1 means that it
-    counts otherwise than the ledger.
+    8601, and of UTC where it names no offset. With --reconcile, AWS is asked
+    about the licence that the METERGUARD_ variables name; exit code 1 means
+    that it counts otherwise than the ledger.
     """
-    choices = Choices(since, until, by, bucket)
+    choices = Choices(**asked)
+    _check(ctx, choices, form, plot, as_document=as_document, reconcile=reconcile)
     form = "json" if as_document else form
-    _check(choices, form, plot, as_document=as_document, reconcile=reconcile)
     ledger = _opened(url)
     licence = _asked(ledger) if reconcile else None
     records = ledger.records(*choices)
+    if isinstance(plot, Path):
+        _write(records, plot)  # first, for who reads the output may stop early
     _print(ledger, records, licence, choices, form)
-    _plot(records, choices, form, plot)
+    if plot == TERMINAL or (form == "table" and plot is None and sys.stdout.isatty()):
+        _show(records, bucket=choices.bucket, is_wanted=plot is not None)
     differs = licence is not None and not all(one.agrees for one in licence.comparisons)
     ctx.exit(Exit.FAILED if differs else Exit.OK)
 
 
 class _Licence(NamedTuple):
-    """What was found out with the help of AWS."""
+    """The ledger beside the licence, and the licence's end."""
 
     comparisons: list[Comparison]
     forecasts: dict[str, Forecast]
 
 
-def _check(choices: Choices, form: str, plot: Path | str | None, *, as_document: bool, reconcile: bool) -> None:
-    if choices.since is not None and choices.until is not None and choices.since >= choices.until:
+def _check(
+    ctx: click.Context, choices: Choices, form: str, plot: Path | str | None, *, as_document: bool, reconcile: bool
+) -> None:
+    since, until = choices.since, choices.until
+    if since is not None and until is not None and since >= until:
         raise click.UsageError("--since must be earlier than --until")
-    context = click.get_current_context()
-    if as_document and context.get_parameter_source("form") is not click.core.ParameterSource.DEFAULT:
+    if as_document and ctx.get_parameter_source("form") is not click.core.ParameterSource.DEFAULT:
         raise click.UsageError("--json and --format exclude each other")
-    if reconcile and form not in {"table", "json"}:
-        raise click.UsageError(f"--reconcile goes with a table or --json, and not with --format {form}")
-    if plot == TERMINAL and form != "table":
-        raise click.UsageError("--plot - goes with a table, whose terminal it shares; name a file instead")
+    if reconcile and form != "table":
+        raise click.UsageError(f"--reconcile goes with a table or with --json, and not with --format {form}")
+    if plot == TERMINAL and (as_document or form != "table"):
+        raise click.UsageError("--plot - goes with a table, whose terminal it shares; plot into a file instead")
     if form == "cloudevents":
         aligned(choices)
 
@@ -164,26 +166,22 @@ def _events(ledger: LedgerReport, choices: Choices) -> Iterator[str]:
         yield from as_cloudevents(closed, scope, choices.how)
 
 
-def _plot(records: list[UsageRecord], choices: Choices, form: str, plot: Path | str | None) -> None:
-    if isinstance(plot, Path):
-        from ..usage.pictures import write
+def _write(records: list[UsageRecord], path: Path) -> None:
+    from ..usage.pictures import write
 
-        try:
-            write(records, plot)
-        except OSError as problem:
-            raise click.ClickException(f"{plot} cannot be written: {problem.strerror}") from None
-    elif plot == TERMINAL:
-        _show(records, choices.bucket)
-    elif form == "table" and sys.stdout.isatty():
-        try:
-            _show(records, choices.bucket)
-        except MissingExtra:
-            return  # nobody asked for it
+    try:
+        write(records, path)
+    except OSError as problem:
+        raise click.ClickException(f"{path} cannot be written: {problem.strerror}") from None
 
 
-def _show(records: list[UsageRecord], bucket: str) -> None:
-    from ..usage.bars import show
-
+def _show(records: list[UsageRecord], *, bucket: str, is_wanted: bool) -> None:
+    try:
+        from ..usage.bars import show
+    except MissingExtra:
+        if is_wanted:
+            raise
+        return
     show(records, bucket)
 
 

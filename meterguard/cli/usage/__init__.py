@@ -1,4 +1,4 @@
-"""What ``meterguard usage`` prints.
+"""The output of ``meterguard usage``, in its forms.
 
 * A file makes one form: tables for people, lines for programs, one document, bars for a terminal, pictures for a file.
 * Each gets records and returns text, or writes the one file that was asked for. None reads a ledger.

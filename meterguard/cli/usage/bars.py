@@ -9,7 +9,7 @@ from ...usage import UsageRecord
 from .series import Point, latest, series
 from .texts import number, period, printable
 
-with needed("rich", "cli", by="a plot in the terminal"):
+with needed("rich.bar", "cli", by="a plot in the terminal"):
     from rich.bar import Bar
     from rich.console import Console
     from rich.table import Table

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import click
 
 from ...ledger import PARTS
+from ...model import shortened
 
 SUFFIXES = (".svg", ".png")
 TERMINAL = "-"
 
 
+class Asked(TypedDict):
+    """The options that choose records."""
+
+    since: datetime | None
+    until: datetime | None
+    by: tuple[str, ...]
+    bucket: str
+
+
 class Choices(NamedTuple):
-    """The records that were asked for."""
+    """The records that were asked for: the arguments of ``LedgerReport.records``."""
 
     since: datetime | None
     until: datetime | None
@@ -60,7 +70,11 @@ def picture(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
     path = Path(value)
     if path.suffix.lower() not in SUFFIXES:
         raise click.BadParameter(f"{value!r} must end with .svg or .png, or be - for the terminal")
-    if path.is_dir() or not path.parent.is_dir():
+    try:
+        is_place = path.parent.is_dir() and not path.is_dir()
+    except OSError as problem:
+        raise click.BadParameter(f"{shortened(value)} is no name of a file: {problem.strerror}") from None
+    if not is_place:
         raise click.BadParameter(f"{value!r} is a directory, or is in none that exists")
     return path
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ...extras import needed
 from ...usage import UsageRecord
@@ -14,6 +15,7 @@ with needed("matplotlib", "plot", by="a plot in a file"):
     from matplotlib import rc_context
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
 
 def write(records: Iterable[UsageRecord], path: Path) -> None:
     """Write the usage over time, an axis for each entitlement, as a picture of the kind that the file's name says."""
@@ -39,8 +41,8 @@ def write(records: Iterable[UsageRecord], path: Path) -> None:
 
 
 def _draw(axes: Axes, one: Series) -> None:
-    starts = [point.start for point in one.points]
-    widths = [point.end - point.start for point in one.points]
+    starts: Any = [point.start for point in one.points]  # matplotlib takes dates, which its types do not know
+    widths: Any = [point.end - point.start for point in one.points]
     axes.bar(starts, [float(point.quantity) for point in one.points], width=widths, align="edge", color="#1f6feb")
     axes.set_title(printable(one.title), loc="left")
     axes.set_ylim(bottom=0)

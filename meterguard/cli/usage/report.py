@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from ...usage import Balance, Comparison, Forecast, UsageRecord
-from .tables import Table
+from .table import Table
 from .texts import number, period, printable
 
 _NUMBERS = ("drawn", "charged", "reserved", "left", "lost")

@@ -11,7 +11,7 @@ from ...usage import UsageRecord
 
 
 class Point(NamedTuple):
-    """What was used in one span."""
+    """The quantity that was used in one span."""
 
     start: datetime
     end: datetime

@@ -47,5 +47,5 @@ class Table:
         room = max(map(len, self._headings))
         for row in self._rows:
             for heading, cell in zip(self._headings, row, strict=True):
-                yield f"{heading:{room}}{GAP}{cell}"
+                yield f"{heading:{room}}{GAP}{fitted(cell, WIDTH - room - len(GAP))}".rstrip()
             yield ""

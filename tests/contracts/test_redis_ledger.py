@@ -346,6 +346,7 @@ while not told.is_set():
     else:
         done += 1
         print(done, flush=True)
+print(done)
 """
         server = start("--appendfsync", "always")
         ledger = make(server.url)

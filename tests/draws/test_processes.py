@@ -23,7 +23,17 @@ def spawn(lm, licence, tmp_path):
 
     def start(ledger, threads=1, calls=0):
         used = tmp_path / f"used-{len(started)}"
-        arguments = [lm.url, lm.region, licence.product_sku, licence.key_fingerprint, ledger, BLOCK, threads, used, calls]
+        arguments = [
+            lm.url,
+            lm.region,
+            licence.product_sku,
+            licence.key_fingerprint,
+            ledger,
+            BLOCK,
+            threads,
+            used,
+            calls,
+        ]
         process = subprocess.Popen([sys.executable, WORKER, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
         process.used = used
         started.append(process)

@@ -27,7 +27,8 @@ def main(url, region, sku, fingerprint, ledger, block, threads, used, calls="0")
         for _ in range(int(calls)) if int(calls) else iter(int, 1):
             work()
 
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     workers = [threading.Thread(target=run) for _ in range(int(threads))]
     for one in workers:
         one.start()

@@ -55,7 +55,7 @@ class Slice:
         """Units of calls that run."""
         self.credit_open = 0
         self.draft: Draft | None = None
-        self.is_flush_due = False
+        self.is_flush_due = self.is_idle = False
         self.errand: Errand | None = None
         self.uses = self.uses_seen = 0
         """Counts reservations, so that it can be seen whether there were any."""

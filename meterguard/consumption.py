@@ -11,8 +11,8 @@ from .gating.consumption import Amount, DrawOptions, MeterOptions, Units, declar
 from .guard import MeterGuard
 
 if TYPE_CHECKING:
-    from .gating.draw import Draw, Meter
-    from .gating.gate import DegradingGate, Work
+    from .gating.draw import DegradingDraw, Draw, Meter
+    from .gating.gate import Work
     from .units import Unit
 
 D = TypeVar("D")
@@ -27,7 +27,7 @@ def consumes_entitlement(
     fallback: Callable[..., Work[D]],
     guard: MeterGuard | None = None,
     **options: Unpack[DrawOptions],
-) -> DegradingGate[Work[D], D]: ...
+) -> DegradingDraw[Work[D], D]: ...
 @overload
 def consumes_entitlement(
     name: str,
@@ -37,7 +37,7 @@ def consumes_entitlement(
     fallback: Callable[..., D],
     guard: MeterGuard | None = None,
     **options: Unpack[DrawOptions],
-) -> DegradingGate[D, D]: ...
+) -> DegradingDraw[D, D]: ...
 @overload
 def consumes_entitlement(
     name: str,
@@ -47,7 +47,7 @@ def consumes_entitlement(
     default: D,
     guard: MeterGuard | None = None,
     **options: Unpack[DrawOptions],
-) -> DegradingGate[D, D]: ...
+) -> DegradingDraw[D, D]: ...
 @overload
 def consumes_entitlement(
     name: str,
@@ -112,8 +112,8 @@ def meters_usage(
     The usage of a call that succeeds is in the guard's ledger before the call returns.
 
     :param name: what is counted; where it is reported to AWS Marketplace, the dimension's name.
-    :param value: how much a call uses: a positive number (``int``, or ``Decimal`` of at most 6 places), or a callable that
-        gets the call's arguments and returns one.
+    :param value: how much a call uses: a positive number (``int``, or ``Decimal`` of at most 6 places), or a callable
+        that gets the call's arguments and returns one.
     :param unit: a :class:`Unit` or its wire string, one that is counted.
     :param subject: for whom, for the usage records: a string, a ``ContextVar`` or a callable on the call's arguments.
     :param charge_on_error: count a call that raises, too.

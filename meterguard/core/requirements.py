@@ -51,6 +51,8 @@ class Wish(NamedTuple):
     """How many units are checked out at once; None adapts to the rate."""
     on_unknown: OnUnknown | None = None
     subject: str | None = None
+    is_joined: bool = False
+    """True where the call settles what it used by the entitlement's name."""
 
 
 def entitlement(name: object, value: object = None, unit: object = None) -> Entitlement:

@@ -127,7 +127,7 @@ def meters_usage(
 
 def _signature(declare: Callable[..., object]) -> inspect.Signature:
     """Return the signature of a declaration: the guard comes last, and by name."""
-    guard, *others = inspect.signature(declare).parameters.values()
+    guard, *others, _ = inspect.signature(declare).parameters.values()
     last = inspect.Parameter(guard.name, inspect.Parameter.KEYWORD_ONLY, default=None)
     plain = [one.replace(annotation=one.empty) for one in others]
     plain[1] = plain[1].replace(default=1 if declare is declare_meter else inspect.Parameter.empty)

@@ -1,4 +1,4 @@
-"""Several draws at once: ``a & b`` takes both or neither, ``a | b`` one after the other; and what does not go together."""
+"""Several draws at once: ``a & b`` takes both or neither, ``a | b`` tries one after the other."""
 
 from __future__ import annotations
 
@@ -60,9 +60,13 @@ def test_both_are_cancelled(draw, both_charged):
 
 
 def test_neither_is_charged_when_the_body_raises(draw, both_charged):
-    with pytest.raises(KeyError), draw("Pages", 10) & draw("Tokens", 20) as charges:
-        charges["Tokens"].settle(1)
-        raise KeyError
+    def work():
+        with draw("Pages", 10) & draw("Tokens", 20) as charges:
+            charges["Tokens"].settle(1)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        work()
     assert both_charged() == (0, 1), "but for what was settled"
 
 

@@ -126,7 +126,7 @@ class Orders:
             answer = self._answer(request, until)
             return self._landed(part, request, answer)
         except ServiceFault as fault:
-            self._let_go(part, request, fault, is_new=is_new)
+            self._let_go(part, request, fault)
             return messages.draw_denied(request.wanted, fault)
         finally:
             # one that is still written down as ours was interrupted: from here on it may be sent again
@@ -164,17 +164,16 @@ class Orders:
         self.publisher.tell(UnitsDrawn((units_of(part, units),), units, stopwatch() - request.began))
         return None
 
-    def _let_go(self, part: Slice, request: _Request, fault: ServiceFault, *, is_new: bool) -> None:
+    def _let_go(self, part: Slice, request: _Request, fault: ServiceFault) -> None:
         """Let another call send the order again, or strike it off where it surely drew nothing."""
         token = request.order.token
         is_open = fault.kind in (FaultKind.UNKNOWN, FaultKind.UNREACHABLE, FaultKind.REFUSED)
 
         def deal(account: Account, _now: float) -> Account:
-            if is_open and request.may_have_acted:
-                return books.claimed(account, token, None)
-            if fault.kind is FaultKind.INVALID and not is_new:  # of what was sent before, it says nothing
-                return books.given_up(account, [token])
-            return books.landed(account, token, 0)
+            if not request.may_have_acted:
+                return books.landed(account, token, 0)
+            # a no says nothing for sure of an earlier request with this token, whose answer was lost
+            return books.claimed(account, token, None) if is_open else books.given_up(account, [token])
 
         self.teller.deal(part, deal)
 

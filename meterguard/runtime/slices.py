@@ -48,6 +48,8 @@ class Slice:
         self.name = name
         self.unit = unit
         self.lock = threading.RLock()
+        self.dealing = threading.RLock()
+        """Held for the length of a transaction; no call that finds units free waits for it."""
         self.free = 0
         self.open = 0
         """Units of calls that run."""
@@ -71,6 +73,8 @@ class Slice:
         self._number = 0
         self._credit_free = 0
         self._credit_charged = 0
+        self._unposted = 0
+        """Units that are charged, not on credit, and not in a draft."""
         self._charged: defaultdict[tuple[str | None, int], int] = defaultdict(int)
 
     # -- calls -----------------------------------------------------------------------------------
@@ -103,6 +107,7 @@ class Slice:
                 self.credit_open -= reservation.units
                 self._credit_free += reservation.units - used
             else:
+                self._unposted += used
                 self.open -= reservation.units
                 self.free += reservation.units - used
 
@@ -113,6 +118,17 @@ class Slice:
                 self._credit_free += units
             else:
                 self.free += units
+
+    def surplus(self, held: int, credit: int) -> tuple[int, int]:
+        """Return how much more this process has, by the account, than it knows of: an answer was lost, or interrupted.
+
+        :param held: its units by the account, without those in the draft.
+        :param credit: its units on credit by the account, likewise.
+        """
+        with self.lock:
+            known = self.free + self.open + self._unposted
+            on_credit = self._credit_free + self.credit_open + self._credit_charged
+        return max(0, held - known), max(0, credit - on_credit)
 
     # -- posting ---------------------------------------------------------------------------------
 
@@ -129,7 +145,7 @@ class Slice:
                 self.draft = Draft(batch, usage)
                 self._number = batch.number
                 self._charged.clear()
-                self._credit_charged = 0
+                self._credit_charged = self._unposted = 0
                 self.free -= batch.returned
                 self._credit_free -= batch.credit_returned
             return self.draft

@@ -70,50 +70,60 @@ class Teller:
 
     def take(self, part: Slice, least: int, most: int) -> tuple[int, Account]:
         """Post what was used, and take units: between ``least`` and ``most``, or none. Returns the account, too."""
-        draft, taken = part.drafted(), [(0, Account(part.scope, part.name, part.unit))]
+        taken = [(0, Account(part.scope, part.name, part.unit))]
 
         def deal(account: Account, _now: float) -> Account:
-            known, granted = books.taken(account, self.owner(), least, most)
-            taken[0] = (granted, known)
+            mine = account.holding(self.owner())
+            surplus, _ = part.surplus(mine.units, mine.credit)
+            known, granted = account, 0
+            if surplus < least:
+                known, granted = books.taken(account, self.owner(), least - surplus, most - surplus)
+            taken[0] = (granted + surplus, known)
             return known
 
-        self.deal(part, deal, draft)
-        part.add(taken[0][0])
+        with part.dealing:
+            self.deal(part, deal, part.drafted())
+            part.add(taken[0][0])
         return taken[0]
 
     def borrow(self, part: Slice, units: int, limit: int) -> bool:
         """Take units on credit, where the overdraft has room."""
-        draft, is_lent = part.drafted(), [False]
+        lent = [0]
 
         def deal(account: Account, _now: float) -> Account:
-            known, is_lent[0] = books.credited(account, self.owner(), units, limit)
+            mine = account.holding(self.owner())
+            _, surplus = part.surplus(mine.units, mine.credit)
+            known, is_lent = books.credited(account, self.owner(), max(0, units - surplus), limit)
+            lent[0] = max(units, surplus) if is_lent else surplus
             return known
 
-        self.deal(part, deal, draft)
-        if is_lent[0]:
-            part.add(units, on_credit=True)
-        return is_lent[0]
+        with part.dealing:
+            self.deal(part, deal, part.drafted())
+            part.add(lent[0], on_credit=True)
+        return lent[0] >= units
 
     def post(self, part: Slice, *, give_back: bool = False) -> bool:
         """Post what was used; whether there was anything.
 
         :param give_back: return the free units, too.
         """
-        draft = part.drafted(give_back=give_back)
-        if draft is not None:
-            self.deal(part, lambda account, _: account, draft)
+        with part.dealing:
+            draft = part.drafted(give_back=give_back)
+            if draft is not None:
+                self.deal(part, lambda account, _: account, draft)
         return draft is not None
 
     def leave(self, part: Slice) -> None:
         """Post everything and return all but the units of calls that still run."""
-        while self.post(part, give_back=True):
-            pass
 
         def deal(account: Account, _now: float) -> Account:
             with part.lock:
                 return books.left_by(account, self.owner(), part.open, part.credit_open)
 
-        self.deal(part, deal)
+        with part.dealing:
+            while self.post(part, give_back=True):
+                pass
+            self.deal(part, deal)
 
     def write(self, lines: Iterable[UsageLine]) -> None:
         """Add to the usage."""

@@ -1,0 +1,108 @@
+"""A ledger in one file, for all processes of a host, with the SQLite of the standard library."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+
+from ..account import Account
+from ..ports import Change, Posting
+from ..usage import UsageLine
+from . import sqlite_faults, sqlite_hosts, sqlite_journal, sqlite_schema, sqlite_usage
+from .sqlite_file import SqliteFile
+
+
+class SqliteLedger:
+    """A ``Ledger`` in a file, which is made at first use; its directory must be there.
+
+    ``journal`` is ``"wal"`` or ``"truncate"``; None chooses by the version of SQLite, which is the only safe choice.
+    ``host`` and ``schema`` are for tests.
+    """
+
+    is_shared = True
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        journal: str | None = None,
+        host: sqlite_hosts.Host | None = None,
+        schema: sqlite_schema.Schema = sqlite_schema.LEDGER,
+    ) -> None:
+        self.path = os.path.abspath(path)  # noqa: PTH100 - of now: the process may change its directory
+        self.journal = journal or sqlite_journal.journal_for(sqlite3.sqlite_version_info)
+        self._host = host or sqlite_hosts.this_host()
+        self._file = SqliteFile(self.path, schema, self.journal, sqlite_usage.install)
+
+    def transact(self, key: str, change: Change) -> Posting:
+        """Change one account."""
+        with self._file.writing() as connection:
+            sqlite_hosts.note(connection, self._host, self.path)
+            row = connection.execute("SELECT body FROM account WHERE key = ?", (key,)).fetchone()
+            posting = change(None if row is None else self._account(row[0]), time.time())
+            account = posting.account
+            connection.execute(
+                "INSERT INTO account VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+                (key, account.name, account.unit, account.encoded()),
+            )
+            sqlite_usage.add(connection, posting.usage)
+        return posting
+
+    def _account(self, text: object) -> Account:
+        try:
+            return Account.decoded(str(text))
+        except ValueError as problem:
+            raise sqlite_faults.damaged(self.path, str(problem)) from None
+
+    def post(self, lines: Iterable[UsageLine]) -> None:
+        """Add to the usage."""
+        lines = list(lines)  # whatever they come from may take its time, or fail
+        with self._file.writing() as connection:
+            sqlite_hosts.note(connection, self._host, self.path)
+            sqlite_usage.add(connection, lines)
+
+    def accounts(self) -> list[Account]:
+        """Return all accounts."""
+        with self._file.reading() as connection:
+            return [self._account(row[0]) for row in connection.execute("SELECT body FROM account ORDER BY key")]
+
+    def usage(self, since: float | None = None, until: float | None = None) -> Iterable[UsageLine]:
+        """Return the usage of some hours, as it is now."""
+        with self._file.reading() as connection:
+            found = sqlite_usage.read(connection, since, until)
+        return self._lines(found)
+
+    def _lines(self, found: sqlite_usage.Rows) -> Iterator[UsageLine]:
+        try:
+            yield from found.lines()
+        except (KeyError, ValueError, ArithmeticError) as problem:
+            raise sqlite_faults.damaged(self.path, f"usage: {type(problem).__name__}") from None
+
+    def compact(self, hours_before: float, days_before: float) -> None:
+        """Put old hours together to days, delete what is older still, and give the space back.
+
+        Each day is a transaction of its own, so that others need not wait for all of them.
+        """
+        with self._file.writing() as connection:
+            sqlite_hosts.note(connection, self._host, self.path)
+            sqlite_usage.delete(connection, days_before)
+            days = sqlite_usage.old_days(connection, hours_before)
+        for day in days:
+            with self._file.writing() as connection:
+                sqlite_usage.merge_day(connection, day, hours_before)
+        while self._gave_back():
+            pass
+
+    def _gave_back(self) -> bool:
+        with self._file.alone() as connection:
+            return sqlite_usage.give_back(connection)
+
+    def close(self) -> None:
+        """Write everything into the one file, and close it."""
+        self._file.close()
+
+    def forget(self) -> None:
+        """In a forked child: leave the parent's connection alone."""
+        self._file.forget()

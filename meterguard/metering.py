@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
-from .core.requirements import Wish
+from .core.requirements import Wish, in_units
 from .gating.admission import Guard
 from .gating.charge import Charge, Quantity
 from .gating.consumption import Amount, DrawOptions, MeterOptions, Units, declare_draw, declare_meter
@@ -117,7 +117,11 @@ def _drawing(till: Till, drawn: Drawn, wish: Wish, *, charge_on_error: bool) -> 
     reservations = drawn.reservations or (None,) * len(drawn.requirement)
     return Drawing(
         {
-            one.name: Charge(one, int(one.value or 0) if reserved else 0, DrawTally(till, one, reserved, wish))
+            one.name: Charge(
+                one if wish.per_unit == 1 else in_units(one, wish.per_unit),
+                int(one.value or 0) if reserved else 0,
+                DrawTally(till, one, reserved, wish),
+            )
             for one, reserved in zip(drawn.requirement, reservations, strict=True)
         },
         charge_on_error=charge_on_error,

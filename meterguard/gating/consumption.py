@@ -33,6 +33,7 @@ class MeterOptions(TypedDict, total=False):
 class DrawOptions(MeterOptions, total=False):
     """The options of a draw that do not change its type; :func:`meterguard.consumes_entitlement` explains them."""
 
+    per_unit: int | None
     block: int | None
     on_unknown: OnUnknownName | None
 
@@ -44,6 +45,7 @@ _OF_GATES = {
     "pass_lease": "there is no lease; pass_charge= passes the charge",
 }
 _OF_DRAWS = {
+    "per_unit": "a meter writes a Decimal down as it is",
     "block": "a meter asks no licence",
     "on_unknown": "a meter asks no licence",
     "fallback": "a meter refuses nobody",
@@ -57,6 +59,7 @@ def declare_draw(
     value: object = NOT_GIVEN,
     unit: object = "Count",
     *,
+    per_unit: object = None,
     block: object = None,
     charge_on_error: object = False,
     per_item: object = False,
@@ -79,6 +82,7 @@ def declare_draw(
         arguments.flag("per_item", per_item),
         _checked_subject(subject),
         None if on_unknown is None else arguments.on_unknown("on_unknown", on_unknown),
+        1 if per_unit is None else arguments.count("per_unit", per_unit, least=2),
     )
     keyword = _checked_keyword(pass_charge, terms)
     return Draw(checked_guard(guard), terms, checked_degrading(fallback, default), keyword)

@@ -37,15 +37,17 @@ class DrawTerms(NamedTuple):
     per_item: bool = False
     subject: Subject = None
     on_unknown: OnUnknown | None = None
+    per_unit: int = 1
 
     def wish(self, args: tuple[object, ...], kwargs: dict[str, object], *, is_joined: bool = False) -> Wish:
         """Return the wish of a call with these arguments."""
         alternatives = tuple(dict.fromkeys(evaluated(one, args, kwargs) for one in self.alternatives))
         subject = subject_of(self.subject, args, kwargs)
-        return Wish(alternatives, self.block, self.on_unknown, subject, is_joined)
+        return Wish(alternatives, self.block, self.on_unknown, subject, is_joined, self.per_unit)
 
     def __str__(self) -> str:
-        return " or ".join(described(alternative) for alternative in self.alternatives)
+        text = " or ".join(described(alternative) for alternative in self.alternatives)
+        return text if self.per_unit == 1 else f"{text}, of which {self.per_unit} make one"
 
 
 def subject_of(subject: Subject, args: tuple[object, ...], kwargs: dict[str, object]) -> str | None:
@@ -120,7 +122,7 @@ class AnyDraw(Barrier[H]):
         mine, others, joined = self._terms, other._terms, f"draws joined by {sign}"
         if self.guard != other.guard:
             raise ConfigurationError(f"{joined} must have the same guard=")
-        for name in "block", "subject", "per_item", "charge_on_error":
+        for name in "block", "subject", "per_item", "charge_on_error", "per_unit":
             if getattr(mine, name) != getattr(others, name):
                 raise ConfigurationError(f"{joined} must have the same {name}=")
         both = tuple((*a, *b) for a in mine.alternatives for b in others.alternatives)

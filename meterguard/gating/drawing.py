@@ -37,9 +37,9 @@ class DrawTally(Tally):
     def checked(self, actual: object) -> Quantity:
         """Return the whole number, or raise a ConfigurationError."""
         if isinstance(actual, bool) or not isinstance(actual, int) or not 0 <= actual <= MAX_VALUE:
-            raise ConfigurationError(
-                f"settle() takes a whole number of {self._entitlement.unit.value}, from 0; got {shortened(actual)}"
-            )
+            unit = self._entitlement.unit.value
+            what = unit if self._wish.per_unit == 1 else f"parts, of which {self._wish.per_unit} make one {unit}"
+            raise ConfigurationError(f"settle() takes a whole number of {what}, from 0; got {shortened(actual)}")
         return actual
 
     def settle(self, actual: Quantity) -> None:

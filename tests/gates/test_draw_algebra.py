@@ -252,6 +252,7 @@ DIFFERENCES = {
     "subject": {"subject": customer},
     "per_item": {"per_item": True},
     "charge_on_error": {"charge_on_error": True},
+    "per_unit": {"per_unit": 1000},
 }
 
 

@@ -66,6 +66,11 @@ OF_DRAWS = [
     ((1,), {"block": True}, "block must be a whole number from 1; got True"),
     ((1,), {"block": 1.5}, "block must be a whole number from 1; got 1.5"),
     ((1,), {"block": "10"}, "block must be a whole number from 1; got '10'"),
+    ((1,), {"per_unit": 0}, "per_unit must be a whole number from 2; got 0"),
+    ((1,), {"per_unit": 1}, "per_unit must be a whole number from 2; got 1"),
+    ((1,), {"per_unit": True}, "per_unit must be a whole number from 2; got True"),
+    ((1,), {"per_unit": 1000.0}, "per_unit must be a whole number from 2; got 1000.0"),
+    ((1,), {"per_unit": "1000"}, "per_unit must be a whole number from 2; got '1000'"),
     ((1,), {"on_unknown": "raise"}, "on_unknown must be 'grace', 'deny' or 'allow'; got 'raise'"),
     ((1,), {"fallback": 5}, "fallback must be a callable with the function's arguments; for a value use default=5"),
     (
@@ -83,6 +88,7 @@ OF_METERS = [
     ((None,), {}, METERED + "None"),
     ((Decimal("NaN"),), {}, METERED + "Decimal('NaN')"),
     ((Decimal("0.0000001"),), {}, METERED + "Decimal('1E-7')"),
+    ((1,), {"per_unit": 1000}, "{0} has no option per_unit=: a meter writes a Decimal down as it is"),
     ((1,), {"block": 5}, "{0} has no option block=: a meter asks no licence"),
     ((1,), {"on_unknown": "deny"}, "{0} has no option on_unknown=: a meter asks no licence"),
     ((1,), {"fallback": a_function}, "{0} has no option fallback=: a meter refuses nobody"),
@@ -152,7 +158,9 @@ def test_the_signatures_say_what_there_is():
         "guard=None)"
     )
     drawn = str(inspect.signature(consumes_entitlement))
-    assert drawn.startswith("(name, value, unit='Count', *, block=None, charge_on_error=False, per_item=False, ")
+    assert drawn.startswith(
+        "(name, value, unit='Count', *, per_unit=None, block=None, charge_on_error=False, per_item=False, "
+    )
     assert drawn.endswith("pass_charge=None, guard=None)")
 
 

@@ -43,6 +43,7 @@ async def shorter_soon(a: int) -> bytes:
 assert_type(consumes_entitlement("Pages", 1), Draw)
 assert_type(consumes_entitlement("Pages", pages_of, "Count", block=100, subject=customer), Draw)
 assert_type(consumes_entitlement("Scanned", "3", Unit.GIGABYTES, guard=guard, on_unknown="deny"), Draw)
+assert_type(consumes_entitlement("Scanned", pages_of, "Gigabytes", per_unit=10**9), Draw)
 assert_type(guard.consumes_entitlement("Pages", Decimal(3), charge_on_error=True, per_item=True), Draw)
 assert_type(meters_usage("Requests"), Meter)
 assert_type(guard.meters_usage("Requests", Decimal("0.5"), Unit.SECONDS, subject=pages_of), Meter)

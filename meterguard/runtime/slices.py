@@ -65,7 +65,7 @@ class Slice:
         self._parts_on_credit = 0
         """Units of the overdraft among those that are held."""
         self.draft: Draft | None = None
-        self.is_flush_due = False
+        self.is_flush_due = self.is_idle = False
         self.errand: Errand | None = None
         self.uses = self.uses_seen = 0
         """Counts reservations, so that it can be seen whether there were any."""

@@ -218,9 +218,9 @@ def test_an_async_one_that_is_closed_early_is_charged_for_what_it_yielded(by_ten
         generator = items()
         await anext(generator)
         await generator.aclose()
+        return list(closed)  # and not only when the loop closes what was forgotten
 
-    asyncio.run(main())
-    assert (closed, charged()) == ([True], 10)
+    assert (asyncio.run(main()), charged()) == ([True], 10)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 from . import config
 from .config import GuardOptions
 from .core.requirements import Question, entitlement, together
-from .core.scopes import scope_of
 from .errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from .gating.admission import Admission, refusal
 from .gating.declaration import GateOptions, Number, Value, declare
@@ -294,6 +293,8 @@ class MeterGuard(MeteringGuard):
         :raises ConfigurationError: the set-up is incomplete.
         """
         settings = config.settle(self._arguments)
+        from .core.scopes import scope_of
+
         return scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary)
 
     def empty_windows(self) -> None:

@@ -1,12 +1,15 @@
-"""Assembly of an engine: the one place where runtime, service and stores meet. Imported on first use."""
+"""Assembly of engines and ledgers: the one place where runtime, service and stores meet. Imported on first use."""
 
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .aws.service import LicenseManager, boto_import_lock
 from .config import Settings
+from .errors import ConfigurationError
+from .ports import Ledger
 from .runtime import drivers, forking, shutdown  # noqa: F401 - drivers too, while forks wait
 from .runtime.clock import SystemClock
 from .runtime.engine import Engine
@@ -14,9 +17,11 @@ from .runtime.publisher import Publisher
 from .stores.memory import MemoryDenials, MemoryLeaseStore
 
 if TYPE_CHECKING:
-    from .ports import Ledger
     from .runtime.till import Till
 
+MEMORY = "memory://"
+LEDGER_FORMS = "sqlite:///relative.db, sqlite:////absolute.db, redis://HOST:PORT/DB or rediss://HOST:PORT/DB"
+SMALLEST = 100  # bytes of the header of a file of SQLite
 ROOM_FOR_SEATS = 1_000  # rows; those that are held or owed are kept beyond it
 
 
@@ -52,22 +57,56 @@ def engine(settings: Settings, publisher: Publisher) -> Engine:
 
 
 def ledger(url: str) -> Ledger:
-    """Return the ledger that a URL names. Nothing is opened before it is used.
+    """Return the ledger at a URL: ``memory://``, ``sqlite:///FILE`` or ``redis://HOST``. Its kind is imported now.
 
-    :raises ConfigurationError: the URL is none of a ledger, or an extra is missing.
+    :raises ConfigurationError: the URL is wrong. Its text is not repeated, for it may hold a password.
     """
-    scheme = url.partition("://")[0]
-    if scheme == "sqlite":
-        from .stores import sqlite_ledger
+    if url == MEMORY:
+        from .stores.memory_ledger import MemoryLedger
 
-        return sqlite_ledger.SqliteLedger(sqlite_ledger.path_of(url))
-    if scheme in ("redis", "rediss"):
+        return MemoryLedger()
+    scheme = url.partition(":")[0]
+    if scheme == "sqlite":
+        from .stores.sqlite_ledger import SqliteLedger
+        from .stores.sqlite_place import path_of
+
+        return SqliteLedger(path_of(url))
+    if scheme in {"redis", "rediss"}:
         from .stores.redis_ledger import RedisLedger
 
         return RedisLedger(url)
-    from .stores.memory_ledger import MemoryLedger
+    raise ConfigurationError(f"no ledger has such a URL: write {LEDGER_FORMS}")
 
-    return MemoryLedger()
+
+def existing_ledger(url: str) -> Ledger:
+    """Return the ledger at a URL, for somebody who only reads it: a file has to be there already.
+
+    :raises ConfigurationError: the URL is wrong, there is no such file, or no other process can read the ledger.
+    """
+    if url == MEMORY:
+        raise ConfigurationError(
+            "a ledger at memory:// lives in the process that draws, and ends with it: nobody else can read it. Give "
+            f"that process a ledger that others can read: {LEDGER_FORMS}"
+        )
+    if url.startswith("sqlite:"):
+        from .stores.sqlite_place import path_of
+
+        _check_file(Path(path_of(url)))
+    return ledger(url)
+
+
+def _check_file(path: Path) -> None:
+    try:
+        is_empty = path.is_file() and path.stat().st_size < SMALLEST
+    except OSError as problem:
+        raise ConfigurationError(f"the ledger {path} cannot be read: {problem.strerror}") from None
+    if not path.exists():
+        raise ConfigurationError(
+            f"there is no ledger at {path}: nothing was drawn or metered with it yet, or the path is another one "
+            "(sqlite:///x.db is relative to the working directory, sqlite:////x.db is not)"
+        )
+    if is_empty:
+        raise ConfigurationError(f"the file {path} is empty, or too small for a ledger: no process has made it one")
 
 
 def till(engine: Engine, kept: Ledger, settings: Settings) -> Till:

@@ -281,6 +281,11 @@ def variable(name: str) -> str:
     return f"METERGUARD_{name.upper()}"
 
 
+def said(name: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the text that the environment has for an option; None where it has none."""
+    return (os.environ if environ is None else environ).get(variable(name), "").strip() or None
+
+
 def _settled(name: str, value: Any, environ: Mapping[str, str]) -> Any:
     option = OPTIONS[name]
     found = _from_environment(name, environ) if option.has_variable else None

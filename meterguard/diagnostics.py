@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, EntitlementUnavailable
 from .gating.registration import is_bypassed
 from .guard import MeterGuard
 from .ports import FaultKind, LicenseCount, LicenseService, ServiceFault, Usage
@@ -48,6 +48,20 @@ def examine(guard: MeterGuard, *, offline: bool = False, usage: bool = False) ->
         yield _licence(service)
     if usage:
         yield _usage(service)
+
+
+def licensed(guard: MeterGuard) -> tuple[Usage, ...]:
+    """Return what License Manager says is in use of the guard's licence. Takes no unit.
+
+    :raises ConfigurationError: the set-up is incomplete or wrong.
+    :raises EntitlementUnavailable: License Manager did not tell.
+    """
+    service = guard.engine.registry.exchange.service
+    try:
+        return service.usage(None)
+    except ServiceFault as fault:
+        fix = "" if fault.action is None else f"; allow {fault.action}"
+        raise EntitlementUnavailable(f"License Manager did not tell what is in use: {fault}{fix}") from None
 
 
 def guards(registered: Iterable[tuple[str, object]]) -> Finding:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 from . import config
 from .config import GuardOptions
 from .core.requirements import Question, entitlement, together
+from .core.scopes import scope_of
 from .errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from .gating.admission import Admission, refusal
 from .gating.declaration import GateOptions, Number, Value, declare
@@ -285,6 +286,15 @@ class MeterGuard(MeteringGuard):
     def engine_in_use(self) -> Engine | None:
         """The engine, None before first use."""
         return self._engine
+
+    @property
+    def scope(self) -> str:
+        """The scope of this licence in a ledger.
+
+        :raises ConfigurationError: the set-up is incomplete.
+        """
+        settings = config.settle(self._arguments)
+        return scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary)
 
     def empty_windows(self) -> None:
         """Have each gate look again before its next call."""

@@ -72,6 +72,40 @@ class Balance:
     """Asked for without an answer: whether they were drawn is not known, or not known any more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """How fast one entitlement is used by this ledger, and how long the licence has units for that."""
+
+    rate_per_day: Decimal
+    """Units a day, of the last days."""
+    runs_out_at: datetime | None
+    """None where nothing is used, or where nobody said what the licence has left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The consumption of an entitlement that the service tells, beside what the ledger has drawn of it."""
+
+    entitlement: str
+    """As ``summary()`` names it."""
+    unit: str
+    consumed: int | None
+    """None where the service names no such entitlement in this unit."""
+    drawn: int
+    pending: int
+    """Asked for without an answer: part of ``consumed``, or not."""
+
+    @property
+    def difference(self) -> int | None:
+        """The units that the service counts and the ledger does not; below zero the other way round."""
+        return None if self.consumed is None else self.consumed - self.drawn
+
+    @property
+    def agrees(self) -> bool:
+        """True when both say the same."""
+        return self.difference == 0
+
+
 def hour_of(moment: float) -> int:
     """Return the start of the hour of a moment, both in seconds since the epoch."""
     return int(moment // HOUR) * HOUR

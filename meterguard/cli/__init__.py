@@ -5,7 +5,8 @@ What belongs here:
 1. Commands, one file each in `commands`: parse, call, print. The rest of the package does the work; no other room
    prints.
 2. Data goes to stdout, all else to stderr. ``--json`` makes the data one document. Exit codes are in `exits`.
-3. `--help` is quick: boto3, Starlette and rich are imported by the command that needs them, rich by `demo.live` alone.
+3. `--help` is quick: boto3, Starlette and rich are imported by the command that needs them, rich by
+   `demo.live` and `usage.bars` alone, matplotlib by `usage.pictures`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from meterguard import (
 )
 from meterguard.cli.group import Commands
 
-COMMANDS = ["demo", "doctor", "emulator"]
+COMMANDS = ["demo", "doctor", "emulator", "usage"]
 
 
 def test_help_lists_the_commands(run):
@@ -51,6 +51,19 @@ def test_the_version_is_the_packages(run):
         (["emulator", "--port", "-1"], "Invalid value for '--port'"),
         (["emulator", "--port", "65536"], "Invalid value for '--port'"),
         (["doctor", "--offline", "--live"], "--offline and --live exclude each other"),
+        (["usage"], "no ledger is named: pass --ledger URL, or set METERGUARD_LEDGER"),
+        (["usage", "--format", "xml"], "Invalid value for '--format'"),
+        (["usage", "--bucket", "week"], "Invalid value for '--bucket'"),
+        (["usage", "--by", "customer"], "'customer' is none of entitlement, subject"),
+        (["usage", "--by", "entitlement,,subject"], "'' is none of entitlement, subject"),
+        (["usage", "--since", "yesterday"], "'yesterday' is no date or time such as 2026-11-29"),
+        (["usage", "--since", "2026-02", "--until", "2026-13-01"], "is no date or time such as"),
+        (["usage", "--since", "2026-03-01", "--until", "2026-03-01"], "--since must be earlier than --until"),
+        (["usage", "--json", "--format", "table"], "--json and --format exclude each other"),
+        (["usage", "--reconcile", "--format", "csv"], "--reconcile goes with a table or with --json"),
+        (["usage", "--plot", "usage.pdf"], "'usage.pdf' must end with .svg or .png"),
+        (["usage", "--plot", "no/usage.svg"], "'no/usage.svg' is a directory, or is in none that exists"),
+        (["usage", "--plot", "-", "--json"], "--plot - goes with a table"),
         (["--bogus"], "No such option '--bogus'"),
     ],
 )
@@ -77,12 +90,14 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-heavy = {{"boto3", "botocore", "starlette", "uvicorn", "rich", "asyncio"}}
+heavy = {{"boto3", "botocore", "starlette", "uvicorn", "rich", "asyncio", "matplotlib", "sqlite3"}}
 print(json.dumps(sorted(heavy & set(sys.modules))))
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["demo", "--help"], ["emulator", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["demo", "--help"], ["emulator", "--help"], ["usage", "--help"], ["--version"]]
+)
 def test_help_imports_nothing_heavy(python, arguments):
     done = python(PROGRAM.format(arguments=arguments))
     assert done.returncode == 0, done.stderr

@@ -6,6 +6,8 @@ import sqlite3
 
 import pytest
 
+from meterguard.stores.sqlite_ledger import SqliteLedger
+
 FILES = {
     "deep.json": "[" * 5000 + "]" * 5000,
     "deep.toml": "a = " + "[" * 5000 + "]" * 5000,
@@ -58,7 +60,65 @@ def test_a_name_that_leads_to_no_application(run, app):
     assert "Invalid value for '--app': " in told(run("doctor", "--app", app))
 
 
-@pytest.mark.parametrize("command", ["demo", "doctor", "emulator"])
+@pytest.mark.parametrize("command", ["demo", "doctor", "emulator", "usage"])
 @pytest.mark.parametrize("more", [["--no-such"], ["too", "many"]])
 def test_options_and_arguments_that_no_command_has(run, command, more):
     assert f"See 'meterguard {command} --help'." in told(run(command, *more))
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("memory://", "lives in the process that draws"),
+        ("memory:", "no ledger has such a URL"),
+        ("sqlite:///missing.db", "there is no ledger at missing.db"),
+        ("sqlite:///missing/ledger.db", "there is no ledger at missing/ledger.db"),
+        ("sqlite:///nul.json/ledger.db", "nul.json/ledger.db"),
+        ("sqlite:///empty.db", "the file empty.db is empty"),
+        ("sqlite:///nul.json", "too small for a ledger"),
+        ("sqlite:///two\nlines.db", "there is no ledger at two"),
+        ("sqlite:///" + "x" * 5000, "File name too long"),
+        ("sqlite:ledger.db", "there is no ledger"),
+        ("sqlite://secret@host/ledger.db", "sqlite:///relative.db"),
+        ("sqlite:///", "names no file"),
+        ("postgresql://user:secret@host/db", "no ledger has such a URL"),
+        ("redis://:secret@host:no/0", "redis"),
+        ("ledger.db", "no ledger has such a URL"),
+        ("\udcff", "no ledger has such a URL"),
+    ],
+)
+def test_a_url_of_no_ledger(run, files, tmp_path, url, complaint):
+    (tmp_path / "empty.db").touch()
+    before = set(tmp_path.iterdir())
+    line = told(run("usage", "--ledger", url))
+    assert line.startswith("Error: Invalid value for '--ledger': ")
+    assert complaint in line
+    assert "secret" not in line
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["folder", "deep.json"])
+def test_a_file_that_is_no_ledger(run, files, tmp_path, name):
+    before = (tmp_path / name).is_file() and (tmp_path / name).read_bytes()
+    assert name in told(run("usage", "--ledger", f"sqlite:///{name}"), code=1)
+    assert ((tmp_path / name).is_file() and (tmp_path / name).read_bytes()) == before
+
+
+def test_a_server_that_is_not_there(run):
+    line = told(run("usage", "--ledger", "redis://:secret@127.0.0.1:1/0"), code=4)
+    assert "127.0.0.1:1" in line
+    assert "secret" not in line
+
+
+def test_a_picture_that_cannot_be_written(run, tmp_path):
+    ledger = SqliteLedger(str(tmp_path / "ledger.db"))
+    ledger.post([])
+    ledger.close()
+    (tmp_path / "full.svg").symlink_to("/dev/full")
+    line = told(run("usage", "--ledger", "sqlite:///ledger.db", "--plot", "full.svg"), code=1)
+    assert line == "Error: full.svg cannot be written: No space left on device"
+
+
+def test_a_picture_with_a_name_that_no_file_can_have(run):
+    line = told(run("usage", "--ledger", "sqlite:///ledger.db", "--plot", "x" * 300 + ".svg"))
+    assert "Invalid value for '--plot': " in line

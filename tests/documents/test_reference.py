@@ -143,6 +143,7 @@ OF_THE_HOUSE = {
     "is_closed",
     "reopen",
     "resume",
+    "scope",
 }
 
 

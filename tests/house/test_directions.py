@@ -34,7 +34,7 @@ MAY_IMPORT = {
     # Siblings that never meet, but for the one place that puts them together.
     "runtime": VOCABULARY | {"core"},
     "aws": VOCABULARY | {"core"},
-    "stores": VOCABULARY | {"core"},
+    "stores": VOCABULARY | {"core", "extras"},
     "config": VOCABULARY | {"core", "arguments"},
     "assembly": VOCABULARY | {"core", "runtime", "aws", "stores", "config"},
     "gating": VOCABULARY | {"core", "runtime", "arguments"},
@@ -69,6 +69,7 @@ THIRD_PARTY = {
     "cryptography": {"emulator"},
     "click": {"cli", "integrations"},
     "rich": {"cli"},
+    "matplotlib": {"cli"},
     "redis": {"stores"},
     "pytest": {"testing", "pytest_plugin"},
     "typing_extensions": {"gating"},  # for type checkers, which bring it along
@@ -89,7 +90,7 @@ THIRD_PARTY = {
 
 # What a room is made of. Anything else that is optional stands in one file of a room; an integration is its
 # framework, and free.
-WHOLE_ROOM = {("cli", "click"), ("emulator", "botocore"), ("pytest_plugin", "pytest")}
+WHOLE_ROOM = {("cli", "click"), ("cli", "rich"), ("emulator", "botocore"), ("pytest_plugin", "pytest")}
 REQUIRED = {"boto3", "cachetools", "wrapt"}
 
 # Integrations: a file or folder each for these. None imports another, and what they share imports none of them.

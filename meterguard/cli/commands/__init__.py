@@ -13,6 +13,7 @@ from ..group import Commands
 from .demo import demo
 from .doctor import doctor
 from .emulator import emulator
+from .usage import usage
 
 __all__ = ("meterguard",)
 
@@ -23,5 +24,5 @@ def meterguard() -> None:
     """Put an AWS License Manager licence in front of Python code."""
 
 
-for _command in (demo, doctor, emulator):
+for _command in (demo, doctor, emulator, usage):
     meterguard.add_command(_command)

@@ -213,6 +213,8 @@ class MeterGuard(MeteringGuard):
             return
         self.close()
         with self._lock:
+            if told._arguments.get("ledger") != self._arguments.get("ledger"):
+                self._ledger = None
             self._arguments = told._arguments
         self.reopen()
 
@@ -295,6 +297,12 @@ class MeterGuard(MeteringGuard):
         """
         settings = config.settle(self._arguments)
         return scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary)
+
+    @property
+    def till_in_use(self) -> Till | None:
+        """The till, None before the first draw or meter in this process."""
+        till = self._till
+        return till if till is not None and till.is_of_this_process() else None
 
     def empty_windows(self) -> None:
         """Have each gate look again before its next call."""

@@ -98,6 +98,10 @@ class Draw(Barrier["Charge | Charges"]):
         """:meth:`check` without blocking the loop."""
         await self.guard.aprobe(self._terms.wish(args, kwargs))
 
+    def of(self, guard: Guard) -> Draw:
+        """Return the same draw of another guard."""
+        return Draw(guard, self._terms, self.instead, self.keyword)
+
     def __and__(self, other: object, /) -> Draw:
         """Join two draws: both, or neither."""
         return self._joined(other, "&")
@@ -178,6 +182,10 @@ class Meter(Barrier["Charge | Charges"]):
 
     async def acheck(self, /, *args: object, **kwargs: object) -> None:
         """Do nothing."""
+
+    def of(self, guard: Guard) -> Meter:
+        """Return the same meter of another guard."""
+        return Meter(guard, self._entitlement, self._value, self._terms, self.keyword)
 
     def __and__(self, other: object, /) -> Never:
         raise ConfigurationError(_apart(self, "&"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .aws.service import LicenseManager, boto_import_lock
 from .config import Settings
+from .core.scopes import scope_of
 from .errors import ConfigurationError
 from .ports import Ledger
 from .runtime import drivers, forking, shutdown  # noqa: F401 - drivers too, while forks wait
@@ -123,7 +123,8 @@ def till(engine: Engine, kept: Ledger, settings: Settings) -> Till:
     teller = Teller(kept, engine.publisher)
     remind = registry.renewal.remind
     orders = Orders(exchange.service, teller, engine.publisher, exchange.leaving)
-    limits = Limits(engine.policy, scope_of(settings), settings.overdraft or {})
+    scope = scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary)
+    limits = Limits(engine.policy, scope, settings.overdraft or {})
     draws = Draws(orders, teller, clock, limits, registry.workers.submit, engine.survey)
     postings = Postings(teller, draws.slices, remind, registry.returns.submit)
     postings.is_inline = engine.policy.inline
@@ -132,9 +133,3 @@ def till(engine: Engine, kept: Ledger, settings: Settings) -> Till:
     registry.parting.append(made.close)
     forking.enlist(kept)
     return made
-
-
-def scope_of(settings: Settings) -> str:
-    """Return the mark of a licence in a ledger, which names none."""
-    parts = (settings.product_sku, settings.key_fingerprint, settings.beneficiary or "")
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -11,7 +11,6 @@ from ..gating.admission import Admission
 from ..guard import MeterGuard
 
 if TYPE_CHECKING:
-    from ..core.requirements import Wish
     from ..gating.charge import Quantity
     from ..gating.drawing import Drawing
     from ..model import Entitlement
@@ -84,7 +83,7 @@ class PermissionGuard(MeterGuard):
             denied = error
         raise permission_denied(denied)
 
-    def draw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
+    def draw(self, wish: Any, *, charge_on_error: bool) -> Drawing:
         """Reserve units for a call, or raise why there are none."""
         try:
             return super().draw(wish, charge_on_error=charge_on_error)
@@ -92,7 +91,7 @@ class PermissionGuard(MeterGuard):
             denied = error
         raise permission_denied(denied)
 
-    async def adraw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
+    async def adraw(self, wish: Any, *, charge_on_error: bool) -> Drawing:
         """:meth:`draw` without blocking the loop."""
         try:
             return await super().adraw(wish, charge_on_error=charge_on_error)
@@ -130,26 +129,26 @@ class ProjectGuard(PermissionGuard):
             return await super().aadmit(question, window, probing=probing)
         return await self._instead.aadmit(question, window, probing=probing)
 
-    def draw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
+    def draw(self, wish: Any, *, charge_on_error: bool) -> Drawing:
         """Reserve units for a call, or raise why there are none."""
         if self._instead is None:
             return super().draw(wish, charge_on_error=charge_on_error)
         return self._instead.draw(wish, charge_on_error=charge_on_error)
 
-    async def adraw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
+    async def adraw(self, wish: Any, *, charge_on_error: bool) -> Drawing:
         """:meth:`draw` without blocking the loop."""
         if self._instead is None:
             return await super().adraw(wish, charge_on_error=charge_on_error)
         return await self._instead.adraw(wish, charge_on_error=charge_on_error)
 
-    def probe(self, wish: Wish) -> None:
+    def probe(self, wish: Any) -> None:
         """Raise the error that a draw would raise, as far as it is known."""
         if self._instead is None:
             super().probe(wish)
         else:
             self._instead.probe(wish)
 
-    async def aprobe(self, wish: Wish) -> None:
+    async def aprobe(self, wish: Any) -> None:
         """:meth:`probe` without blocking the loop."""
         if self._instead is None:
             await super().aprobe(wish)

@@ -104,7 +104,9 @@ def test_a_denial_is_remembered_for_a_while(lm, make_guard, checkouts):
 
 
 def test_a_thousand_subjects_are_counted_apart(guard, books):
-    @guard.consumes_entitlement("Words", lambda customer: customer % 7 + 1, block=10_000, subject=lambda customer: customer)
+    @guard.consumes_entitlement(
+        "Words", lambda customer: customer % 7 + 1, block=10_000, subject=lambda customer: customer
+    )
     def work(customer):
         return None
 

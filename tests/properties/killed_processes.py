@@ -85,7 +85,10 @@ class SteppedService:
     def __init__(self, world, client):
         self.world = world
         self.real = LicenseManager(
-            product_sku=world.licence.product_sku, key_fingerprint=world.licence.key_fingerprint, timeout=1, client=client
+            product_sku=world.licence.product_sku,
+            key_fingerprint=world.licence.key_fingerprint,
+            timeout=1,
+            client=client,
         )
 
     def connect(self):

@@ -15,9 +15,7 @@ LIVES, PARTS = 2_000, 8
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_books_agree_whenever_processes_die(environment, part):
     kills = 0
-    client = boto3.client(
-        "license-manager", region_name="us-east-1", config=Config(retries={"total_max_attempts": 1})
-    )
+    client = boto3.client("license-manager", region_name="us-east-1", config=Config(retries={"total_max_attempts": 1}))
     emulator = Emulator()
     emulator.attach(client)
     for seed in range(part, LIVES, PARTS):

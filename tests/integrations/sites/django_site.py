@@ -47,8 +47,11 @@ def configured(**views):
 
 
 ROUTES = {
-    "export": "export/<name>", "go_on": "go-on", "too_many": "too-many",
-    "endless_pages": "endless-pages", "torn_pages": "torn-pages",
+    "export": "export/<name>",
+    "go_on": "go-on",
+    "too_many": "too-many",
+    "endless_pages": "endless-pages",
+    "torn_pages": "torn-pages",
 }
 
 
@@ -157,7 +160,12 @@ def served():
     counted = {"endless_pages": Pages.as_view(chunks=without_end), "torn_pages": PAGES(torn_response(torn))}
     stream = Stream.as_view(chunks=two_lines)
     configured(
-        plain=plain, export=export, seat=seat, stream=stream, endless=endless, go_on=go_on,
+        plain=plain,
+        export=export,
+        seat=seat,
+        stream=stream,
+        endless=endless,
+        go_on=go_on,
         **{"page": page, "broken": broken, **counted},
     )
     return get_wsgi_application()
@@ -217,7 +225,12 @@ def served_async():
     counted = {"endless_pages": AsyncPages.as_view(chunks=without_end), "torn_pages": PAGES(torn_response(torn))}
     stream = AsyncStream.as_view(chunks=two_lines)
     configured(
-        plain=plain, export=export, seat=seat, stream=stream, endless=endless, go_on=go_on,
+        plain=plain,
+        export=export,
+        seat=seat,
+        stream=stream,
+        endless=endless,
+        go_on=go_on,
         **{"page": page, "broken": broken, **counted},
     )
     return with_lifespan(get_asgi_application())

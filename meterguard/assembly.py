@@ -123,8 +123,11 @@ def till(engine: Engine, kept: Ledger, settings: Settings) -> Till:
     teller = Teller(kept, engine.publisher)
     remind = registry.renewal.remind
     orders = Orders(exchange.service, teller, engine.publisher, exchange.leaving)
-    scope = scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary)
-    limits = Limits(engine.policy, scope, settings.overdraft or {})
+    limits = Limits(
+        engine.policy,
+        scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary),
+        settings.overdraft or {},
+    )
     draws = Draws(orders, teller, clock, limits, registry.workers.submit, engine.survey)
     postings = Postings(teller, draws.slices, remind, registry.returns.submit)
     postings.is_inline = engine.policy.inline

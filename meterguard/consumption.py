@@ -112,8 +112,8 @@ def meters_usage(
     The usage of a call that succeeds is in the guard's ledger before the call returns.
 
     :param name: what is counted; where it is reported to AWS Marketplace, the dimension's name.
-    :param value: how much a call uses: a positive number (``int``, or ``Decimal`` of at most 6 places), or a callable
-        that gets the call's arguments and returns one.
+    :param value: how much a call uses: a positive ``int``, or ``Decimal`` of at most 6 places, or a callable that
+        gets the call's arguments and returns one.
     :param unit: a :class:`Unit` or its wire string, one that is counted.
     :param subject: for whom, for the usage records: a string, a ``ContextVar`` or a callable on the call's arguments.
     :param charge_on_error: count a call that raises, too.

@@ -241,7 +241,14 @@ class DenialMemory(Protocol[KeyT]):
 
 
 class LedgerFault(Exception):
-    """A ledger could not be read or written now. The text is for people and holds no secret."""
+    """A ledger could not be read or written now. The text is for people and holds no secret.
+
+    ``may_have_written`` is True where nobody knows whether it was written.
+    """
+
+    def __init__(self, text: str, *, may_have_written: bool = False) -> None:
+        super().__init__(text)
+        self.may_have_written = may_have_written
 
 
 class Posting(NamedTuple):
@@ -260,7 +267,8 @@ class Ledger(Protocol):
 
     * It has one way to change an account: a transaction, which writes account and usage together or not at all.
     * A change may be called several times, where somebody else was faster; only its last posting counts.
-    * When a method that writes returns, all is as safe as the ledger makes it. When it raises, nothing is written.
+    * When a method that writes returns, all is as safe as the ledger makes it. When it raises, nothing is written,
+      unless the fault says that it may have been: then the same batch may be written again.
     * Methods block, and may be called by many threads at once.
     * ``ConfigurationError`` says that somebody has to look after the ledger: it is damaged, of a newer version, at a
       place where it cannot be safe. ``LedgerFault`` says that it cannot be had now; another attempt may fare better.
@@ -273,8 +281,12 @@ class Ledger(Protocol):
         """Change one account, and return what was written."""
         ...
 
-    def post(self, lines: Iterable[UsageLine]) -> None:
-        """Add to the usage, in one transaction."""
+    def post(self, lines: Iterable[UsageLine], token: str | None = None) -> None:
+        """Add to the usage, in one transaction.
+
+        :param token: the batch's own; where a fault left it open whether the batch was written, it may be posted again
+            under its token for four minutes, and is added once.
+        """
         ...
 
     def accounts(self) -> list[Account]:

@@ -14,7 +14,7 @@ SERVER = ("starlette", "uvicorn", "jwt")
 FOLDERS = {
     "benchmarks": SERVER,
     "browser": ("playwright", "axe_playwright_python"),
-    "cli": (*SERVER, "click", "rich"),
+    "cli": (*SERVER, "click", "rich", "matplotlib"),
     "clients": SERVER,
     "documents": (*SERVER, "click", "sybil"),
     "emulator": SERVER,

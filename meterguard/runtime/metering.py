@@ -5,18 +5,33 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from decimal import Decimal
+from uuid import uuid4
 
+from ..core.intents import PENDING_FOR
 from ..events import LedgerUnavailable
 from ..model import Entitlement
 from ..ports import LedgerFault
 from ..units import Unit
 from ..usage import UsageKey, UsageLine
+from .clock import stopwatch
 from .draws import Submit
 from .renewal import Errand
 from .teller import Teller
 
 AGAIN = 1.0  # seconds until what could not be written is tried again
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Usage that is written in one transaction, and the token under which the ledger adds it once."""
+
+    token: str = field(default_factory=lambda: uuid4().hex)
+    lines: dict[UsageKey, Decimal] = field(default_factory=dict)
+    done: Future[None] = field(default_factory=lambda: _unresolved())
+    open_since: float | None = None
+    """When an attempt first left it open whether it was written; None: it surely was not."""
 
 
 class Metering:
@@ -26,62 +41,63 @@ class Metering:
         self._teller = teller
         self._submit = submit
         self._remind = remind
-        self._again = Errand(self.flush)
+        self._again = Errand(lambda: submit(self.flush))
         self._lock = threading.RLock()
-        self._gathered: list[UsageLine] = []
-        self._done: Future[None] = _unresolved()
-        self._is_writing = False
+        self._writing = threading.RLock()
+        self._gathered = _Batch()
+        self._kept: list[_Batch] = []
+        """Batches that the ledger did not take."""
+        self._is_awaited = False
 
     def write(self, line: UsageLine) -> Future[None]:
         """Write usage down; done when it was. What a ledger does not take now is kept, and tried again."""
         with self._lock:
-            self._gathered.append(line)
-            done, leads = self._done, not self._is_writing
-            self._is_writing = True
+            batch = self._gathered
+            batch.lines[line.key] = batch.lines.get(line.key, Decimal(0)) + line.quantity
+            leads, self._is_awaited = not self._is_awaited, True
         if leads and not self._teller.ledger.is_shared:
             self.flush()
         elif leads:  # never on the caller's thread, where a signal handler could raise behind the commit
             self._submit(self.flush)
-        return done
+        return batch.done
 
     def flush(self) -> None:
-        """Write down what has gathered, until nothing has."""
-        while True:
+        """Write down what was kept and what has gathered."""
+        with self._writing:
             with self._lock:
-                lines, done = self._gathered, self._done
-                if not lines:
-                    self._is_writing = False
-                    return
-                self._gathered, self._done = [], _unresolved()
-            kept = lines
-            try:
-                self._teller.write(_summed(lines))
-                kept = []
-            except LedgerFault as fault:
-                self._tell(lines[0], fault)
-                return
-            finally:
-                if kept:
-                    self._keep(kept)
-                done.set_result(None)
+                batches, self._kept, self._is_awaited = [*self._kept, self._gathered], [], False
+                self._gathered = _Batch()
+            for batch in batches:
+                is_over = not batch.lines
+                try:
+                    is_over = is_over or self._is_written(batch)
+                finally:
+                    if not is_over:
+                        self._keep(batch)
+                    if not batch.done.done():
+                        batch.done.set_result(None)
 
-    def _keep(self, lines: list[UsageLine]) -> None:
+    def _is_written(self, batch: _Batch) -> bool:
+        """Write a batch; whether it is over."""
+        try:
+            self._teller.write([UsageLine(key, quantity) for key, quantity in batch.lines.items()], batch.token)
+        except LedgerFault as fault:
+            if fault.may_have_written and batch.open_since is None:
+                batch.open_since = stopwatch()
+            is_late = batch.open_since is not None and stopwatch() - batch.open_since > PENDING_FOR
+            self._tell(batch, f"{fault}; it may have been written, and is not written again" if is_late else str(fault))
+            return is_late
+        return True
+
+    def _keep(self, batch: _Batch) -> None:
         with self._lock:
-            self._gathered[:0] = lines
-            self._is_writing = False
+            self._kept.append(batch)
         self._remind(self._again, AGAIN)
 
-    def _tell(self, line: UsageLine, fault: LedgerFault) -> None:
-        key = line.key
+    def _tell(self, batch: _Batch, problem: str) -> None:
+        key = next(iter(batch.lines))
         what = Entitlement(key.name, 1, Unit(key.unit))
-        self._teller.publisher.tell(LedgerUnavailable((what,), str(fault)))
-
-
-def _summed(lines: list[UsageLine]) -> list[UsageLine]:
-    sums: dict[UsageKey, Decimal] = {}
-    for key, quantity in lines:
-        sums[key] = sums.get(key, Decimal(0)) + quantity
-    return [UsageLine(key, quantity) for key, quantity in sums.items()]
+        self._teller.publisher.tell(LedgerUnavailable((what,), problem))
 
 
 def _unresolved() -> Future[None]:

@@ -125,9 +125,9 @@ class Teller:
                 pass
             self.deal(part, deal)
 
-    def write(self, lines: Iterable[UsageLine]) -> None:
-        """Add to the usage."""
-        self.ledger.post(lines)
+    def write(self, lines: Iterable[UsageLine], token: str) -> None:
+        """Add to the usage, once for a token."""
+        self.ledger.post(lines, token)
 
     def unavailable(self, part: Slice, units: int, fault: Exception) -> EntitlementUnavailable:
         """Return the error of a call that needs the ledger, and tell of it."""

@@ -35,7 +35,7 @@ class MemoryLedger:
             self.post(posting.usage)
             return posting
 
-    def post(self, lines: Iterable[UsageLine]) -> None:
+    def post(self, lines: Iterable[UsageLine], token: str | None = None) -> None:  # noqa: ARG002 - no fault leaves it open
         """Add to the usage."""
         with self._lock:
             for key, quantity in lines:

@@ -164,13 +164,15 @@ class RedisConnection:
 
     # -- what is said --------------------------------------------------------------------------------
 
-    def fault(self, reason: str) -> LedgerFault:
+    def fault(self, reason: str, *, may_have_written: bool = False) -> LedgerFault:
         """Return the fault that says so."""
-        return LedgerFault(f"the ledger at {self.place} cannot be had now: {reason}")
+        text = f"the ledger at {self.place} cannot be had now: {reason}"
+        return LedgerFault(text, may_have_written=may_have_written)
 
     def unknown(self, reason: str) -> LedgerFault:
         """Return the fault that says that a write may have been carried out."""
-        return self.fault(f"{reason}. The reply to a write was lost: whether it was written is not known")
+        lost = "The reply to a write was lost: whether it was written is not known"
+        return self.fault(f"{reason}. {lost}", may_have_written=True)
 
     def _failure(self, problem: Exception) -> Exception:
         """Return what a failure means, where it is known that nothing was written."""

@@ -111,11 +111,11 @@ class RedisLedger:
             pause(attempt, first=0.001, longest=0.05)
         raise self._connection.fault("others changed the account first until the time was up; nothing was written")
 
-    def post(self, lines: Iterable[UsageLine]) -> None:
+    def post(self, lines: Iterable[UsageLine], token: str | None = None) -> None:
         """Add to the usage."""
         if lines := tuple(lines):
             deadline = time.monotonic() + self._deadline
-            self._written(self._seen(b""), deadline, (b"", b"", ""), lines)
+            self._written(self._seen(b""), deadline, (b"", b"", ""), lines, token)
 
     def accounts(self) -> list[Account]:
         """Return all accounts."""
@@ -136,14 +136,19 @@ class RedisLedger:
         return _Seen(b"read", *self._connection.run(self._read, [layout.ACCOUNTS], [field]))
 
     def _written(
-        self, seen: _Seen, deadline: float, account: tuple[bytes, bytes, str], lines: Iterable[UsageLine]
+        self,
+        seen: _Seen,
+        deadline: float,
+        account: tuple[bytes, bytes, str],
+        lines: Iterable[UsageLine],
+        token: str | None = None,
     ) -> _Seen:
         """Write an account (its field, the version that it must have, its text) and usage, once for this nonce."""
         hashes, amounts = layout.usage_arguments(lines)
         keys = [layout.SCHEMA, layout.ACCOUNTS, layout.NONCES, layout.SPANS, *hashes]
         # A write that comes very late would find its nonce forgotten, hence the last second in which it counts.
         last = int(seen.seconds) + WINDOW
-        arguments = [SCHEMA, secrets.token_hex(8), last, REMEMBERED, *account, *amounts]
+        arguments = [SCHEMA, token or secrets.token_hex(8), last, REMEMBERED, *account, *amounts]
         answer, was_lost = self._connection.run_once(self._write, keys, arguments, deadline)
         seen = _Seen(*answer)
         self._require_exact(seen.how != b"large")

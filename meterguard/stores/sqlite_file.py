@@ -17,6 +17,7 @@ from . import sqlite_faults, sqlite_journal, sqlite_schema
 from .sqlite_place import check_place, identity, make_private
 
 FORK_PATIENCE = 15.0  # seconds that a fork waits for a transaction
+_LOOK = 20  # milliseconds
 
 _files: weakref.WeakValueDictionary[int, SqliteFile] = weakref.WeakValueDictionary()
 _held: list[Any] = []
@@ -91,7 +92,7 @@ class SqliteFile:
 
     @contextlib.contextmanager
     def _transaction(self, connection: sqlite3.Connection, begin: str) -> Iterator[None]:
-        connection.execute(begin)
+        self._begin(connection, begin)
         try:
             yield
             connection.execute("COMMIT")
@@ -99,6 +100,20 @@ class SqliteFile:
             # A COMMIT that fails leaves the transaction open; without this a later one would write it after all.
             self._roll_back(connection)
             raise
+
+    def _begin(self, connection: sqlite3.Connection, begin: str) -> None:
+        """Begin a transaction, and look often whether it is our turn.
+
+        SQLite itself waits longer from one look to the next, so that of many busy writers one may never get its turn.
+        """
+        connection.execute(f"PRAGMA busy_timeout={_LOOK}")
+        try:
+            for _ in range(int(sqlite_faults.PATIENCE * 1000 / _LOOK) - 1):
+                if _is_begun(connection, begin):
+                    return
+            connection.execute(begin)
+        finally:
+            connection.execute(f"PRAGMA busy_timeout={int(sqlite_faults.PATIENCE * 1000)}")
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         try:
@@ -219,6 +234,16 @@ def _abandon(connection: sqlite3.Connection) -> None:
         import ctypes
 
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+def _is_begun(connection: sqlite3.Connection, begin: str) -> bool:
+    try:
+        connection.execute(begin)
+    except sqlite3.OperationalError as problem:
+        if sqlite_faults.primary(problem) != "BUSY":
+            raise
+        return False
+    return True
 
 
 def _all_files() -> list[SqliteFile]:

@@ -56,7 +56,7 @@ class SqliteLedger:
         except ValueError as problem:
             raise sqlite_faults.damaged(self.path, str(problem)) from None
 
-    def post(self, lines: Iterable[UsageLine]) -> None:
+    def post(self, lines: Iterable[UsageLine], token: str | None = None) -> None:  # noqa: ARG002 - no fault leaves it open
         """Add to the usage."""
         lines = list(lines)  # whatever they come from may take its time, or fail
         with self._file.writing() as connection:

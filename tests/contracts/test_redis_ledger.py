@@ -178,10 +178,15 @@ def spawn():
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             stack.enter_context(process)
             stack.callback(process.kill)
-            assert process.stdout.readline() == "ready\n"
             return process
 
         yield spawn
+
+
+def go(processes):
+    """Let them begin together, when all are ready."""
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * len(processes)
+    say("go", processes)
 
 
 def say(word, processes):
@@ -321,7 +326,7 @@ class TestProcesses:
     def test_eight_lose_nothing(self, server, ledger, spawn):
         program = "for _ in range(25): ledger.transact(PAGES.key, draw_one)\nledger.post([ONE])"
         processes = [spawn(program, server.url) for _ in range(8)]
-        say("go", processes)
+        go(processes)
         assert [process.wait(40) for process in processes] == [0] * 8
         assert [one.drawn for one in ledger.accounts()] == [200]
         assert total(ledger) == 208 * Decimal("1.000001")
@@ -341,11 +346,12 @@ while not told.is_set():
     else:
         done += 1
         print(done, flush=True)
+print(done)
 """
         server = start("--appendfsync", "always")
         ledger = make(server.url)
         processes = [spawn(program, server.url, f"account-{n % 2}") for n in range(4)]
-        say("go", processes)
+        go(processes)
         for is_killed in (True, True, False):
             for process in processes:
                 assert "" not in [process.stdout.readline() for _ in range(20)], "it goes on"
@@ -378,7 +384,7 @@ print(ledger.accounts()[0].drawn, flush=True)
 sys.stdin.readline()
 """
         process = spawn(program, server.url)
-        say("go", [process])
+        go([process])
         assert process.stdout.readline() == "42\n"
         assert len(admin.client_list()) == 2, "the parent's one connection is still open, and this one"
         say("end", [process])

@@ -19,7 +19,7 @@ def quick(lm, licence, make_guard):
             licence,
             denial_ttl=0,
             client=guard.engine.registry.exchange.service._clients.client(),
-            timeout=0.4,
+            timeout=1.5,
             **options,
         )
 

@@ -81,13 +81,10 @@ def usage(
     ledger = _opened(url)
     licence = _asked(ledger) if reconcile else None
     records = ledger.records(*choices)
-    if isinstance(plot, Path):
-        _write(records, plot)  # first, for who reads the output may stop early
+    _write(records, plot)  # first, for who reads the output may stop early
     _print(ledger, records, licence, choices, form)
-    if plot == TERMINAL or (form == "table" and plot is None and sys.stdout.isatty()):
-        _show(records, bucket=choices.bucket, is_wanted=plot is not None)
-    differs = licence is not None and not all(one.agrees for one in licence.comparisons)
-    ctx.exit(Exit.FAILED if differs else Exit.OK)
+    _show(records, choices.bucket, form, plot)
+    ctx.exit(Exit.OK if licence is None or licence.agrees else Exit.FAILED)
 
 
 class _Licence(NamedTuple):
@@ -95,6 +92,11 @@ class _Licence(NamedTuple):
 
     comparisons: list[Comparison]
     forecasts: dict[str, Forecast]
+
+    @property
+    def agrees(self) -> bool:
+        """True when ledger and licence say the same of every entitlement."""
+        return all(one.agrees for one in self.comparisons)
 
 
 def _check(
@@ -143,7 +145,8 @@ def _print(
 ) -> None:
     match form:
         case "json":
-            click.echo(document(ledger.summary(), records, *(licence or ())))
+            comparisons, forecasts = licence or (None, None)
+            click.echo(document(ledger.summary(), records, comparisons, forecasts))
         case "csv":
             click.echo(as_csv(records), nl=False)
         case "jsonl":
@@ -151,8 +154,8 @@ def _print(
         case "cloudevents":
             _lines(_events(ledger, choices))
         case _:
-            forecasts = ledger.forecast(datetime.now(UTC)) if licence is None else licence.forecasts
-            _lines(report.balances(ledger.summary(), forecasts))
+            expected = ledger.forecast(datetime.now(UTC)) if licence is None else licence.forecasts
+            _lines(report.balances(ledger.summary(), expected))
             if licence is not None:
                 _lines(["", *report.comparison(licence.comparisons)])
             _lines(["", *report.records(records, by_subject=choices.by_subject)])
@@ -166,16 +169,21 @@ def _events(ledger: LedgerReport, choices: Choices) -> Iterator[str]:
         yield from as_cloudevents(closed, scope, choices.how)
 
 
-def _write(records: list[UsageRecord], path: Path) -> None:
+def _write(records: list[UsageRecord], plot: Path | str | None) -> None:
+    if not isinstance(plot, Path):
+        return
     from ..usage.pictures import write
 
     try:
-        write(records, path)
+        write(records, plot)
     except OSError as problem:
-        raise click.ClickException(f"{path} cannot be written: {problem.strerror}") from None
+        raise click.ClickException(f"{plot} cannot be written: {problem.strerror}") from None
 
 
-def _show(records: list[UsageRecord], *, bucket: str, is_wanted: bool) -> None:
+def _show(records: list[UsageRecord], bucket: str, form: str, plot: Path | str | None) -> None:
+    is_wanted = plot == TERMINAL
+    if not is_wanted and not (form == "table" and plot is None and sys.stdout.isatty()):
+        return
     try:
         from ..usage.bars import show
     except MissingExtra:

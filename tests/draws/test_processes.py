@@ -1,0 +1,95 @@
+"""Processes that share a ledger: exact totals, and what a kill costs."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.conftest import REDIS_SERVERS, make_redis_ledger, redis_servers  # noqa: F401
+
+WORKER = Path(__file__).with_name("worker.py")
+BLOCK, SLICE = 100, 10
+
+
+@pytest.fixture
+def spawn(lm, licence, tmp_path):
+    """``spawn(ledger, threads, calls)``: a process that draws, which says ``ready`` when it begins."""
+    started = []
+
+    def start(ledger, threads=1, calls=0):
+        used = tmp_path / f"used-{len(started)}"
+        arguments = [
+            lm.url,
+            lm.region,
+            licence.product_sku,
+            licence.key_fingerprint,
+            ledger,
+            BLOCK,
+            threads,
+            used,
+            calls,
+        ]
+        process = subprocess.Popen([sys.executable, WORKER, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+        process.used = used
+        started.append(process)
+        return process
+
+    yield start
+    for one in started:
+        one.kill()
+        one.wait()
+        one.stdout.close()
+
+
+def used(process):
+    return process.used.stat().st_size if process.used.exists() else 0
+
+
+@pytest.fixture
+def sqlite(tmp_path):
+    return f"sqlite:///{tmp_path}/ledger.db"
+
+
+def test_eight_processes_on_one_ledger(lm, licence, make_guard, spawn, sqlite, books):
+    processes = [spawn(sqlite, threads=2, calls=100) for _ in range(8)]
+    assert [one.wait(50) for one in processes] == [0] * 8
+    guard = make_guard(lm, licence, ledger=sqlite)
+    found = books(guard, "Words")
+    assert (found.charged, found.reserved, found.lost) == (1600, 0, 0)
+    assert [(one.subject, one.quantity) for one in guard.ledger.records(by=("entitlement", "subject"))] == [
+        ("worker", 1600)
+    ]
+    assert lm.calls("CheckoutLicense") <= 1600 / BLOCK + 3
+    assert [used(one) for one in processes] == [200] * 8
+
+
+def killed_at_random(lm, licence, make_guard, spawn, ledger, runs, seed, threads=2):
+    """Kill processes at random moments. Returns how many units were used, and the balance of the ledger."""
+    chance, total = random.Random(seed), 0
+    for _ in range(runs):
+        process = spawn(ledger, threads)
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(chance.random() * 0.15)  # the moment is what is random
+        process.kill()
+        process.wait()
+        total += used(process)
+    guard = make_guard(lm, licence, ledger=ledger)
+    with guard.consumes_entitlement("Words", 1):  # who comes next writes off what the dead had
+        pass
+    return total + 1, guard.ledger.summary()["Words"]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_kill_costs_a_slice_at_most(lm, licence, make_guard, spawn, sqlite, seed):
+    runs = 5
+    total, found = killed_at_random(lm, licence, make_guard, spawn, sqlite, runs, seed)
+    assert found.drawn == found.charged + found.reserved + found.left + found.lost
+    assert found.reserved == 0
+    assert found.charged <= total <= found.charged + found.lost
+    assert found.lost <= runs * SLICE
+    assert found.drawn <= lm.usage(licence)["Words"] <= found.drawn + found.pending

@@ -20,7 +20,7 @@ Refused = EntitlementDenied | EntitlementUnavailable
 
 # What the licence says. All else (no answer, IAM, an answer that cannot be believed) is in the hands of whoever wants
 # in, and must not become a yes by being negated.
-_OF_THE_LICENCE = {Reason.NOT_ENTITLED, Reason.COVERS_LESS, Reason.NO_LICENSE}
+_OF_THE_LICENCE = {Reason.NOT_ENTITLED, Reason.COVERS_LESS, Reason.USED_UP, Reason.NO_LICENSE}
 _ASKED = "_meterguard_asked"
 
 

@@ -213,9 +213,7 @@ class MeterGuard(MeteringGuard):
             return
         self.close()
         with self._lock:
-            if told._arguments.get("ledger") != self._arguments.get("ledger"):
-                self._ledger = None
-            self._arguments = told._arguments
+            self._arguments, self._ledger = told._arguments, None
         self.reopen()
 
     async def aclose(self) -> None:

@@ -92,9 +92,7 @@ def _ledger(guard: MeterGuard) -> Iterator[Finding]:
         yield Finding("ledger", "ok", told)
     if till.draws.limits.overdraft:
         told = ", ".join(f"{units} of {name}" for name, units in sorted(till.draws.limits.overdraft.items()))
-        whose = (
-            "all processes of the ledger together" if ledger.is_shared else "each process, for the ledger is its own"
-        )
+        whose = "all processes of the ledger together" if ledger.is_shared else "each process"
         yield Finding("overdraft", "ok", f"while the service cannot be asked {whose} may use on credit {told}")
 
 

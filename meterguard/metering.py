@@ -6,13 +6,13 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
-from .core.requirements import Wish
+from .core.requirements import Wish, in_units
 from .gating.admission import Guard
 from .gating.charge import Charge, Quantity
 from .gating.consumption import Amount, DrawOptions, MeterOptions, Units, declare_draw, declare_meter
-from .gating.draw import Draw, Meter
+from .gating.draw import DegradingDraw, Draw, Meter
 from .gating.drawing import Drawing, DrawTally, MeterTally
-from .gating.gate import DegradingGate, Work
+from .gating.gate import Work
 from .gating.loops import require_asyncio
 from .model import Entitlement
 from .runtime import drivers
@@ -46,7 +46,7 @@ class MeteringGuard(Guard):
         *,
         fallback: Callable[..., Work[D]],
         **options: Unpack[DrawOptions],
-    ) -> DegradingGate[Work[D], D]: ...
+    ) -> DegradingDraw[Work[D], D]: ...
     @overload
     def consumes_entitlement(
         self,
@@ -56,11 +56,11 @@ class MeteringGuard(Guard):
         *,
         fallback: Callable[..., D],
         **options: Unpack[DrawOptions],
-    ) -> DegradingGate[D, D]: ...
+    ) -> DegradingDraw[D, D]: ...
     @overload
     def consumes_entitlement(
         self, name: str, value: Units, unit: Unit | str = "Count", *, default: D, **options: Unpack[DrawOptions]
-    ) -> DegradingGate[D, D]: ...
+    ) -> DegradingDraw[D, D]: ...
     @overload
     def consumes_entitlement(
         self, name: str, value: Units, unit: Unit | str = "Count", **options: Unpack[DrawOptions]
@@ -117,8 +117,13 @@ def _drawing(till: Till, drawn: Drawn, wish: Wish, *, charge_on_error: bool) -> 
     reservations = drawn.reservations or (None,) * len(drawn.requirement)
     return Drawing(
         {
-            one.name: Charge(one, int(one.value or 0) if reserved else 0, DrawTally(till, one, reserved, wish))
+            one.name: Charge(
+                one if wish.per_unit == 1 else in_units(one, wish.per_unit),
+                int(one.value or 0) if reserved else 0,
+                DrawTally(till, one, reserved, wish),
+            )
             for one, reserved in zip(drawn.requirement, reservations, strict=True)
         },
         charge_on_error=charge_on_error,
+        is_joined=wish.is_joined,
     )

@@ -37,9 +37,9 @@ class DrawTally(Tally):
     def checked(self, actual: object) -> Quantity:
         """Return the whole number, or raise a ConfigurationError."""
         if isinstance(actual, bool) or not isinstance(actual, int) or not 0 <= actual <= MAX_VALUE:
-            raise ConfigurationError(
-                f"settle() takes a whole number of {self._entitlement.unit.value}, from 0; got {shortened(actual)}"
-            )
+            unit = self._entitlement.unit.value
+            what = unit if self._wish.per_unit == 1 else f"parts, of which {self._wish.per_unit} make one {unit}"
+            raise ConfigurationError(f"settle() takes a whole number of {what}, from 0; got {shortened(actual)}")
         return actual
 
     def settle(self, actual: Quantity) -> None:
@@ -132,10 +132,10 @@ class NoTally(Tally):
         """Do nothing."""
 
 
-def uncounted(requirement: Requirement, *, charge_on_error: bool) -> Drawing:
+def uncounted(requirement: Requirement, *, charge_on_error: bool, is_joined: bool = False) -> Drawing:
     """Return a call that is let through and counted nowhere."""
     charges = {one.name: Charge(one, 0, NoTally()) for one in requirement}
-    return Drawing(charges, charge_on_error=charge_on_error)
+    return Drawing(charges, charge_on_error=charge_on_error, is_joined=is_joined)
 
 
 def metered(name: str, value: object, least: int = 1) -> Quantity:
@@ -157,18 +157,19 @@ class Drawing(Entered["Charge | Charges"]):
     One that is thrown away without an end is charged as reserved, since nobody can say that it used nothing.
     """
 
-    __slots__ = ("_charges", "_is_charged_on_error", "hold")
+    __slots__ = ("_charges", "_is_charged_on_error", "_is_joined", "hold")
 
-    def __init__(self, charges: dict[str, Charge], *, charge_on_error: bool) -> None:
+    def __init__(self, charges: dict[str, Charge], *, charge_on_error: bool, is_joined: bool = False) -> None:
         self._charges = charges
+        self._is_joined = is_joined
         self._is_charged_on_error = charge_on_error
         self.hold: Literal["shared", "call"] = "call"
         self.__class__ = _Outstanding  # pyright: ignore[reportAttributeAccessIssue] - it has the same slots
 
     @property
     def charge(self) -> Charge | Charges:
-        """The charge of the call; one for each entitlement where it draws several."""
-        return next(iter(self._charges.values())) if len(self._charges) == 1 else Charges(self._charges)
+        """The charge of the call; one for each entitlement, by its name, where the draw joins several."""
+        return Charges(self._charges) if self._is_joined else next(iter(self._charges.values()))
 
     @property
     def passed(self) -> Charge | Charges:

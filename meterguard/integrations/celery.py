@@ -14,7 +14,7 @@ from ..extras import needed
 from ..gating.admission import Entered
 from ..guard import MeterGuard
 from .audit import Registered, audit
-from .declaration import Counted, Declaration, declared
+from .declaration import COUNTED, Declaration, declared
 from .http import HttpOptions
 from .installation import Installation, set_up
 from .settings import check, in_code
@@ -129,7 +129,7 @@ class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no ty
             raise ConfigurationError(f"{type(self).__name__} is an EntitledTask, and has no entitlement=")
         check("on_denied", self.on_denied, self.on_denied in _MODES, f"one of {', '.join(_MODES)}")
         is_default = self.entitlement_options is EntitledTask.entitlement_options
-        options = {} if is_default and isinstance(self.entitlement, Counted) else self.entitlement_options
+        options = {} if is_default and isinstance(self.entitlement, COUNTED) else self.entitlement_options
         declaration = declared(self.entitlement, options, "entitlement")
         self.run: Callable[..., Any] = self._licensed(declaration, self.run)
 

@@ -10,7 +10,7 @@ from ..errors import ConfigurationError
 from ..gating.admission import Admission, Entered
 from ..gating.barrier import Barrier
 from ..gating.declaration import GateOptions, Value
-from ..gating.draw import Draw, Meter
+from ..gating.draw import AnyDraw, Meter
 from ..gating.gate import Gate
 from ..guard import MeterGuard
 from ..model import shortened
@@ -33,8 +33,10 @@ _ALL_OPTIONS = GATE_OPTIONS | {"fallback", "default", "pass_lease"}
 
 FAILED = 400  # the first HTTP status of an answer that is an error
 
-Counted = Draw | Meter
+Counted = AnyDraw[Any] | Meter
 """What is given in the place of a name, where code is not gated but counted."""
+COUNTED = (AnyDraw, Meter)
+"""The classes of it."""
 
 
 class Declaration:
@@ -48,7 +50,7 @@ class Declaration:
     def __init__(
         self, name: str | Counted, value: Value = None, unit: Unit | str | None = None, **options: Unpack[Options]
     ) -> None:
-        if isinstance(name, Counted):
+        if isinstance(name, COUNTED):
             self._take(name, is_alone=value is None and unit is None and not options)
             return
         refuse_unknown(options.keys() - _ALL_OPTIONS, _ALL_OPTIONS, "a gate", "option")
@@ -69,7 +71,7 @@ class Declaration:
     @property
     def counts(self) -> bool:
         """True where it is a draw or a meter."""
-        return isinstance(self._gate, Counted)
+        return isinstance(self._gate, COUNTED)
 
     @property
     def is_plain(self) -> bool:
@@ -110,7 +112,7 @@ def declared(entitlement: object, options: object, where: str) -> Declaration:
     :param where: the attribute or setting, for the error.
     :raises ConfigurationError: it is wrong.
     """
-    if isinstance(entitlement, Counted):
+    if isinstance(entitlement, COUNTED):
         return for_many(_alone(entitlement, options, where), where)
     needs = (entitlement,) if isinstance(entitlement, str) else entitlement
     if not isinstance(needs, tuple | list) or not 1 <= len(needs) <= 3:

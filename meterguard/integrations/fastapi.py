@@ -17,7 +17,7 @@ from ..gating.streams import is_cancellation, is_departure
 from ..guard import MeterGuard
 from ..units import Unit
 from .connection import guard_of
-from .declaration import Counted, Declaration, Options
+from .declaration import COUNTED, Counted, Declaration, Options
 from .openapi import entitlement_responses
 from .settings import check_guard
 
@@ -170,7 +170,7 @@ class Consumed(_Dependency):
     def __init__(
         self, name: str | Counted, value: Units | None = None, unit: Unit | str = "Count", **options: Unpack[Drawn]
     ) -> None:
-        if isinstance(name, Counted):
+        if isinstance(name, COUNTED):
             declaration = Declaration(name, value, **options)  # type: ignore[misc] # it refuses any
         else:
             declaration = Declaration(_draw(name, value, unit, options))

@@ -122,16 +122,23 @@ class NoSurvey:
         return Wait(unknown, 0)
 
 
+class NoCompaction:
+    """A ledger that is young enough."""
+
+    def end(self):
+        """Nothing is old."""
+
+
 class Process:
     """All that one process knows."""
 
     def __init__(self, world, name):
         self.name = name
-        self.teller = Teller(world.ledger, Publisher(), lambda: name, lambda one, _: one.owner in world.dead)
+        self.teller = Teller(world.ledger, Publisher(), name, lambda one, _: one.owner in world.dead)
         orders = Orders(world.service, self.teller, self.teller.publisher, threading.Event())
         limits = Limits(POLICY, "scope", {"Pages": world.overdraft})
         self.draws = Draws(orders, self.teller, WorldClock(world), limits, lambda job: job(), NoSurvey())
-        self.postings = Postings(self.teller, self.draws.slices, lambda *_: None, lambda job: job())
+        self.postings = Postings(self.teller, self.draws.slices, lambda *_: None, lambda job: job(), NoCompaction())
         self.open = []
         """Reservations of calls that run."""
         self.most = 0

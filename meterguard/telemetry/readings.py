@@ -19,6 +19,7 @@ from ..events import (
     LeaseLost,
     LeaseRenewed,
     LedgerUnavailable,
+    LowWater,
     ServiceUnavailable,
     UnitsCharged,
     UnitsDrawn,
@@ -132,7 +133,7 @@ def reading(event: Event) -> Reading | None:
 
 def is_of_leases(event: Event) -> bool:
     """Tell whether an event is of something that may be held; units are used up."""
-    return not isinstance(event, UnitsDrawn | UnitsCharged | UnitsLost | UnitsOwed | LedgerUnavailable)
+    return not isinstance(event, UnitsDrawn | UnitsCharged | UnitsLost | UnitsOwed | LowWater | LedgerUnavailable)
 
 
 def begun(name: str) -> list[Reading]:

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ...reasons import Reason
-from ..declaration import COUNTED, Declaration
+from ..declaration import COUNTED, Counted, Declaration
 from ..django_project import installed
 from .answers import as_api_exception
 
@@ -27,7 +27,7 @@ _ASKED = "_meterguard_asked"
 class _Question:
     """A permission that holds when a licence covers it. It asks once for each request, and takes nothing."""
 
-    def __init__(self, name: str, value: Any = None, unit: Any = None, **options: Any) -> None:
+    def __init__(self, name: str | Counted, value: Any = None, unit: Any = None, **options: Any) -> None:
         if isinstance(name, COUNTED):
             raise ConfigurationError(
                 f"{type(self).__name__} asks and takes nothing, so it counts nothing: put {name!r} on the handler, or "

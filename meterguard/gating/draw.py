@@ -39,6 +39,12 @@ class DrawTerms(NamedTuple):
     on_unknown: OnUnknown | None = None
     per_unit: int = 1
 
+    def is_fixed(self) -> bool:
+        """Tell whether the wish is the same for each call."""
+        lines = [line for alternative in self.alternatives for line in alternative]
+        is_named = self.subject is None or isinstance(self.subject, str)
+        return is_named and all(isinstance(line, Entitlement) for line in lines)
+
     def wish(self, args: tuple[object, ...], kwargs: dict[str, object], *, is_joined: bool = False) -> Wish:
         """Return the wish of a call with these arguments."""
         alternatives = tuple(dict.fromkeys(evaluated(one, args, kwargs) for one in self.alternatives))
@@ -67,7 +73,7 @@ def subject_of(subject: Subject, args: tuple[object, ...], kwargs: dict[str, obj
 class AnyDraw(Barrier[H]):
     """Units to count in front of code. ``H`` is what the code may settle: one charge, or several by name."""
 
-    __slots__ = ("_terms", "guard")
+    __slots__ = ("_fixed", "_terms", "guard")
 
     is_joined: ClassVar[bool]
     """True where the charges have names."""
@@ -88,6 +94,7 @@ class AnyDraw(Barrier[H]):
         super().__init__(instead, pass_charge, is_itemized=terms.per_item)
         self.guard = guard
         self._terms = terms
+        self._fixed = terms.wish((), {}, is_joined=self.is_joined) if terms.is_fixed() else None
 
     def enter(self, /, *args: object, **kwargs: object) -> Entered[H]:
         """Reserve units for a call with these arguments, or raise why there are none.
@@ -117,7 +124,7 @@ class AnyDraw(Barrier[H]):
         return type(self)(guard, self._terms, self.instead, self.keyword)
 
     def _wish(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Wish:
-        return self._terms.wish(args, kwargs, is_joined=self.is_joined)
+        return self._fixed or self._terms.wish(args, kwargs, is_joined=self.is_joined)
 
     def _joined(self, other: object, sign: str) -> tuple[Guard, DrawTerms, Fallback | None, str | None]:
         """Return what a draw is made of that joins this one and another."""

@@ -107,6 +107,18 @@ class Draws:
                 part = self._slices.setdefault(key, Slice(self.limits.scope, *key))
         return part
 
+    def at_once(self, wish: Wish) -> Reservation | None:
+        """Reserve what is free in this process already; None where it has to be sought."""
+        requirement = wish.alternatives[0]
+        if len(requirement) != 1:
+            return None
+        [entitlement] = requirement
+        part = self.slice(entitlement)
+        reservation = part.reserve(entitlement.value, wish.per_unit)  # type: ignore[arg-type] # it is counted
+        if reservation is not None and part.free < part.low:
+            self._fetch_ahead(part, wish.block or part.size)
+        return reservation
+
     # -- reserving -------------------------------------------------------------------------------
 
     def seek(self, wish: Wish) -> Seek:

@@ -212,7 +212,7 @@ class MeterGuard(MeteringGuard):
             return
         self.close()
         with self._lock:
-            self._arguments = told._arguments
+            self._arguments, self._ledger = told._arguments, None
         self.reopen()
 
     async def aclose(self) -> None:
@@ -296,6 +296,12 @@ class MeterGuard(MeteringGuard):
         from .core.scopes import scope_of
 
         return scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary)
+
+    @property
+    def till_in_use(self) -> Till | None:
+        """The till, None before the first draw or meter in this process."""
+        till = self._till
+        return till if till is not None and till.is_of_this_process() else None
 
     def empty_windows(self) -> None:
         """Have each gate look again before its next call."""

@@ -143,6 +143,8 @@ OF_THE_HOUSE = {
     "is_closed",
     "reopen",
     "resume",
+    "till",
+    "till_in_use",
     "scope",
 }
 

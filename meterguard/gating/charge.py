@@ -20,8 +20,16 @@ class Tally(ABC):
     """The place where a charge is settled: a draw's reservation, or a meter."""
 
     @abstractmethod
-    def checked(self, actual: object) -> Quantity:
-        """Return the quantity, or raise a ConfigurationError that names it."""
+    def checked(self, quantity: object, by: str = "settle()", least: int = 0) -> Quantity:
+        """Return the quantity, or raise a ConfigurationError that names the method that was given it."""
+
+    def extend(self, more: Quantity) -> Quantity:
+        """Reserve so many more, and return how many that were."""
+        return more
+
+    async def aextend(self, more: Quantity) -> Quantity:
+        """:meth:`extend` without blocking the loop."""
+        return more
 
     @abstractmethod
     def settle(self, actual: Quantity) -> None:
@@ -40,16 +48,17 @@ class Charge:
     """The units that a call has reserved, until they are settled. Safe to use from any thread.
 
     They are settled once: by :meth:`settle`, else as reserved when the call succeeds; when it raises they are given
-    back, unless ``charge_on_error=True`` says otherwise.
+    back, unless ``charge_on_error=True`` says otherwise. Work that may take more than was reserved asks by
+    :meth:`extend` before it goes on.
     """
 
-    __slots__ = ("_open", "_outcome", "_tally", "entitlement", "reserved")
+    __slots__ = ("_open", "_outcome", "_reserved", "_tally", "entitlement")
 
     def __init__(self, entitlement: Entitlement, reserved: Quantity, tally: Tally) -> None:
         self.entitlement = entitlement
         """The entitlement that is charged."""
-        self.reserved = reserved
-        """The units that were reserved; for a meter those that are written down unless it is settled."""
+        # appended to and not added up, so that of two threads that extend at once neither is lost
+        self._reserved = [reserved]
         self._tally = tally
         # taken out by whoever settles: of two threads that try, one finds it gone
         self._open = [True]
@@ -59,6 +68,25 @@ class Charge:
     def is_settled(self) -> bool:
         """True once it was charged or cancelled."""
         return not self._open
+
+    @property
+    def reserved(self) -> Quantity:
+        """The units that were reserved; for a meter those that are written down unless it is settled."""
+        return sum(self._reserved)
+
+    def extend(self, more: Quantity) -> None:
+        """Reserve more units, for work that turns out to take more than was reserved; before they are used.
+
+        :param more: a positive whole number, on top of what is reserved; for a meter also a ``Decimal``.
+        :raises EntitlementDenied: there are not so many units; what was reserved stays reserved.
+        :raises EntitlementUnavailable: the same, where the service could not be asked.
+        :raises ConfigurationError: it was settled before, the call is over, or the number is wrong.
+        """
+        self._extended(self._tally.extend(self._extension(more)))
+
+    async def aextend(self, more: Quantity) -> None:
+        """:meth:`extend` without blocking the loop."""
+        self._extended(await self._tally.aextend(self._extension(more)))
 
     def settle(self, actual: Quantity) -> None:
         """Charge what was used in fact, once: fewer units than were reserved go back, more are drawn.
@@ -91,6 +119,18 @@ class Charge:
         ):
             return None
         return self._tally.charge(self.reserved if charged else 0)
+
+    def _extension(self, more: object) -> Quantity:
+        quantity = self._tally.checked(more, "extend()", least=1)
+        if self.is_settled:
+            raise self._settled_before("extended")
+        return quantity
+
+    def _extended(self, more: Quantity) -> None:
+        self._reserved.append(more)
+        if self.is_settled:  # by another thread or task, while this one waited
+            self._tally.charge(0)
+            raise self._settled_before("extended")
 
     def _claim(self, outcome: str) -> bool:
         try:

@@ -16,7 +16,7 @@ from .admission import Entered
 from .charge import Charge, Charges, Quantity, Tally
 
 if TYPE_CHECKING:
-    from ..runtime.draws import Drawn
+    from ..runtime.draws import Drawn, Seek
     from ..runtime.slices import Reservation
     from ..runtime.till import Till
 
@@ -27,62 +27,75 @@ WRITTEN_WITHIN = 30.0  # seconds; a ledger gives up earlier
 class DrawTally(Tally):
     """The units that a call has of one entitlement, in one till."""
 
-    __slots__ = ("_entitlement", "_reservation", "_till", "_wish")
+    __slots__ = ("_entitlement", "_reservations", "_till", "_wish")
 
     def __init__(self, till: Till, entitlement: Entitlement, reservation: Reservation | None, wish: Wish) -> None:
         self._till = till
         self._entitlement = entitlement
-        self._reservation = reservation
-        """None where the call was let through without units, as ``on_unknown="allow"`` says."""
+        self._reservations = [] if reservation is None else [reservation]
+        """Empty where the call was let through without units, as ``on_unknown="allow"`` says."""
         self._wish = wish
 
-    def checked(self, actual: object) -> Quantity:
+    def checked(self, quantity: object, by: str = "settle()", least: int = 0) -> Quantity:
         """Return the whole number, or raise a ConfigurationError."""
-        if isinstance(actual, bool) or not isinstance(actual, int) or not 0 <= actual <= MAX_VALUE:
+        if isinstance(quantity, bool) or not isinstance(quantity, int) or not least <= quantity <= MAX_VALUE:
             unit = self._entitlement.unit.value
             what = unit if self._wish.per_unit == 1 else f"parts, of which {self._wish.per_unit} make one {unit}"
-            raise ConfigurationError(f"settle() takes a whole number of {what}, from 0; got {shortened(actual)}")
-        return actual
+            raise ConfigurationError(f"{by} takes a whole number of {what}, from {least}; got {shortened(quantity)}")
+        return quantity
+
+    def extend(self, more: Quantity) -> Quantity:
+        """Reserve so many more, and return how many that were: none where policy lets a call go on without units."""
+        seek = self._seek(more)
+        return self._added(() if seek is None else passing(drivers.blocking, seek).reservations)
+
+    async def aextend(self, more: Quantity) -> Quantity:
+        """:meth:`extend` without blocking the loop."""
+        seek = self._seek(more)
+        return self._added(() if seek is None else (await drivers.awaiting(seek)).reservations)
 
     def settle(self, actual: Quantity) -> None:
         """Charge so many units; draw those that were not reserved."""
-        drawn: tuple[Reservation, ...] = ()
         try:
-            more = self._more(actual)
-            if more is not None:
-                drawn = passing(drivers.blocking, self._till.seek(more)).reservations
+            if self._lacking(actual) > 0:
+                self.extend(self._lacking(actual))
         finally:
-            self._charge_all(actual, drawn)
+            self.charge(actual)
 
     async def asettle(self, actual: Quantity) -> None:
         """:meth:`settle` without blocking the loop."""
-        drawn: tuple[Reservation, ...] = ()
         try:
-            more = self._more(actual)
-            if more is not None:
-                drawn = (await drivers.awaiting(self._till.seek(more))).reservations
+            if self._lacking(actual) > 0:
+                await self.aextend(self._lacking(actual))
         finally:
-            self._charge_all(actual, drawn)
+            self.charge(actual)
 
     def charge(self, quantity: Quantity) -> Wait | None:
         """Charge no more than was reserved."""
-        if self._reservation is not None:
-            self._reservation.used_if_lost = int(quantity)
-            self._till.settle(self._reservation, int(quantity), self._wish.subject)
+        left = int(quantity)
+        while self._reservations:
+            reservation = self._reservations.pop()
+            reservation.used_if_lost = used = min(left, reservation.units)
+            left -= used
+            self._till.settle(reservation, used, self._wish.subject)
         return None
 
-    def _more(self, actual: Quantity) -> Wish | None:
-        more = int(actual) - (self._reservation.units if self._reservation else int(actual))
-        if more <= 0 or not self._till.is_of_this_process():
-            return None
-        return self._wish._replace(alternatives=((Entitlement(self._entitlement.name, more, self._entitlement.unit),),))
+    def _lacking(self, actual: Quantity) -> int:
+        """Return how many units more than are reserved were used; none of a call that has none."""
+        held = sum(one.units for one in self._reservations)
+        return int(actual) - held if held else 0
 
-    def _charge_all(self, actual: Quantity, drawn: tuple[Reservation, ...]) -> None:
-        if self._reservation is None:
-            return
-        self.charge(min(int(actual), self._reservation.units))
-        for reservation in drawn:
-            self._till.settle(reservation, reservation.units, self._wish.subject)
+    def _seek(self, more: Quantity) -> Seek | None:
+        if not self._till.is_of_this_process():
+            return None
+        wanted = Entitlement(self._entitlement.name, int(more), self._entitlement.unit)
+        return self._till.seek(self._wish._replace(alternatives=((wanted,),)))
+
+    def _added(self, reservations: tuple[Reservation, ...]) -> int:
+        for one in reservations:
+            one.subject, one.used_if_lost = self._wish.subject, one.units
+            self._reservations.append(one)
+        return sum(one.units for one in reservations)
 
 
 class MeterTally(Tally):
@@ -95,9 +108,9 @@ class MeterTally(Tally):
         self._entitlement = entitlement
         self._subject = subject
 
-    def checked(self, actual: object) -> Quantity:
+    def checked(self, quantity: object, by: str = "settle()", least: int = 0) -> Quantity:
         """Return the number, or raise a ConfigurationError."""
-        return metered("settle()", actual, least=0)
+        return metered(by, quantity, least)
 
     def settle(self, actual: Quantity) -> None:
         """Write the usage down."""
@@ -121,9 +134,9 @@ class MeterTally(Tally):
 class NoTally(Tally):
     """Counts nothing, for a guard that is switched off."""
 
-    def checked(self, actual: object) -> Quantity:
+    def checked(self, quantity: object, by: str = "settle()", least: int = 0) -> Quantity:
         """Return the number, or raise a ConfigurationError."""
-        return metered("settle()", actual, least=0)
+        return metered(by, quantity, least)
 
     def settle(self, actual: Quantity) -> None:
         """Do nothing."""

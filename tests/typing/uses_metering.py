@@ -113,9 +113,11 @@ assert_type(Report.of_class(1), Report)
 async def settle_them() -> None:
     with pages as charge:
         assert_type(charge, Charge)
+        charge.extend(2)
         charge.settle(3)
         assert_type(charge.reserved, int | Decimal)
     async with pages as charge:
+        await charge.aextend(2)
         await charge.asettle(3)
     with requests as usage:
         usage.settle(Decimal("1.5"))

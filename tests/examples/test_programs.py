@@ -72,7 +72,7 @@ PROGRAMS = {
 SERVERS = {"flask_view", "django_view"}
 APPLICATIONS = {
     *("django_app", "drf_api", "flask_app", "fastapi_app", "celery_tasks", "command_line", "lambda_handler"),
-    "bottle_plugin",
+    *("bottle_plugin", "llm_proxy", "document_service"),
 }
 
 
@@ -126,7 +126,7 @@ def test_an_example_is_short_and_says_how_to_run_it(name):
     text = (EXAMPLES / f"{name}.py").read_text("utf-8")
     said = ast.get_docstring(ast.parse(text))
     assert f"examples/{name}.py" in said or f"--app-dir examples {name}:app" in said
-    assert 20 <= len(text.splitlines()) <= (110 if name in APPLICATIONS else 65)
+    assert 20 <= len(text.splitlines()) <= (120 if name in APPLICATIONS else 65)
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS.keys() | SERVERS | APPLICATIONS))
@@ -135,5 +135,5 @@ def test_an_example_uses_public_names_only(name):
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     inside = {module for module in modules if module.startswith("meterguard.")}
     assert {module for module in inside if "._" in module or not module.startswith("meterguard.integrations")} == set()
-    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} - {"__name__"}
-    assert [name for name in attributes if name.startswith("_")] == []
+    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert [name for name in attributes - {"__name__", "__init__", "__call__"} if name.startswith("_")] == []

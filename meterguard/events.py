@@ -57,6 +57,17 @@ class UnitsOwed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LowWater(Event):
+    """So much of the licence's units has been drawn. Told once for each mark, by one of a ledger's processes."""
+
+    percent: int
+    """The mark that was reached: 80, 95 or 100."""
+    consumed: int
+    """Units drawn by all who use the licence, as ``GetLicenseUsage`` says; more than the maximum under overage."""
+    maximum: int
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerUnavailable(Event):
     """The ledger could not be read or written. What is not written yet is kept, and tried again."""
 

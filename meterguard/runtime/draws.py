@@ -28,6 +28,7 @@ from ..model import Entitlement
 from ..ports import Clock, LedgerFault
 from ..reasons import OnUnknown, Reason
 from .clock import stopwatch
+from .low_water import LowWaterWatch
 from .orders import Orders
 from .single_flight import Landing, SingleFlight
 from .slices import Reservation, Slice
@@ -85,6 +86,7 @@ class Draws:
         self.limits = limits
         self._submit = submit
         self._survey = survey
+        self._low_water = LowWaterWatch(teller, survey)
         self.flush_soon: Callable[[Slice], None] = lambda _: None
         """Has what a slice has used written down."""
         self._lock = threading.Lock()
@@ -265,6 +267,7 @@ class Draws:
             part.tries += 1
             return
         part.heard()
+        self._look_at_the_licence(part)
         if isinstance(error, EntitlementDenied):
             part.denial = (need, error, stopwatch() + self.limits.policy.denial_ttl)
 
@@ -291,9 +294,14 @@ class Draws:
             error = self.orders.obtain(part, size // LOW + 1, size, until, ahead=True)
         except LedgerFault as fault:
             return Landing(self.teller.unavailable(part, size, fault))
+        self._look_at_the_licence(part)
         if isinstance(error, EntitlementDenied):
             part.denial = (size, error, stopwatch() + self.limits.policy.denial_ttl)
         return Landing(error)
+
+    def _look_at_the_licence(self, part: Slice) -> None:
+        if not self.limits.policy.inline:
+            self._submit(partial(self._low_water.look, part))
 
     # -- settling --------------------------------------------------------------------------------
 

@@ -90,7 +90,7 @@ class Orders:
 
     def _next(self, part: Slice, need: int, size: int, most: int | None) -> _Step:
         """Decide in one transaction what is to be done, and claim it."""
-        me, token, steps = self.teller.owner(), uuid4().hex, [_Step()]
+        me, token, steps = self.teller.owner, uuid4().hex, [_Step()]
 
         def deal(account: Account, now: float) -> Account:
             debt = account.owed + account.owed_lost

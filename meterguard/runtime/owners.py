@@ -1,4 +1,4 @@
-"""Owners: the name of this process in a ledger, and whether the process behind a name has ended."""
+"""Owners: the name of a till in a ledger, and whether the process behind a name has ended."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ SILENT_FOR = 60.0  # seconds after which a process that cannot be looked at is t
 PARTS = 4
 
 
-def this_process() -> str:
-    """Return a name for this process: machine and boot, process namespace, pid, and the time at which it started."""
-    return _named(os.getpid())
+def new_owner() -> str:
+    """Return a name for a till of this process: machine and boot, process namespace, pid, its start, a random part.
 
-
-@cache
-def _named(pid: int) -> str:
-    return "/".join((*_machine(), str(pid), f"{_started(pid)}-{uuid.uuid4().hex[:8]}"))
+    A process may have several tills over one ledger, each of which numbers its own batches.
+    """
+    pid = os.getpid()
+    return "/".join((*_machine(), str(pid), f"{_started(pid)}-{uuid.uuid4().hex[:12]}"))
 
 
 def is_dead(holding: Holding, now: float) -> bool:

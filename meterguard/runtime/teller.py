@@ -33,13 +33,13 @@ class Teller:
         self,
         ledger: Ledger,
         publisher: Publisher,
-        owner: Callable[[], str] = owners.this_process,
+        owner: str | None = None,
         is_dead: Callable[[Holding, float], bool] = owners.is_dead,
     ) -> None:
         self.ledger = ledger
         self.publisher = publisher
-        self.owner = owner
-        """Names this process."""
+        self.owner = owner or owners.new_owner()
+        """The name of this till."""
         self._is_dead = is_dead
         self.in_air: set[str] = set()
         """The tokens of the orders that this process is sending."""
@@ -47,7 +47,7 @@ class Teller:
 
     def deal(self, part: Slice, deal: Deal, draft: Draft | None = None) -> None:
         """Change the account of a slice, once what it used is posted."""
-        me, lost = self.owner(), [0]
+        me, lost = self.owner, [0]
         key = part.key
         looks = stopwatch() - self._looked_at.get(key, -LOOK_FOR_THE_DEAD) >= LOOK_FOR_THE_DEAD
 
@@ -73,11 +73,11 @@ class Teller:
         taken = [(0, Account(part.scope, part.name, part.unit))]
 
         def deal(account: Account, _now: float) -> Account:
-            mine = account.holding(self.owner())
+            mine = account.holding(self.owner)
             surplus, _ = part.surplus(mine.units, mine.credit)
             known, granted = account, 0
             if surplus < least:
-                known, granted = books.taken(account, self.owner(), least - surplus, most - surplus)
+                known, granted = books.taken(account, self.owner, least - surplus, most - surplus)
             taken[0] = (granted + surplus, known)
             return known
 
@@ -91,9 +91,9 @@ class Teller:
         lent = [0]
 
         def deal(account: Account, _now: float) -> Account:
-            mine = account.holding(self.owner())
+            mine = account.holding(self.owner)
             _, surplus = part.surplus(mine.units, mine.credit)
-            known, is_lent = books.credited(account, self.owner(), max(0, units - surplus), limit)
+            known, is_lent = books.credited(account, self.owner, max(0, units - surplus), limit)
             lent[0] = max(units, surplus) if is_lent else surplus
             return known
 
@@ -118,7 +118,7 @@ class Teller:
 
         def deal(account: Account, _now: float) -> Account:
             with part.lock:
-                return books.left_by(account, self.owner(), part.open, part.credit_open)
+                return books.left_by(account, self.owner, part.open, part.credit_open)
 
         with part.dealing:
             while self.post(part, give_back=True):

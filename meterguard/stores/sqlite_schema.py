@@ -75,11 +75,11 @@ def prepare(connection: sqlite3.Connection, schema: Schema, path: str) -> None:
 
 
 def _version(connection: sqlite3.Connection, schema: Schema, path: str) -> int:
-    application = _number(connection, "PRAGMA application_id")
+    # In this order: another process may make the file meanwhile, and what is seen of that is then known as ours.
+    tables = _number(connection, "SELECT count(*) FROM sqlite_master")
     version = _number(connection, "PRAGMA user_version")
-    if application != schema.application and (
-        application or version or _number(connection, "SELECT count(*) FROM sqlite_master")
-    ):
+    application = _number(connection, "PRAGMA application_id")
+    if application != schema.application and (application or version or tables):
         raise ConfigurationError(
             f"The ledger {path} is a database of something else, and was left as it is: name another file."
         )

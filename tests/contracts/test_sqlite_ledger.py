@@ -32,7 +32,7 @@ START = 1_700_000_400 // DAY * DAY
 
 # What programs of these tests begin with: they run in a process of their own, which may fork, and be killed.
 PROGRAM = """
-import ctypes, os, random, resource, select, signal, sys, threading, time
+import ctypes, os, random, resource, select, signal, sys, threading, time, traceback
 from dataclasses import replace
 from decimal import Decimal
 from meterguard.account import Account
@@ -60,6 +60,8 @@ def child(work):
     try:
         work()
         code = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(code)

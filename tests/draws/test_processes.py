@@ -93,3 +93,14 @@ def test_a_kill_costs_a_slice_at_most(lm, licence, make_guard, spawn, sqlite, se
     assert found.charged <= total <= found.charged + found.lost
     assert found.lost <= runs * SLICE
     assert found.drawn <= lm.usage(licence)["Words"] <= found.drawn + found.pending
+
+
+def test_two_guards_of_one_process_on_one_ledger(lm, licence, make_guard, sqlite, books):
+    guards = [make_guard(lm, licence, ledger=sqlite) for _ in range(2)]
+    for turn in range(20):
+        with guards[turn % 2].consumes_entitlement("Words", 1, block=10):
+            pass
+    for guard in guards:
+        guard.close()
+    found = books(make_guard(lm, licence, ledger=sqlite), "Words")
+    assert (found.charged, found.reserved, found.lost) == (20, 0, 0)

@@ -127,7 +127,7 @@ class Process:
 
     def __init__(self, world, name):
         self.name = name
-        self.teller = Teller(world.ledger, Publisher(), lambda: name, lambda one, _: one.owner in world.dead)
+        self.teller = Teller(world.ledger, Publisher(), name, lambda one, _: one.owner in world.dead)
         orders = Orders(world.service, self.teller, self.teller.publisher, threading.Event())
         limits = Limits(POLICY, "scope", {"Pages": world.overdraft})
         self.draws = Draws(orders, self.teller, WorldClock(world), limits, lambda job: job(), NoSurvey())

@@ -1,0 +1,68 @@
+"""Low water: 80 %, 95 % and the end of a licence are told, once."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from meterguard.events import LowWater
+
+
+@pytest.fixture
+def told():
+    """The marks that were told, and a way to wait for so many of them."""
+
+    class Told(list):
+        changed = threading.Condition()
+
+        def __call__(self, event):
+            if isinstance(event, LowWater):
+                with self.changed:
+                    self.append((event.percent, event.consumed, event.maximum))
+                    self.changed.notify_all()
+
+        def wait_for(self, count):
+            with self.changed:
+                assert self.changed.wait_for(lambda: len(self) >= count, 10)
+            return list(self)
+
+    return Told()
+
+
+def draw(lm, guard, units):
+    """Draw units, and wait until the look at the licence that follows has its answer."""
+    asked = lm.calls("GetLicenseUsage")
+    with guard.consumes_entitlement("Pages", units):
+        pass
+    lm.wait_for_calls("GetLicenseUsage", asked + 1, done=True)
+
+
+def test_each_mark_is_told_once(lm, licence, make_guard, tmp_path, told):
+    guards = [make_guard(lm, licence, ledger=f"sqlite:///{tmp_path}/ledger.db", denial_ttl=0) for _ in range(2)]
+    for guard in guards:
+        guard.subscribe(told)
+    for turn, units in enumerate((790, 20, 20, 150)):
+        draw(lm, guards[turn % 2], units)
+    draw(lm, guards[0], 20)
+    assert told.wait_for(3) == [(80, 810, 1000), (95, 980, 1000), (100, 1000, 1000)]
+
+
+def test_a_licence_that_grew_begins_again(lm, licence, make_guard, told):
+    guard = make_guard(lm, licence, denial_ttl=0)
+    guard.subscribe(told)
+    draw(lm, guard, 850)
+    told.wait_for(1)
+    lm.update_license(licence, entitlements=[("Pages", 5000, "Count"), ("Words", 10, "Count")])
+    draw(lm, guard, 10)
+    draw(lm, guard, 3200)
+    assert told.wait_for(2) == [(80, 850, 1000), (80, 4060, 5000)]
+
+
+def test_where_iam_forbids_the_question_nothing_is_told(lm, licence, make_guard, told):
+    guard = make_guard(lm, licence, denial_ttl=0)
+    guard.subscribe(told)
+    lm.faults.add("GetLicenseUsage", error="AccessDeniedException", times=None)
+    draw(lm, guard, 900)
+    guard.close()
+    assert told == []

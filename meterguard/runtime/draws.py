@@ -243,7 +243,7 @@ class Draws:
             part.low = size // LOW
             return bool(taken)
         # what a crash can lose is a slice in all, with the units of the calls that run
-        taken, account = self.teller.take(part, need, max(need, max(size // PARTS, 1) - part.open))
+        taken, account = self.teller.take(part, need, max(need, max(size // PARTS, 1) - part.in_hand))
         if taken and account.left + part.free <= size // LOW:
             self._fetch_ahead(part, size)
         return bool(taken)

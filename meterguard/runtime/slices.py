@@ -77,6 +77,12 @@ class Slice:
         """Units that are charged, not on credit, and not in a draft."""
         self._charged: defaultdict[tuple[str | None, int], int] = defaultdict(int)
 
+    @property
+    def in_hand(self) -> int:
+        """The units that are free here, or in the hands of calls that run."""
+        with self.lock:
+            return self.free + self.open
+
     # -- calls -----------------------------------------------------------------------------------
 
     def reserve(self, units: int) -> Reservation | None:

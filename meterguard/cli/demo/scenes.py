@@ -227,12 +227,12 @@ def killed_service(stage: Stage) -> Playing:
     drawn = stage.pages
     second.wait_until_ready()
     for _ in range(MORE):
-        second.render()
         yield stage.glimpse()
+        second.render()
     ended = second.finish()
     rendered = first.pages + second.pages
     return Outcome(
-        f"Pages are drawn in blocks of {BLOCK}, for good. kill -9 hits a document in the middle.",
+        f"Pages are drawn for good, {BLOCK} at once. kill -9 comes amid a document.",
         (
             Claim("pages rendered before the kill", first.pages, (DOCUMENTS + 1) * PAGES_EACH),
             Claim("pages the next process rendered", second.pages, MORE * PAGES_EACH),

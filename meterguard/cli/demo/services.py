@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from typing import IO, cast
 
 ENDLESS = 600.0
 """Seconds that a document takes which is never finished."""
@@ -22,7 +23,7 @@ class Service:
         :param settings: environment variables for it.
         :param patience: seconds after which it is killed, so that one that hangs does not hang the demonstration.
         """
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - this Python, and a module of this package
             [sys.executable, "-m", f"{__package__}.renderer"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -30,6 +31,8 @@ class Service:
             text=True,
             env=os.environ | settings,
         )
+        self._requests = cast("IO[str]", self._process.stdin)
+        self._answers = cast("IO[str]", self._process.stdout)
         self._watch = threading.Timer(patience, self._process.kill)
         self._watch.name, self._watch.daemon = "demo-service", True
         self._watch.start()
@@ -44,9 +47,8 @@ class Service:
 
     def render(self, seconds: float = 0.0) -> None:
         """Give it a document, and wait until the pages are rendered. Raises ``ChildProcessError`` where it ends."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{seconds}\n")
-        self._process.stdin.flush()
+        self._requests.write(f"{seconds}\n")
+        self._requests.flush()
         self.documents += 1
         self.pages += int(self._said())
 
@@ -57,23 +59,20 @@ class Service:
 
     def finish(self) -> int:
         """Let it end, and return its exit code."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        self._requests.close()
         return self._process.wait()
 
     def close(self) -> None:
         """End it, where it has not ended yet."""
         self._watch.cancel()
         self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._requests, self._answers):
             with contextlib.suppress(OSError):  # what it was given last may not have reached it
-                if pipe is not None:
-                    pipe.close()
+                pipe.close()
         self._process.wait()
 
     def _said(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        line = self._answers.readline()
         if not line:
             raise ChildProcessError(f"the document service has ended, with code {self._process.wait()}")
         return line

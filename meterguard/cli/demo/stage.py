@@ -25,7 +25,7 @@ from .services import Service
 
 SKU = "DEMO-1"
 RENEWAL = "ExtendLicenseConsumption"
-SEATS, PAGES = 2, 1000
+SEATS, PAGES = 2, 500
 USERS = ("ana", "ben")
 LONG, SHORT = 3600, 2
 """Seconds a lease lives: in real life, and once the demonstration shows how it is renewed."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
         MissingExtra,
         UntrustedLease,
     )
-    from .gating.charge import Charge
-    from .gating.draw import Draw, Meter
+    from .gating.charge import Charge, Charges
+    from .gating.draw import Draw, JoinedDraw, Meter
     from .gating.gate import Gate
     from .guard import MeterGuard
     from .lease import Lease
@@ -39,6 +39,7 @@ __all__ = [
     "AuthorizationRefused",
     "Balance",
     "Charge",
+    "Charges",
     "ConfigurationError",
     "Decision",
     "Draw",
@@ -46,6 +47,7 @@ __all__ = [
     "EntitlementDenied",
     "EntitlementUnavailable",
     "Gate",
+    "JoinedDraw",
     "Lease",
     "Meter",
     "MeterGuard",
@@ -89,8 +91,8 @@ _HOMES = {
         "MissingExtra",
         "UntrustedLease",
     ),
-    "gating.charge": ("Charge",),
-    "gating.draw": ("Draw", "Meter"),
+    "gating.charge": ("Charge", "Charges"),
+    "gating.draw": ("Draw", "JoinedDraw", "Meter"),
     "gating.gate": ("Gate",),
     "guard": ("MeterGuard",),
     "lease": ("Lease",),

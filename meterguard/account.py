@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, NamedTuple, Self
 
 
@@ -68,6 +69,8 @@ class Account:
     """The latest moment at which it was written; a clock that is behind it was set back."""
     told: tuple[str, ...] = ()
     """The warnings that were given, each once for all processes."""
+    parts: str = "0"
+    """Parts of units (a fraction, such as ``"3/1000"``) that are paid for, not used, and in no process's hands."""
 
     @property
     def key(self) -> str:
@@ -87,8 +90,9 @@ class Account:
     @property
     def is_balanced(self) -> bool:
         """True when all that was drawn is accounted for. Anything else is a bug, or a damaged ledger."""
-        parts = (self.charged, self.left, self.lost, self.held)
-        return self.drawn == sum(parts) and min(*parts, self.owed, self.owed_lost, self.credit) >= 0
+        uses = (self.charged, self.left, self.lost, self.held)
+        is_whole = self.parts == "0" or Fraction(self.parts) > 0
+        return self.drawn == sum(uses) and min(*uses, self.owed, self.owed_lost, self.credit) >= 0 and is_whole
 
     def holding(self, owner: str) -> Holding:
         """Return what a process holds; an empty holding where it has none."""
@@ -103,7 +107,7 @@ class Account:
         """Read an account from its text. Raises ``ValueError`` where it is none, or does not balance."""
         try:
             return cls._read(json.loads(text))
-        except (TypeError, KeyError, AttributeError) as problem:
+        except (TypeError, KeyError, AttributeError, ZeroDivisionError) as problem:
             raise ValueError(f"no account: {type(problem).__name__}") from None
 
     @classmethod

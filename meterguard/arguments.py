@@ -59,10 +59,10 @@ def fraction(name: str, value: object) -> float:
     return float(value)
 
 
-def count(name: str, value: object) -> int:
-    """Check a whole number from 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{name} must be a whole number from 1; got {shortened(value)}")
+def count(name: str, value: object, least: int = 1) -> int:
+    """Check a whole number, from 1 or another one."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigurationError(f"{name} must be a whole number from {least}; got {shortened(value)}")
     return value
 
 

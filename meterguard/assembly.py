@@ -111,6 +111,7 @@ def _check_file(path: Path) -> None:
 
 def till(engine: Engine, kept: Ledger, settings: Settings) -> Till:
     """Return the till of an engine: its draws and meters, over a ledger."""
+    from .runtime.compaction import Compaction
     from .runtime.draws import Draws, Limits
     from .runtime.metering import Metering
     from .runtime.orders import Orders
@@ -129,7 +130,7 @@ def till(engine: Engine, kept: Ledger, settings: Settings) -> Till:
         settings.overdraft or {},
     )
     draws = Draws(orders, teller, clock, limits, registry.workers.submit, engine.survey)
-    postings = Postings(teller, draws.slices, remind, registry.returns.submit)
+    postings = Postings(teller, draws.slices, remind, registry.returns.submit, Compaction(kept, clock))
     postings.is_inline = engine.policy.inline
     draws.flush_soon = postings.soon
     made = Till(engine, teller, draws, Metering(teller, remind, registry.workers.submit), postings)

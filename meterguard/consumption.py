@@ -11,8 +11,8 @@ from .gating.consumption import Amount, DrawOptions, MeterOptions, Units, declar
 from .guard import MeterGuard
 
 if TYPE_CHECKING:
-    from .gating.draw import Draw, Meter
-    from .gating.gate import DegradingGate, Work
+    from .gating.draw import DegradingDraw, Draw, Meter
+    from .gating.gate import Work
     from .units import Unit
 
 D = TypeVar("D")
@@ -27,7 +27,7 @@ def consumes_entitlement(
     fallback: Callable[..., Work[D]],
     guard: MeterGuard | None = None,
     **options: Unpack[DrawOptions],
-) -> DegradingGate[Work[D], D]: ...
+) -> DegradingDraw[Work[D], D]: ...
 @overload
 def consumes_entitlement(
     name: str,
@@ -37,7 +37,7 @@ def consumes_entitlement(
     fallback: Callable[..., D],
     guard: MeterGuard | None = None,
     **options: Unpack[DrawOptions],
-) -> DegradingGate[D, D]: ...
+) -> DegradingDraw[D, D]: ...
 @overload
 def consumes_entitlement(
     name: str,
@@ -47,7 +47,7 @@ def consumes_entitlement(
     default: D,
     guard: MeterGuard | None = None,
     **options: Unpack[DrawOptions],
-) -> DegradingGate[D, D]: ...
+) -> DegradingDraw[D, D]: ...
 @overload
 def consumes_entitlement(
     name: str,
@@ -75,11 +75,16 @@ def consumes_entitlement(name: object, *amount: object, guard: MeterGuard | None
     :param name: the entitlement's name in the licence.
     :param value: how many units a call uses: a positive whole number, or a callable that gets the call's arguments and
         returns one.
-    :param unit: a :class:`Unit` or its wire string, one that is counted; it must be the unit of the licence.
+    :param unit: a :class:`Unit` or its wire string, one that is counted; it must be the unit of the licence. Nothing is
+        converted to another one.
+    :param per_unit: how many of what ``value`` and ``settle`` count make one unit, from 2, as in
+        ``consumes_entitlement("Scanned", size_in_bytes, "Gigabytes", per_unit=10**9)``. Units are charged whole, each
+        to the call that uses its first part; its other parts are for later calls, and the ledger keeps them meanwhile.
     :param block: how many units are drawn at once; one further block may be drawn ahead of need. None: as many as a
         call needs at first, and more, up to 1,000, when they go fast.
     :param charge_on_error: charge a call that raises, too.
-    :param per_item: charge ``value`` for each item that a generator yields, and not once.
+    :param per_item: charge ``value`` for each item that a generator yields, and not once. The units of an item are
+        reserved before it is made, so also before it is known whether there is one more.
     :param subject: for whom, for the usage records: a string, a ``ContextVar`` or a callable on the call's arguments.
     :param on_unknown: overrides the guard's policy for when units have run out and the service cannot be asked.
         Grace does not apply to draws: ``"grace"`` means ``"deny"`` here. Under ``"allow"`` the call is not counted.
@@ -127,7 +132,7 @@ def meters_usage(
 
 def _signature(declare: Callable[..., object]) -> inspect.Signature:
     """Return the signature of a declaration: the guard comes last, and by name."""
-    guard, *others = inspect.signature(declare).parameters.values()
+    guard, *others, _ = inspect.signature(declare).parameters.values()
     last = inspect.Parameter(guard.name, inspect.Parameter.KEYWORD_ONLY, default=None)
     plain = [one.replace(annotation=one.empty) for one in others]
     plain[1] = plain[1].replace(default=1 if declare is declare_meter else inspect.Parameter.empty)

@@ -10,9 +10,9 @@ from .core.requirements import Wish
 from .gating.admission import Guard
 from .gating.charge import Charge, Quantity
 from .gating.consumption import Amount, DrawOptions, MeterOptions, Units, declare_draw, declare_meter
-from .gating.draw import Draw, Meter
-from .gating.drawing import Drawing, DrawTally, MeterTally
-from .gating.gate import DegradingGate, Work
+from .gating.draw import DegradingDraw, Draw, Meter
+from .gating.drawing import Drawing, MeterTally, Taken
+from .gating.gate import Work
 from .gating.loops import require_asyncio
 from .model import Entitlement
 from .runtime import drivers
@@ -46,7 +46,7 @@ class MeteringGuard(Guard):
         *,
         fallback: Callable[..., Work[D]],
         **options: Unpack[DrawOptions],
-    ) -> DegradingGate[Work[D], D]: ...
+    ) -> DegradingDraw[Work[D], D]: ...
     @overload
     def consumes_entitlement(
         self,
@@ -56,11 +56,11 @@ class MeteringGuard(Guard):
         *,
         fallback: Callable[..., D],
         **options: Unpack[DrawOptions],
-    ) -> DegradingGate[D, D]: ...
+    ) -> DegradingDraw[D, D]: ...
     @overload
     def consumes_entitlement(
         self, name: str, value: Units, unit: Unit | str = "Count", *, default: D, **options: Unpack[DrawOptions]
-    ) -> DegradingGate[D, D]: ...
+    ) -> DegradingDraw[D, D]: ...
     @overload
     def consumes_entitlement(
         self, name: str, value: Units, unit: Unit | str = "Count", **options: Unpack[DrawOptions]
@@ -88,13 +88,22 @@ class MeteringGuard(Guard):
     def draw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
         """Reserve units for a call, or raise why there are none. Draws call this: to count code, enter a draw."""
         till = self.till
-        return _drawing(till, drivers.blocking(till.seek(wish)), wish, charge_on_error=charge_on_error)
+        reservation = till.at_once(wish)
+        if reservation is None:
+            return _drawing(till, wish, drivers.blocking(till.seek(wish)), charge_on_error=charge_on_error)
+        taken = Taken(till, wish, wish.alternatives[0], (reservation,))
+        return Drawing(taken, charge_on_error=charge_on_error, is_joined=wish.is_joined)
 
     async def adraw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
         """:meth:`draw` without blocking the loop."""
-        require_asyncio()
         till = self.till
-        return _drawing(till, await drivers.awaiting(till.seek(wish)), wish, charge_on_error=charge_on_error)
+        reservation = till.at_once(wish)
+        if reservation is None:
+            require_asyncio()
+            drawn = await drivers.awaiting(till.seek(wish))
+            return _drawing(till, wish, drawn, charge_on_error=charge_on_error)
+        taken = Taken(till, wish, wish.alternatives[0], (reservation,))
+        return Drawing(taken, charge_on_error=charge_on_error, is_joined=wish.is_joined)
 
     def probe(self, wish: Wish) -> None:
         """Raise the error that a draw would raise, as far as it is known. Draws no unit."""
@@ -113,12 +122,7 @@ class MeteringGuard(Guard):
         return Drawing({entitlement.name: charge}, charge_on_error=charge_on_error)
 
 
-def _drawing(till: Till, drawn: Drawn, wish: Wish, *, charge_on_error: bool) -> Drawing:
+def _drawing(till: Till, wish: Wish, drawn: Drawn, *, charge_on_error: bool) -> Drawing:
     reservations = drawn.reservations or (None,) * len(drawn.requirement)
-    return Drawing(
-        {
-            one.name: Charge(one, int(one.value or 0) if reserved else 0, DrawTally(till, one, reserved, wish))
-            for one, reserved in zip(drawn.requirement, reservations, strict=True)
-        },
-        charge_on_error=charge_on_error,
-    )
+    taken = Taken(till, wish, drawn.requirement, reservations)
+    return Drawing(taken, charge_on_error=charge_on_error, is_joined=wish.is_joined)

@@ -33,7 +33,7 @@ class OpenGuard(MeterGuard):
 
     def draw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
         """Let the call through, and count nothing."""
-        return uncounted(wish.alternatives[0], charge_on_error=charge_on_error)
+        return uncounted(wish.alternatives[0], charge_on_error=charge_on_error, is_joined=wish.is_joined)
 
     async def adraw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
         """Let the call through, and count nothing."""

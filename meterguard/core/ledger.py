@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from fractions import Fraction
 from typing import NamedTuple
 
 from ..account import Account, Holding, Order, Unresolved
@@ -164,6 +165,11 @@ def paid(account: Account) -> Account:
         owed=account.owed - owed,
         owed_lost=account.owed_lost - lost,
     )
+
+
+def parted(account: Account, parts: Fraction) -> Account:
+    """Add parts of units that are paid for and not used; negative: a process takes them."""
+    return replace(account, parts=str(Fraction(account.parts) + parts)) if parts else account
 
 
 def left_by(account: Account, owner: str, still: int = 0, credit: int = 0) -> Account:

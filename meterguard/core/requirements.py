@@ -51,6 +51,10 @@ class Wish(NamedTuple):
     """How many units are checked out at once; None adapts to the rate."""
     on_unknown: OnUnknown | None = None
     subject: str | None = None
+    is_joined: bool = False
+    """True where the call settles what it used by the entitlement's name."""
+    per_unit: int = 1
+    """How many of what the values count make one unit."""
 
 
 def entitlement(name: object, value: object = None, unit: object = None) -> Entitlement:
@@ -60,6 +64,11 @@ def entitlement(name: object, value: object = None, unit: object = None) -> Enti
         return make(name, value, unit)
     except ValueError as problem:
         raise ConfigurationError(str(problem)) from None
+
+
+def in_units(parts: Entitlement, per_unit: int) -> Entitlement:
+    """Return a number of parts in whole units of the licence, rounded up."""
+    return Entitlement(parts.name, -(-int(parts.value or 0) // per_unit), parts.unit)
 
 
 def together(entitlements: Iterable[Entitlement]) -> Requirement:

@@ -144,7 +144,7 @@ class Entered(ABC, Generic[H_co]):
         return result
 
     def _carried(self, result: R) -> R | None:
-        if self.hold == "shared":
+        if self.hold == "shared" or type(result) in _FINISHED:
             return None
         from .handover import outlasting
 
@@ -231,6 +231,10 @@ class Admission(Entered[Lease]):
 
     def __enter__(self) -> Lease:
         return self.lease
+
+
+# What no work and no response is. Most functions return one of these.
+_FINISHED = frozenset({type(None), bool, int, float, str, bytes, dict, list})
 
 
 def _block(wait: Wait | None) -> None:

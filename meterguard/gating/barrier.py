@@ -49,6 +49,11 @@ class Barrier(ABC, Generic[H]):
     def passes(self) -> str:
         """The option that names the keyword under which the code gets it."""
 
+    @property
+    @abstractmethod
+    def declaration(self) -> str:
+        """The name of the function that declares it."""
+
     @abstractmethod
     def enter(self, /, *args: object, **kwargs: object) -> Entered[H]:
         """Let a call with these arguments through, or raise why not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias, TypedDict
 
@@ -33,8 +33,24 @@ class MeterOptions(TypedDict, total=False):
 class DrawOptions(MeterOptions, total=False):
     """The options of a draw that do not change its type; :func:`meterguard.consumes_entitlement` explains them."""
 
+    per_unit: int | None
     block: int | None
     on_unknown: OnUnknownName | None
+
+
+_OF_GATES = {
+    "hold": "units are used up, whoever else has some",
+    "per": "units are no seats; subject= says for whom they are",
+    "wait": "units that are used up do not come back",
+    "pass_lease": "there is no lease; pass_charge= passes the charge",
+}
+_OF_DRAWS = {
+    "per_unit": "a meter writes a Decimal down as it is",
+    "block": "a meter asks no licence",
+    "on_unknown": "a meter asks no licence",
+    "fallback": "a meter refuses nobody",
+    "default": "a meter refuses nobody",
+}
 
 
 def declare_draw(
@@ -43,6 +59,7 @@ def declare_draw(
     value: object = NOT_GIVEN,
     unit: object = "Count",
     *,
+    per_unit: object = None,
     block: object = None,
     charge_on_error: object = False,
     per_item: object = False,
@@ -51,8 +68,10 @@ def declare_draw(
     fallback: object = NOT_GIVEN,
     default: object = NOT_GIVEN,
     pass_charge: object = None,
+    **others: object,
 ) -> Draw:
     """Return a draw from checked arguments."""
+    _refuse_others("consumes_entitlement", others, _OF_GATES)
     if value is NOT_GIVEN and not callable(name):
         raise ConfigurationError(f"value is missing: say how many units of {shortened(name)} a call uses")
     _require_counted(unit)
@@ -63,9 +82,10 @@ def declare_draw(
         arguments.flag("per_item", per_item),
         _checked_subject(subject),
         None if on_unknown is None else arguments.on_unknown("on_unknown", on_unknown),
+        1 if per_unit is None else arguments.count("per_unit", per_unit, least=2),
     )
-    instead = checked_degrading(fallback, default)
-    return Draw(checked_guard(guard), terms, instead, checked_keyword(pass_charge, "pass_charge"))
+    keyword = _checked_keyword(pass_charge, terms)
+    return Draw(checked_guard(guard), terms, checked_degrading(fallback, default), keyword)
 
 
 def declare_meter(
@@ -78,8 +98,10 @@ def declare_meter(
     charge_on_error: object = False,
     per_item: object = False,
     pass_charge: object = None,
+    **others: object,
 ) -> Meter:
     """Return a meter from checked arguments."""
+    _refuse_others("meters_usage", others, _OF_GATES | _OF_DRAWS)
     _require_counted(unit)
     checked_line(name, 1, unit, "meters_usage")
     terms = DrawTerms(
@@ -91,11 +113,15 @@ def declare_meter(
     )
     quantity = value if callable(value) else metered("value", value)
     one = entitlement(name, 1, unit)
-    return Meter(checked_guard(guard), one, quantity, terms, checked_keyword(pass_charge, "pass_charge"))
+    return Meter(checked_guard(guard), one, quantity, terms, _checked_keyword(pass_charge, terms))
 
 
-for _declare, _name in ((declare_draw, "consumes_entitlement"), (declare_meter, "meters_usage")):
-    _declare.__qualname__ = _name  # the name that Python says of a wrong keyword
+def _refuse_others(declaration: str, options: Iterable[str], others: Mapping[str, str]) -> None:
+    """Say why there is no such option, where another declaration has it; else what Python says."""
+    for option in options:
+        if option in others:
+            raise ConfigurationError(f"{declaration} has no option {option}=: {others[option]}")
+        raise TypeError(f"{declaration}() got an unexpected keyword argument {option!r}")
 
 
 def _require_counted(unit: object) -> None:
@@ -104,6 +130,16 @@ def _require_counted(unit: object) -> None:
             "unit must be one that is counted: a feature (unit 'None') cannot be used up; guard it with "
             "requires_entitlement"
         )
+
+
+def _checked_keyword(pass_charge: object, terms: DrawTerms) -> str | None:
+    keyword = checked_keyword(pass_charge, "pass_charge")
+    if keyword is not None and terms.per_item:
+        raise ConfigurationError(
+            "pass_charge= and per_item=True were both given; each item has a charge of its own, and none is passed: "
+            "leave one of them out"
+        )
+    return keyword
 
 
 def _checked_subject(subject: Any) -> Subject:

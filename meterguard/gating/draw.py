@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Never
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Never, Protocol, TypeVar, cast, overload
 
 from ..core.requirements import Wish
 from ..errors import ConfigurationError
 from ..model import Entitlement, shortened
 from ..reasons import OnUnknown
 from .barrier import Barrier, Fallback, agreed
-from .charge import Charge, Charges
 from .drawing import metered
-from .gate import Gate
+from .gate import Degrading, Gate
 from .questions import Line, described, evaluated, value_of
 
 if TYPE_CHECKING:
     from .admission import Entered, Guard
+    from .charge import Charge, Charges  # noqa: F401 - named in the classes' arguments
 
+H = TypeVar("H")
+S = TypeVar("S")
+A = TypeVar("A")
+S_co = TypeVar("S_co", covariant=True)
+A_co = TypeVar("A_co", covariant=True)
 Subject = str | contextvars.ContextVar[Any] | Callable[..., Any] | None
 """For whom it is: a text, or what a variable or a callable says at the call."""
 
@@ -32,14 +37,23 @@ class DrawTerms(NamedTuple):
     per_item: bool = False
     subject: Subject = None
     on_unknown: OnUnknown | None = None
+    per_unit: int = 1
 
-    def wish(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Wish:
+    def is_fixed(self) -> bool:
+        """Tell whether the wish is the same for each call."""
+        lines = [line for alternative in self.alternatives for line in alternative]
+        is_named = self.subject is None or isinstance(self.subject, str)
+        return is_named and all(isinstance(line, Entitlement) for line in lines)
+
+    def wish(self, args: tuple[object, ...], kwargs: dict[str, object], *, is_joined: bool = False) -> Wish:
         """Return the wish of a call with these arguments."""
         alternatives = tuple(dict.fromkeys(evaluated(one, args, kwargs) for one in self.alternatives))
-        return Wish(alternatives, self.block, self.on_unknown, subject_of(self.subject, args, kwargs))
+        subject = subject_of(self.subject, args, kwargs)
+        return Wish(alternatives, self.block, self.on_unknown, subject, is_joined, self.per_unit)
 
     def __str__(self) -> str:
-        return " or ".join(described(alternative) for alternative in self.alternatives)
+        text = " or ".join(described(alternative) for alternative in self.alternatives)
+        return text if self.per_unit == 1 else f"{text}, of which {self.per_unit} make one"
 
 
 def subject_of(subject: Subject, args: tuple[object, ...], kwargs: dict[str, object]) -> str | None:
@@ -56,19 +70,23 @@ def subject_of(subject: Subject, args: tuple[object, ...], kwargs: dict[str, obj
     )
 
 
-class Draw(Barrier["Charge | Charges"]):
-    """Units to count in front of code: a decorator and a (sync and async) context manager that gives a :class:`Charge`.
+class AnyDraw(Barrier[H]):
+    """Units to count in front of code. ``H`` is what the code may settle: one charge, or several by name."""
 
-    Made by :func:`consumes_entitlement`. A draw is immutable, and may be used many times, by any number of threads
-    and tasks at once, and within itself. ``a & b`` draws both or neither; ``a | b`` tries one after the other.
-    """
+    __slots__ = ("_fixed", "_terms", "guard")
 
-    __slots__ = ("_terms", "guard")
+    is_joined: ClassVar[bool]
+    """True where the charges have names."""
 
     @property
     def passes(self) -> str:
         """The option that names the keyword."""
         return "pass_charge"
+
+    @property
+    def declaration(self) -> str:
+        """The function that declares it."""
+        return "consumes_entitlement"
 
     def __init__(
         self, guard: Guard, terms: DrawTerms, instead: Fallback | None = None, pass_charge: str | None = None
@@ -76,54 +94,43 @@ class Draw(Barrier["Charge | Charges"]):
         super().__init__(instead, pass_charge, is_itemized=terms.per_item)
         self.guard = guard
         self._terms = terms
+        self._fixed = terms.wish((), {}, is_joined=self.is_joined) if terms.is_fixed() else None
 
-    def enter(self, /, *args: object, **kwargs: object) -> Entered[Charge | Charges]:
+    def enter(self, /, *args: object, **kwargs: object) -> Entered[H]:
         """Reserve units for a call with these arguments, or raise why there are none.
 
         :raises EntitlementDenied: the licence has not so many left.
         :raises EntitlementUnavailable: the service or the ledger could not be asked, and policy says no.
         :raises ConfigurationError: the set-up is wrong, or a callable of the declaration gave a wrong value.
         """
-        return self.guard.draw(self._terms.wish(args, kwargs), charge_on_error=self._terms.charge_on_error)
+        entered = self.guard.draw(self._wish(args, kwargs), charge_on_error=self._terms.charge_on_error)
+        return cast("Entered[H]", entered)
 
-    async def aenter(self, /, *args: object, **kwargs: object) -> Entered[Charge | Charges]:
+    async def aenter(self, /, *args: object, **kwargs: object) -> Entered[H]:
         """:meth:`enter` without blocking the loop."""
-        return await self.guard.adraw(self._terms.wish(args, kwargs), charge_on_error=self._terms.charge_on_error)
+        entered = await self.guard.adraw(self._wish(args, kwargs), charge_on_error=self._terms.charge_on_error)
+        return cast("Entered[H]", entered)
 
     def check(self, /, *args: object, **kwargs: object) -> None:
         """Raise the error that :meth:`enter` would raise, as far as it is known. Draws no unit."""
-        self.guard.probe(self._terms.wish(args, kwargs))
+        self.guard.probe(self._wish(args, kwargs))
 
     async def acheck(self, /, *args: object, **kwargs: object) -> None:
         """:meth:`check` without blocking the loop."""
-        await self.guard.aprobe(self._terms.wish(args, kwargs))
+        await self.guard.aprobe(self._wish(args, kwargs))
 
-    def __and__(self, other: object, /) -> Draw:
-        """Join two draws: both, or neither."""
-        return self._joined(other, "&")
+    def _wish(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Wish:
+        return self._fixed or self._terms.wish(args, kwargs, is_joined=self.is_joined)
 
-    def __or__(self, other: object, /) -> Draw:
-        """Join two draws: this one, or else the other."""
-        return self._joined(other, "|")
-
-    __rand__ = __and__
-    __ror__ = __or__
-
-    def _joined(self, other: object, sign: str) -> Draw:
-        if isinstance(other, Gate | Meter):
-            raise ConfigurationError(_apart(other, sign))
-        if not isinstance(other, Draw):
-            raise TypeError(f"a draw can be joined to draws; got {shortened(other)}")
+    def _joined(self, other: object, sign: str) -> tuple[Guard, DrawTerms, Fallback | None, str | None]:
+        """Return what a draw is made of that joins this one and another."""
+        if not isinstance(other, AnyDraw):
+            raise _not_joined(other, sign)
         mine, others, joined = self._terms, other._terms, f"draws joined by {sign}"
-        same = {
-            "guard": self.guard == other.guard,
-            "block": mine.block == others.block,
-            "subject": mine.subject == others.subject,
-            "per_item": mine.per_item == others.per_item,
-            "charge_on_error": mine.charge_on_error == others.charge_on_error,
-        }
-        for name, is_same in same.items():
-            if not is_same:
+        if self.guard != other.guard:
+            raise ConfigurationError(f"{joined} must have the same guard=")
+        for name in "block", "subject", "per_item", "charge_on_error", "per_unit":
+            if getattr(mine, name) != getattr(others, name):
                 raise ConfigurationError(f"{joined} must have the same {name}=")
         both = tuple((*a, *b) for a in mine.alternatives for b in others.alternatives)
         terms = mine._replace(
@@ -131,13 +138,86 @@ class Draw(Barrier["Charge | Charges"]):
             on_unknown=agreed(mine.on_unknown, others.on_unknown, "on_unknown=", joined),
         )
         instead = agreed(self.instead, other.instead, "fallback= or default=", joined)
-        return Draw(self.guard, terms, instead, agreed(self.keyword, other.keyword, "pass_charge=", joined))
+        return self.guard, terms, instead, agreed(self.keyword, other.keyword, "pass_charge=", joined)
+
+    def _either(self, other: Any) -> Any:
+        made = self._joined(other, "|")
+        return JoinedDraw(*made) if self.is_joined or other.is_joined else Draw(*made)
+
+    # what stands on the left is no draw, else it would have been asked
+
+    def __rand__(self, other: Never, /) -> Never:
+        raise _not_joined(other, "&")
+
+    def __ror__(self, other: Never, /) -> Never:
+        raise _not_joined(other, "|")
 
     def __repr__(self) -> str:
         return f"<Draw of {self._terms}>"
 
 
-class Meter(Barrier["Charge | Charges"]):
+class Draw(AnyDraw["Charge"]):
+    """Units to count in front of code: a decorator and a (sync and async) context manager that gives a :class:`Charge`.
+
+    Made by :func:`consumes_entitlement`. A draw is immutable, and may be used many times, by any number of threads
+    and tasks at once, and within itself. ``a & b`` draws both or neither; ``a | b`` tries one after the other.
+    """
+
+    __slots__ = ()
+
+    is_joined = False
+
+    @overload
+    def __and__(self, other: Draw | JoinedDraw, /) -> JoinedDraw: ...
+    @overload
+    def __and__(self, other: DegradingDraw[S, A], /) -> DegradingDraw[S, A]: ...
+    def __and__(self, other: Any, /) -> Any:
+        """Join two draws: both, or neither."""
+        return JoinedDraw(*self._joined(other, "&"))
+
+    @overload
+    def __or__(self, other: Draw, /) -> Draw: ...
+    @overload
+    def __or__(self, other: JoinedDraw, /) -> JoinedDraw: ...
+    @overload
+    def __or__(self, other: DegradingDraw[S, A], /) -> DegradingDraw[S, A]: ...
+    def __or__(self, other: Any, /) -> Any:
+        """Join two draws: this one, or else the other."""
+        return self._either(other)
+
+
+class JoinedDraw(AnyDraw["Charges"]):
+    """Draws of several entitlements at once, made by ``a & b``. Its context manager gives :class:`Charges`, by name."""
+
+    __slots__ = ()
+
+    is_joined = True
+
+    @overload
+    def __and__(self, other: Draw | JoinedDraw, /) -> JoinedDraw: ...
+    @overload
+    def __and__(self, other: DegradingDraw[S, A], /) -> DegradingDraw[S, A]: ...
+    def __and__(self, other: Any, /) -> Any:
+        """Join two draws: both, or neither."""
+        return JoinedDraw(*self._joined(other, "&"))
+
+    @overload
+    def __or__(self, other: Draw | JoinedDraw, /) -> JoinedDraw: ...
+    @overload
+    def __or__(self, other: DegradingDraw[S, A], /) -> DegradingDraw[S, A]: ...
+    def __or__(self, other: Any, /) -> Any:
+        """Join two draws: this one, or else the other."""
+        return self._either(other)
+
+
+class DegradingDraw(Degrading[S_co, A_co], Protocol[S_co, A_co]):
+    """A draw with a fallback or default: what it decorates may return that instead."""
+
+    def __and__(self, other: Draw | JoinedDraw, /) -> DegradingDraw[S_co, A_co]: ...
+    def __or__(self, other: Draw | JoinedDraw, /) -> DegradingDraw[S_co, A_co]: ...
+
+
+class Meter(Barrier["Charge"]):
     """Usage to write down: a decorator and a (sync and async) context manager that gives a :class:`Charge`.
 
     Made by :func:`meters_usage`. It refuses nobody.
@@ -150,6 +230,11 @@ class Meter(Barrier["Charge | Charges"]):
         """The option that names the keyword."""
         return "pass_charge"
 
+    @property
+    def declaration(self) -> str:
+        """The function that declares it."""
+        return "meters_usage"
+
     def __init__(
         self, guard: Guard, entitlement: Entitlement, value: object, terms: DrawTerms, pass_charge: str | None = None
     ) -> None:
@@ -159,7 +244,7 @@ class Meter(Barrier["Charge | Charges"]):
         self._entitlement = entitlement
         self._value = value
 
-    def enter(self, /, *args: object, **kwargs: object) -> Entered[Charge | Charges]:
+    def enter(self, /, *args: object, **kwargs: object) -> Entered[Charge]:
         """Begin a call with these arguments.
 
         :raises ConfigurationError: the set-up is wrong, or a callable of the declaration gave a wrong value.
@@ -167,9 +252,10 @@ class Meter(Barrier["Charge | Charges"]):
         value = self._value(*args, **kwargs) if callable(self._value) else self._value
         subject = subject_of(self._terms.subject, args, kwargs)
         quantity = metered("value", value)
-        return self.guard.meter(self._entitlement, quantity, subject, charge_on_error=self._terms.charge_on_error)
+        entered = self.guard.meter(self._entitlement, quantity, subject, charge_on_error=self._terms.charge_on_error)
+        return cast("Entered[Charge]", entered)
 
-    async def aenter(self, /, *args: object, **kwargs: object) -> Entered[Charge | Charges]:
+    async def aenter(self, /, *args: object, **kwargs: object) -> Entered[Charge]:
         """Begin a call; nothing is waited for."""
         return self.enter(*args, **kwargs)
 
@@ -190,6 +276,12 @@ class Meter(Barrier["Charge | Charges"]):
 
     def __repr__(self) -> str:
         return f"<Meter of {self._terms}>"
+
+
+def _not_joined(other: object, sign: str) -> Exception:
+    if isinstance(other, Gate | Meter):
+        return ConfigurationError(_apart(other, sign))
+    return TypeError(f"a draw can be joined to draws; got {shortened(other)}")
 
 
 def _apart(other: object, sign: str) -> str:

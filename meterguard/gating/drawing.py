@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ..core.requirements import Requirement, Wish
+from ..core.requirements import Requirement, Wish, in_units
 from ..errors import ConfigurationError
 from ..interruption import passing
 from ..model import MAX_VALUE, Entitlement, shortened
@@ -37,9 +38,9 @@ class DrawTally(Tally):
     def checked(self, actual: object) -> Quantity:
         """Return the whole number, or raise a ConfigurationError."""
         if isinstance(actual, bool) or not isinstance(actual, int) or not 0 <= actual <= MAX_VALUE:
-            raise ConfigurationError(
-                f"settle() takes a whole number of {self._entitlement.unit.value}, from 0; got {shortened(actual)}"
-            )
+            unit = self._entitlement.unit.value
+            what = unit if self._wish.per_unit == 1 else f"parts, of which {self._wish.per_unit} make one {unit}"
+            raise ConfigurationError(f"settle() takes a whole number of {what}, from 0; got {shortened(actual)}")
         return actual
 
     def settle(self, actual: Quantity) -> None:
@@ -132,10 +133,10 @@ class NoTally(Tally):
         """Do nothing."""
 
 
-def uncounted(requirement: Requirement, *, charge_on_error: bool) -> Drawing:
+def uncounted(requirement: Requirement, *, charge_on_error: bool, is_joined: bool = False) -> Drawing:
     """Return a call that is let through and counted nowhere."""
     charges = {one.name: Charge(one, 0, NoTally()) for one in requirement}
-    return Drawing(charges, charge_on_error=charge_on_error)
+    return Drawing(charges, charge_on_error=charge_on_error, is_joined=is_joined)
 
 
 def metered(name: str, value: object, least: int = 1) -> Quantity:
@@ -151,24 +152,57 @@ def metered(name: str, value: object, least: int = 1) -> Quantity:
     return int(number) if number == number.to_integral_value() else number
 
 
+class Taken(NamedTuple):
+    """Units that were taken for a call, and the till in which they are settled."""
+
+    till: Till
+    wish: Wish
+    requirement: Requirement
+    reservations: tuple[Reservation | None, ...]
+    """One for each entitlement; None for those without which it was let through (``on_unknown="allow"``)."""
+
+    def charges(self) -> dict[str, Charge]:
+        """Return a charge for each entitlement, by its name."""
+        per_unit = self.wish.per_unit
+        return {
+            one.name: Charge(
+                one if per_unit == 1 else in_units(one, per_unit),
+                int(one.value or 0) if reserved else 0,
+                DrawTally(self.till, one, reserved, self.wish),
+            )
+            for one, reserved in zip(self.requirement, self.reservations, strict=True)
+        }
+
+    def settle(self, *, charged: bool) -> None:
+        """Charge all, or nothing."""
+        for one in self.reservations:
+            if one is not None:
+                self.till.settle(one, one.units if charged else 0, self.wish.subject)
+
+
 class Drawing(Entered["Charge | Charges"]):
     """One call that was let through with units, until it is over.
 
     One that is thrown away without an end is charged as reserved, since nobody can say that it used nothing.
     """
 
-    __slots__ = ("_charges", "_is_charged_on_error", "hold")
+    __slots__ = ("_charges", "_is_charged_on_error", "_is_joined", "_taken", "hold")
 
-    def __init__(self, charges: dict[str, Charge], *, charge_on_error: bool) -> None:
-        self._charges = charges
+    def __init__(self, content: dict[str, Charge] | Taken, *, charge_on_error: bool, is_joined: bool = False) -> None:
+        self._taken = content if isinstance(content, Taken) else None
+        self._charges = {} if isinstance(content, Taken) else content
+        self._is_joined = is_joined
         self._is_charged_on_error = charge_on_error
         self.hold: Literal["shared", "call"] = "call"
         self.__class__ = _Outstanding  # pyright: ignore[reportAttributeAccessIssue] - it has the same slots
 
     @property
     def charge(self) -> Charge | Charges:
-        """The charge of the call; one for each entitlement where it draws several."""
-        return next(iter(self._charges.values())) if len(self._charges) == 1 else Charges(self._charges)
+        """The charge of the call; one for each entitlement, by its name, where the draw joins several."""
+        taken, self._taken = self._taken, None
+        if taken is not None:
+            self._charges = taken.charges()
+        return Charges(self._charges) if self._is_joined else next(iter(self._charges.values()))
 
     @property
     def passed(self) -> Charge | Charges:
@@ -178,7 +212,7 @@ class Drawing(Entered["Charge | Charges"]):
     @property
     def is_over(self) -> bool:
         """True once all is settled."""
-        return all(one.is_settled for one in self._charges.values())
+        return self._taken is None and all(one.is_settled for one in self._charges.values())
 
     def release(self) -> None:
         """End the call, which succeeded: what was not settled is charged as reserved. Idempotent."""
@@ -212,7 +246,12 @@ class Drawing(Entered["Charge | Charges"]):
         """End a call whose work was closed, which is a success, without waiting until it is written down."""
         self._end(charged=True)
 
-    def _end(self, *, charged: bool) -> list[Wait]:
+    def _end(self, *, charged: bool) -> Sequence[Wait]:
+        taken, self._taken = self._taken, None
+        if taken is not None:  # nobody has asked for a charge, as in most calls
+            taken.settle(charged=charged)
+            self.__class__ = Drawing  # pyright: ignore[reportAttributeAccessIssue]
+            return ()
         waits = [one.end(charged=charged) for one in self._charges.values()]
         self.__class__ = Drawing  # pyright: ignore[reportAttributeAccessIssue]
         return [wait for wait in waits if wait is not None]

@@ -32,6 +32,11 @@ class Entrance(Protocol):
         """The option that names the keyword."""
         ...
 
+    @property
+    def declaration(self) -> str:
+        """The name of the function that declares it."""
+        ...
+
     def enter(self, /, *args: object, **kwargs: object) -> Entered[object]:
         """Let a call with these arguments through."""
         ...

@@ -28,8 +28,8 @@ Work = Coroutine[Any, Any, R]
 _windows: WeakValueDictionary[Any, Window] = WeakValueDictionary()
 
 
-class DegradingGate(Protocol[S_co, A_co]):
-    """A gate with a fallback or default: what it decorates may return that instead.
+class Degrading(Protocol[S_co, A_co]):
+    """A gate or draw with a fallback or default: what it decorates may return that instead.
 
     ``A_co`` is what a coroutine function may return, ``S_co`` what any other one may: a coroutine, where the
     fallback is a coroutine function. Items that stand in for those of an async generator must be of their type.
@@ -44,6 +44,11 @@ class DegradingGate(Protocol[S_co, A_co]):
     def __call__(self, fn: Callable[P, Items], /) -> Callable[P, Items]: ...
     @overload
     def __call__(self, fn: Callable[P, R], /) -> Callable[P, R | S_co]: ...
+
+
+class DegradingGate(Degrading[S_co, A_co], Protocol[S_co, A_co]):
+    """A gate with a fallback or default."""
+
     def __and__(self, other: Gate, /) -> DegradingGate[S_co, A_co]: ...
     def __or__(self, other: Gate, /) -> DegradingGate[S_co, A_co]: ...
 
@@ -62,6 +67,11 @@ class Gate(Barrier[Lease]):
     def passes(self) -> str:
         """The option that names the keyword."""
         return "pass_lease"
+
+    @property
+    def declaration(self) -> str:
+        """The function that declares it."""
+        return "requires_entitlement"
 
     def __init__(
         self,

@@ -75,31 +75,31 @@ def is_guarded(registered: object) -> bool:
 
 _REGISTERED = {
     # the guard above these would leave what they registered unguarded, silently
-    ("celery.app.task", "Task"): "@app.task\n    @requires_entitlement(...)\n    def work(): ...",
-    ("click", "Command"): "@click.command()\n    @requires_entitlement(...)\n    def command(): ...",
-    ("typer", "Typer"): "@app.command()\n    @requires_entitlement(...)\n    def command(): ...",
-    ("flask", "Flask"): "@app.route('/report')\n    @requires_entitlement(...)\n    def report(): ...",
+    ("celery.app.task", "Task"): "@app.task\n    @{declaration}(...)\n    def work(): ...",
+    ("click", "Command"): "@click.command()\n    @{declaration}(...)\n    def command(): ...",
+    ("typer", "Typer"): "@app.command()\n    @{declaration}(...)\n    def command(): ...",
+    ("flask", "Flask"): "@app.route('/report')\n    @{declaration}(...)\n    def report(): ...",
     (
         "starlette.applications",
         "Starlette",
-    ): "@app.get('/report')\n    @requires_entitlement(...)\n    def report(): ...",
+    ): "@app.get('/report')\n    @{declaration}(...)\n    def report(): ...",
 }
 
 
-def refuse(fn: object) -> None:
-    """Raise a TypeError that shows the right order, where a guard around ``fn`` would be wrong."""
+def refuse(fn: object, declaration: str) -> None:
+    """Raise a TypeError that shows the right order, where a guard of this declaration around ``fn`` would be wrong."""
     if isinstance(fn, type):
         raise TypeError(
             f"{fn.__qualname__} is a class, whose other methods would stay unguarded: decorate the methods that need "
             "the entitlement (__init__ guards construction):\n\n"
-            f"    class {fn.__name__}:\n        @requires_entitlement(...)\n        def work(self): ..."
+            f"    class {fn.__name__}:\n        @{declaration}(...)\n        def work(self): ..."
         )
     for (module, name), order in _REGISTERED.items():
         registered = getattr(sys.modules.get(module), name, None)
         if registered is not None and isinstance(fn, registered):
             raise TypeError(
                 f"{fn!r} is a {name} that is registered already, and would be run without the guard. "
-                f"The guard goes next to the function:\n\n    {order}"
+                f"The guard goes next to the function:\n\n    {order.format(declaration=declaration)}"
             )
     if not callable(fn):
         raise TypeError(f"an object of type {type(fn).__name__} cannot be guarded: {_instead(fn)}")

@@ -31,7 +31,7 @@ def guarded(gate: Entrance, fn: object) -> object:
     other: Any = fn
     if isinstance(fn, classmethod | staticmethod):
         return type(other)(guarded(gate, other.__func__))
-    refuse(fn)
+    refuse(fn, gate.declaration)
     _require_parameter(fn, gate)
     cls = GuardedFunction if isinstance(fn, GuardedFunction) else GuardedCallable
     return cls(other, *_arguments(gate, kinds.of(fn)))

@@ -107,6 +107,18 @@ class Draws:
                 part = self._slices.setdefault(key, Slice(self.limits.scope, *key))
         return part
 
+    def at_once(self, wish: Wish) -> Reservation | None:
+        """Reserve what is free in this process already; None where it has to be sought."""
+        requirement = wish.alternatives[0]
+        if len(requirement) != 1:
+            return None
+        [entitlement] = requirement
+        part = self.slice(entitlement)
+        reservation = part.reserve(entitlement.value, wish.per_unit)  # type: ignore[arg-type] # it is counted
+        if reservation is not None and part.free < part.low:
+            self._fetch_ahead(part, wish.block or part.size)
+        return reservation
+
     # -- reserving -------------------------------------------------------------------------------
 
     def seek(self, wish: Wish) -> Seek:
@@ -131,7 +143,7 @@ class Draws:
             missing: list[Entitlement] = []
             for one in requirement:
                 is_here = yield from self._is_here(one, wish)
-                missing += [] if is_here else [one]
+                missing += [] if is_here else [self._in_units(one, wish)]
             usages = (yield self._survey.wait()) if missing else ()
             denied = None if usages is None else not_left(tuple(missing), usages)
             if denied is None:
@@ -141,14 +153,22 @@ class Draws:
 
     def _is_here(self, entitlement: Entitlement, wish: Wish) -> Generator[Wait, Any, bool]:
         """Find out whether this process, or its ledger, has units enough."""
-        part, units = self.slice(entitlement), int(entitlement.value or 0)
+        part, amount = self.slice(entitlement), int(entitlement.value or 0)
+        units = part.needed(amount, wish.per_unit)
         if part.free < units:
             flight, is_leader = self.flights.join((part.name, part.unit))
             if is_leader:
                 work = partial(self._look, part, units - part.free, wish)
                 self._submit(partial(self.flights.fly, (part.name, part.unit), flight, work))
             yield Wait(flight.future, self.limits.policy.timeout)
-        return part.free >= units
+        return part.free >= part.needed(amount, wish.per_unit)
+
+    def _in_units(self, entitlement: Entitlement, wish: Wish) -> Entitlement:
+        """Return what is missing, for people; a wish in parts would name a number that the licence does not know."""
+        if wish.per_unit == 1:
+            return entitlement
+        part = self.slice(entitlement)
+        return units_of(part, max(part.needed(int(entitlement.value or 0), wish.per_unit), 1))
 
     def _look(self, part: Slice, need: int, wish: Wish) -> Landing:
         try:
@@ -185,8 +205,8 @@ class Draws:
                     self.settle(one, 0, None)
 
     def _reserve(self, entitlement: Entitlement, wish: Wish) -> Single:
-        part, units = self.slice(entitlement), int(entitlement.value or 0)
-        reservation = part.reserve(units)
+        part, amount = self.slice(entitlement), int(entitlement.value or 0)
+        reservation = part.reserve(amount, wish.per_unit)
         if reservation is not None:
             if part.free < part.low:
                 self._fetch_ahead(part, wish.block or part.size)
@@ -194,40 +214,44 @@ class Draws:
         patience = self.limits.policy.timeout
         deadline = stopwatch() + patience
         error: Exception | None = None
+        wanted = self._in_units(entitlement, wish)
         for _ in range(LOOKS):
-            denial = part.denied(units - part.free)
+            denial = part.denied(part.needed(amount, wish.per_unit) - part.free)
             if denial is not None:
-                return messages.denied_call(entitlement, denial)
+                return messages.denied_call(wanted, denial)
             flight, is_leader = self.flights.join((part.name, part.unit))
             if is_leader:
-                work = partial(self._refill, part, units, wish)
+                work = partial(self._refill, part, amount, wish)
                 self._submit(partial(self.flights.fly, (part.name, part.unit), flight, work))
             landing = yield Wait(flight.future, deadline - stopwatch())
-            reservation = part.reserve(units)
+            reservation = part.reserve(amount, wish.per_unit)
             if reservation is not None:
                 return reservation
             if landing is None:
-                return messages.timed_out((entitlement,), patience, part.fault)
+                return messages.timed_out((wanted,), patience, part.fault)
             error = landing.error
             if error is not None and (is_leader or not isinstance(error, EntitlementDenied)):
-                return messages.denied_call(entitlement, error)
-        return error or messages.timed_out((entitlement,), patience, part.fault)
+                return messages.denied_call(wanted, error)
+        return error or messages.timed_out((wanted,), patience, part.fault)
 
     # -- refilling, on a worker --------------------------------------------------------------------
 
-    def _refill(self, part: Slice, units: int, wish: Wish) -> Landing:
-        """Bring units into this process, so many at least."""
+    def _refill(self, part: Slice, amount: int, wish: Wish) -> Landing:
+        """Bring units into this process, enough for so many units or parts."""
         until = stopwatch() + self.limits.policy.timeout
         try:
-            return Landing(self._refilled(part, units, wish, until))
+            return Landing(self._refilled(part, amount, wish, until))
         except LedgerFault as fault:
-            return Landing(self.teller.unavailable(part, units, fault))
+            return Landing(self.teller.unavailable(part, part.needed(amount, wish.per_unit), fault))
 
-    def _refilled(self, part: Slice, units: int, wish: Wish, until: float) -> Exception | None:
+    def _refilled(self, part: Slice, amount: int, wish: Wish, until: float) -> Exception | None:
         for _ in range(LOOKS):
+            units = part.needed(amount, wish.per_unit)
             need = units - part.free
             if need <= 0 or self._take(part, need, wish):
                 return None
+            if part.needed(amount, wish.per_unit) < units:
+                continue  # the ledger had parts that were paid for
             error = self._draw(part, need, wish, until)
             if isinstance(error, EntitlementUnavailable) and self._lent(part, units):
                 return None
@@ -308,7 +332,7 @@ class Draws:
     def settle(self, reservation: Reservation, used: int, subject: str | None) -> None:
         """Charge what a call used of its reservation; the rest is free again."""
         part = reservation.slice
-        part.settle(reservation, used, subject, self.clock.now().wall)
+        charged = part.settle(reservation, used, subject, self.clock.now().wall)
         self.flush_soon(part)
-        if used and self.teller.publisher.has_subscribers:
-            self.teller.publisher.tell(UnitsCharged((units_of(part, used),), used, subject))
+        if charged and self.teller.publisher.has_subscribers:
+            self.teller.publisher.tell(UnitsCharged((units_of(part, charged),), charged, subject))

@@ -7,6 +7,7 @@ from functools import partial
 
 from ..errors import ConfigurationError
 from ..ports import LedgerFault
+from .compaction import Compaction
 from .draws import Submit
 from .renewal import Errand
 from .slices import Slice
@@ -21,9 +22,15 @@ class Postings:
     """Posts the slices of one guard. Its fields are changed by the one job a slice has at a time."""
 
     def __init__(
-        self, teller: Teller, slices: Callable[[], list[Slice]], remind: Callable[[Errand, float], None], submit: Submit
+        self,
+        teller: Teller,
+        slices: Callable[[], list[Slice]],
+        remind: Callable[[Errand, float], None],
+        submit: Submit,
+        compaction: Compaction,
     ) -> None:
         self._teller = teller
+        self._compaction = compaction
         self._slices = slices
         self._remind = remind
         self._submit = submit
@@ -35,20 +42,26 @@ class Postings:
         if self.is_inline:
             self._post(part, give_back=True)
         elif self._teller.ledger.is_shared and not part.is_flush_due:
-            part.is_flush_due = True
             self._later(part, SOON)
 
     def _later(self, part: Slice, delay: float) -> None:
+        part.is_flush_due = delay <= SOON  # else a charge that comes sooner has it done sooner
         if part.errand is None:
             part.errand = Errand(partial(self._submit, partial(self._tend, part)))
         self._remind(part.errand, delay)
 
     def _tend(self, part: Slice) -> None:
         """Write down what was used. Units that nobody has used for a while go back."""
-        is_idle, part.uses_seen = part.uses == part.uses_seen, part.uses
-        is_written = self._post(part, give_back=is_idle)
-        if not is_written or part.free or part.open:
-            self._later(part, SIGN_OF_LIFE if is_idle and is_written else IDLE)
+        was_idle, part.is_idle = part.is_idle, part.uses == part.uses_seen
+        part.uses_seen = part.uses
+        is_written = self._post(part, give_back=part.is_idle and was_idle)
+        self._compaction.look()
+        if not part.is_idle:
+            self._later(part, SOON)
+        elif not is_written or part.free:
+            self._later(part, IDLE)
+        elif part.open:
+            self._later(part, SIGN_OF_LIFE)
         else:
             part.is_flush_due = False
 
@@ -81,4 +94,5 @@ class Postings:
                 self._teller.leave(part)
             except (LedgerFault, ConfigurationError) as fault:
                 self._teller.unavailable(part, part.open, fault)
+        self._compaction.end()
         self._teller.ledger.close()

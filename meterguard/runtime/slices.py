@@ -10,10 +10,13 @@ import math
 import threading
 from collections import defaultdict
 from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 from ..account import account_key
+from ..core import parts
 from ..core.ledger import Batch
+from ..core.parts import Parts
 from ..errors import EntitlementDenied, EntitlementUnavailable
 from ..usage import UsageKey, UsageLine, hour_of
 from .clock import stopwatch
@@ -30,11 +33,13 @@ class Draft(NamedTuple):
 class Reservation:
     """Units that one call may use. It is settled once."""
 
-    __slots__ = ("on_credit", "slice", "units")
+    __slots__ = ("on_credit", "per_unit", "slice", "units")
 
-    def __init__(self, owner: Slice, units: int, on_credit: bool) -> None:
+    def __init__(self, owner: Slice, units: int, on_credit: bool, per_unit: int = 1) -> None:
         self.slice = owner
         self.units = units
+        """Units, or parts where so many (``per_unit``) make one."""
+        self.per_unit = per_unit
         self.on_credit = on_credit
         """True for units of the overdraft."""
 
@@ -54,8 +59,13 @@ class Slice:
         self.open = 0
         """Units of calls that run."""
         self.credit_open = 0
+        self.parts = Parts()
+        """Parts of units; the units that are held for them are open, too."""
+        self.counts_parts = False
+        self._parts_on_credit = 0
+        """Units of the overdraft among those that are held."""
         self.draft: Draft | None = None
-        self.is_flush_due = False
+        self.is_flush_due = self.is_idle = False
         self.errand: Errand | None = None
         self.uses = self.uses_seen = 0
         """Counts reservations, so that it can be seen whether there were any."""
@@ -85,9 +95,15 @@ class Slice:
 
     # -- calls -----------------------------------------------------------------------------------
 
-    def reserve(self, units: int) -> Reservation | None:
-        """Reserve units for a call, None where fewer are free."""
+    def needed(self, amount: int, per_unit: int) -> int:
+        """Return how many units must be free for a call that wants so many units, or parts."""
+        return amount if per_unit == 1 else parts.missing(self.parts, Fraction(amount, per_unit))
+
+    def reserve(self, units: int, per_unit: int = 1) -> Reservation | None:
+        """Reserve units, or parts, for a call; None where fewer are free."""
         with self.lock:
+            if per_unit != 1:
+                return self._reserve_parts(units, per_unit)
             if self.free >= units:
                 self.free -= units
                 self.open += units
@@ -99,13 +115,26 @@ class Slice:
                 return Reservation(self, units, on_credit=True)
             return None
 
-    def settle(self, reservation: Reservation, used: int, subject: str | None, now: float) -> None:
-        """Charge what a call used, and take back the rest of what it had reserved.
+    def _reserve_parts(self, amount: int, per_unit: int) -> Reservation | None:
+        need, self.counts_parts = Fraction(amount, per_unit), True
+        more = parts.missing(self.parts, need)
+        units = self.reserve(more)
+        if units is None:
+            return None
+        if units.on_credit:
+            self._parts_on_credit += more
+        self.parts = parts.reserved(self.parts, need)
+        return Reservation(self, amount, units.on_credit, per_unit)
+
+    def settle(self, reservation: Reservation, used: int, subject: str | None, now: float) -> int:
+        """Charge what a call used, and take back the rest of what it had reserved. Returns the units charged.
 
         :param now: seconds since the epoch, which tell the hour that it is charged in.
         """
         line = (subject, hour_of(now))
         with self.lock:
+            if reservation.per_unit != 1:
+                return self._settle_parts(reservation, used, subject, now)
             if used:  # first, so that an interruption here leaves no use uncharged
                 self._charged[line] += used
             if reservation.on_credit:
@@ -116,6 +145,31 @@ class Slice:
                 self._unposted += used
                 self.open -= reservation.units
                 self.free += reservation.units - used
+            return used
+
+    def _settle_parts(self, reservation: Reservation, used: int, subject: str | None, now: float) -> int:
+        per_unit, held = reservation.per_unit, self.parts.held
+        done = parts.settled(self.parts, Fraction(reservation.units, per_unit), Fraction(used, per_unit))
+        own = min(done.charged, held - self._parts_on_credit)  # the overdraft's units are charged last, and go first
+        lent = done.charged - own
+        back = min(done.released, self._parts_on_credit - lent)
+        self.settle(Reservation(self, own + done.released - back, on_credit=False), own, subject, now)
+        self.settle(Reservation(self, lent + back, on_credit=True), lent, subject, now)
+        self._parts_on_credit -= lent + back
+        self.parts = done.parts
+        return done.charged
+
+    def add_parts(self, paid: Fraction) -> None:
+        """Add parts that were taken out of the account."""
+        with self.lock:
+            self.parts = parts.added(self.parts, paid)
+
+    def spare_parts(self) -> Fraction:
+        """Take out the parts that are paid for and needed by no call that runs."""
+        with self.lock:
+            back = parts.spare(self.parts)
+            self.parts = parts.added(self.parts, -back)
+            return back
 
     def add(self, units: int, *, on_credit: bool = False) -> None:
         """Add units that were taken out of the account."""

@@ -6,6 +6,7 @@ Each transaction also writes off what dead processes held, and notes that this o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 
 from ..account import Account, Holding
 from ..core import ledger as books
@@ -68,9 +69,17 @@ class Teller:
         if lost[0]:
             self.publisher.tell(UnitsLost((units_of(part, lost[0]),), lost[0]))
 
+    def look_now(self, part: Slice) -> None:
+        """Write off what dead processes hold, however short ago that was done."""
+        self._looked_at.pop(part.key, None)
+        self.deal(part, lambda account, _: account)
+
     def take(self, part: Slice, least: int, most: int) -> tuple[int, Account]:
-        """Post what was used, and take units: between ``least`` and ``most``, or none. Returns the account, too."""
-        taken = [(0, Account(part.scope, part.name, part.unit))]
+        """Post what was used, and take units: between ``least`` and ``most``, or none. Returns the account, too.
+
+        A slice that counts parts also takes those that other processes left: up to one unit's, for a crash loses them.
+        """
+        taken, parts = [(0, Account(part.scope, part.name, part.unit))], [Fraction(0)]
 
         def deal(account: Account, _now: float) -> Account:
             mine = account.holding(self.owner)
@@ -79,11 +88,14 @@ class Teller:
             if surplus < least:
                 known, granted = books.taken(account, self.owner, least - surplus, most - surplus)
             taken[0] = (granted + surplus, known)
-            return known
+            if part.counts_parts:
+                parts[0] = max(Fraction(0), min(Fraction(account.parts), 1 - part.parts.paid))
+            return books.parted(known, -parts[0])
 
         with part.dealing:
             self.deal(part, deal, part.drafted())
             part.add(taken[0][0])
+            part.add_parts(parts[0])
         return taken[0]
 
     def borrow(self, part: Slice, units: int, limit: int) -> bool:
@@ -115,14 +127,17 @@ class Teller:
 
     def leave(self, part: Slice) -> None:
         """Post everything and return all but the units of calls that still run."""
+        parts = [Fraction(0)]
 
         def deal(account: Account, _now: float) -> Account:
             with part.lock:
-                return books.left_by(account, self.owner, part.open, part.credit_open)
+                left = books.left_by(account, self.owner, part.open, part.credit_open)
+            return books.parted(left, parts[0])
 
         with part.dealing:
             while self.post(part, give_back=True):
                 pass
+            parts[0] = part.spare_parts()
             self.deal(part, deal)
 
     def write(self, lines: Iterable[UsageLine], token: str) -> None:

@@ -33,6 +33,11 @@ class Till:
         """False in a forked child: what is reserved there is the parent's."""
         return self.engine.is_of_this_process()
 
+    def at_once(self, wish: Wish) -> Reservation | None:
+        """Reserve units that are here already; see :meth:`Draws.at_once`."""
+        self.engine.registry.check_open()
+        return self.draws.at_once(wish)
+
     def seek(self, wish: Wish) -> Seek:
         """Reserve units for a call; see :meth:`Draws.seek`."""
         self.engine.registry.check_open()

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
-from tests.contracts.conftest import REDIS_SERVERS, make_redis_ledger, redis_servers  # noqa: F401
+from tests import redis_server
+from tests.draws import kills
+from tests.extras import is_installed
 
-WORKER = Path(__file__).with_name("worker.py")
-BLOCK, SLICE = 100, 10
+BLOCK = kills.BLOCK
 
 
 @pytest.fixture
@@ -34,7 +32,9 @@ def spawn(lm, licence, tmp_path):
             used,
             calls,
         ]
-        process = subprocess.Popen([sys.executable, WORKER, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, kills.WORKER, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+        )
         process.used = used
         started.append(process)
         return process
@@ -68,31 +68,19 @@ def test_eight_processes_on_one_ledger(lm, licence, make_guard, spawn, sqlite, b
     assert [used(one) for one in processes] == [200] * 8
 
 
-def killed_at_random(lm, licence, make_guard, spawn, ledger, runs, seed, threads=2):
-    """Kill processes at random moments. Returns how many units were used, and the balance of the ledger."""
-    chance, total = random.Random(seed), 0
-    for _ in range(runs):
-        process = spawn(ledger, threads)
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(chance.random() * 0.15)  # the moment is what is random
-        process.kill()
-        process.wait()
-        total += used(process)
-    guard = make_guard(lm, licence, ledger=ledger)
-    with guard.consumes_entitlement("Words", 1):  # who comes next writes off what the dead had
-        pass
-    return total + 1, guard.ledger.summary()["Words"]
+KINDS = ["sqlite-truncate", "sqlite-wal", *(redis_server.carried() if is_installed("redis") else ())]
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_kill_costs_a_slice_at_most(lm, licence, make_guard, spawn, sqlite, seed):
-    runs = 5
-    total, found = killed_at_random(lm, licence, make_guard, spawn, sqlite, runs, seed)
-    assert found.drawn == found.charged + found.reserved + found.left + found.lost
-    assert found.reserved == 0
-    assert found.charged <= total <= found.charged + found.lost
-    assert found.lost <= runs * SLICE
-    assert found.drawn <= lm.usage(licence)["Words"] <= found.drawn + found.pending
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kill_costs_a_slice_at_most(environment, kind):
+    """``python -m tests.draws.kills`` does so a hundred times."""
+    lost = 0
+    for used, found in kills.lives(kind, runs=4):
+        assert found.drawn == found.charged + found.reserved + found.left + found.lost
+        assert found.reserved == 0
+        assert found.charged <= used <= found.charged + found.lost
+        assert found.lost - lost <= kills.SLICE
+        lost = found.lost
 
 
 def test_two_guards_of_one_process_on_one_ledger(lm, licence, make_guard, sqlite, books):

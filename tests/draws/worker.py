@@ -1,7 +1,7 @@
-"""A process that draws: ``python worker.py URL REGION SKU FINGERPRINT LEDGER BLOCK THREADS [CALLS]``.
+"""A process that draws: ``python worker.py URL REGION SKU FINGERPRINT LEDGER BLOCK THREADS USED [CALLS]``.
 
-Without CALLS it goes on until it is killed. It says ``ready`` when it begins, and appends one byte to the file that
-is its standard output's neighbour for each unit before it is used: a write that outlives ``kill -9``.
+Without CALLS it goes on until it is killed. It says ``ready`` after its first unit, and appends a byte to the file USED
+for each unit that it uses: a write that outlives ``kill -9``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def main(url, region, sku, fingerprint, ledger, block, threads, used, calls="0")
         for _ in range(int(calls)) if int(calls) else iter(int, 1):
             work()
 
+    if not int(calls):
+        work()  # which imports boto3
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     workers = [threading.Thread(target=run) for _ in range(int(threads))]

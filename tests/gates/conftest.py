@@ -39,7 +39,8 @@ def lm(service):
 @pytest.fixture
 def licence(lm, request):
     """A licence of the test's own."""
-    return lm.add_license(request.node.nodeid, [("Seats", 3, "Count"), ("Jobs", 2, "Count"), ("Export", None, "None")])
+    units = [("Seats", 3, "Count"), ("Jobs", 2, "Count"), ("Export", None, "None")]
+    return lm.add_license(request.node.nodeid, [*units, ("Pages", 100, "Count"), ("Tokens", 100, "Count")])
 
 
 @pytest.fixture
@@ -92,3 +93,39 @@ def unreachable(lm):
 def returned(lm):
     """``returned(n)``: once ``n`` check-ins were answered. For seats that go back behind the caller's back."""
     return lambda count=1: lm.wait_for_calls("CheckInLicense", count, done=True)
+
+
+# -- draws and meters --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def balance(lm, licence, guard):
+    """``balance("Pages")``: the books of what is drawn, which balance and agree with the service's."""
+
+    def look(name="Pages"):
+        one = guard.ledger.summary().get(name)
+        if one is None:
+            assert lm.usage(licence)[name] == 0
+            return None
+        assert one.drawn == one.charged + one.reserved + one.left + one.lost == lm.usage(licence)[name]
+        return one
+
+    return look
+
+
+@pytest.fixture
+def charged(balance):
+    """``charged("Pages")``: how many units are charged, once no call has any in its hands."""
+
+    def look(name="Pages"):
+        one = balance(name)
+        assert one is None or one.reserved == 0
+        return 0 if one is None else one.charged
+
+    return look
+
+
+@pytest.fixture
+def metered(guard):
+    """``metered("Requests")``: how much a meter has written down."""
+    return lambda name="Requests": sum(one.quantity for one in guard.ledger.records() if one.entitlement == name)

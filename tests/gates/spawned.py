@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import os
 
-from meterguard import requires_entitlement
+from meterguard import consumes_entitlement, meters_usage, requires_entitlement
 
 seat = requires_entitlement("Seats", 1, "Count")
 
 
 @seat
 def double(number):
+    return 2 * number, os.getpid()
+
+
+@consumes_entitlement("Pages", lambda number: number)
+def drawn(number):
+    return 2 * number, os.getpid()
+
+
+@meters_usage("Requests")
+def counted(number):
     return 2 * number, os.getpid()
 
 

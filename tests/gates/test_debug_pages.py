@@ -137,9 +137,9 @@ def test_a_call_that_is_denied_or_gets_no_answer(new_guard, lm, licence, unreach
         tokens = lease.token, lease.license_arn, lease.signed_token or lease.token
         gate = guard.requires_entitlement(name, 2)
         with unreachable():
-            check(lambda: style(gate, int), licence.key_fingerprint, licence.arn, *tokens)
+            check(lambda: style(gate, lambda: 1), licence.key_fingerprint, licence.arn, *tokens)
         if name == "Nope":
-            check(lambda: style(gate, int), licence.key_fingerprint, licence.arn, *tokens)
+            check(lambda: style(gate, lambda: 1), licence.key_fingerprint, licence.arn, *tokens)
 
 
 @pytest.mark.parametrize("hold", ["shared", "call"])
@@ -158,3 +158,30 @@ def test_a_body_that_raises_under_a_lease(guard, licence, hold):
 
     for fn in work, raises:
         check(fn, licence.key_fingerprint, licence.arn, *seen)
+
+
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
+@pytest.mark.parametrize("name", ["Nope", "Pages"])
+def test_a_draw_that_is_denied_or_gets_no_answer(guard, lm, licence, unreachable, style, name):
+    with guard.consumes_entitlement("Tokens", 1):  # so that there is something to hide
+        pass
+    draw = guard.consumes_entitlement(name, 101)
+    with unreachable():
+        check(lambda: style(draw, lambda: 1), licence.key_fingerprint, licence.arn)
+    check(lambda: style(guard.consumes_entitlement("Nope", 1), lambda: 1), licence.key_fingerprint, licence.arn)
+    tokens = [one.parameters["ClientToken"] for one in lm.requests if one.operation == "CheckoutLicense"]
+    consumed = [(one.answer or {}).get("LicenseConsumptionToken") for one in lm.requests]
+    assert len(tokens) > 1
+    check(lambda: style(draw, lambda: 1), licence.key_fingerprint, licence.arn, *tokens, *filter(None, consumed))
+
+
+def test_a_body_that_raises_under_a_charge(guard, lm, licence):
+    @guard.meters_usage("Requests")
+    @guard.consumes_entitlement("Pages", 1, pass_charge="charge")
+    def work(charge):
+        raise RuntimeError("mine")
+
+    check(work, licence.key_fingerprint, licence.arn)
+    tokens = [one.parameters["ClientToken"] for one in lm.requests]
+    assert len(tokens) == 1
+    check(work, licence.key_fingerprint, licence.arn, *tokens)

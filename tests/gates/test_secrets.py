@@ -149,3 +149,45 @@ def test_a_denial_says_what_helps_without_the_services_words(lm, guard):
     assert "jane" not in repr(caught.value)
     assert caught.value.code == "AccessDeniedException"
     assert caught.value.request_id
+
+
+# -- draws and meters ----------------------------------------------------------------------------------
+
+
+def test_a_life_of_draws(lm, new_guard, unreachable, told):
+    """Drawn, settled, sent again after a lost answer, used up, denied, unknown, and what all of them say."""
+    guard = new_guard(timeout=5)
+    guard.subscribe(told.events.append)
+    draw = guard.consumes_entitlement("Pages", 10, pass_charge="charge", subject="anna")
+    meter = guard.meters_usage("Requests", subject="anna")
+    both = guard.consumes_entitlement("Pages", 1) & guard.consumes_entitlement("Tokens", 1)
+    guarded = meter(draw(lambda charge: told.show(charge)))
+    told.show(guard, draw, meter, both, draw | draw, guarded)
+    guarded()
+    lm.faults.add("CheckoutLicense", drop="after", times=1)
+    with draw as charge, both as charges, meter as usage:
+        told.show(charge, charges, usage, draw.enter())
+        told.raised(_mistaken(lambda: charge.settle(-1)))
+        charge.settle(30)
+        told.raised(_mistaken(lambda: charge.settle(3)))
+        told.raised(_mistaken(lambda: charges.settle(3)))
+        told.show(charge, charges, usage)
+    fails(told, guard.consumes_entitlement("Pages", 101)(lambda: "never"))
+    fails(told, guard.consumes_entitlement("Nope", 1).check)
+    lm.faults.add("CheckoutLicense", error="AccessDeniedException", times=1)
+    fails(told, guard.consumes_entitlement("Tokens", 50).enter)
+    with unreachable():
+        fails(told, guard.consumes_entitlement("Jobs", 1)(lambda: "never"))
+    told.show(guard.ledger, guard.ledger.summary(), guard.ledger.records(by=("entitlement", "subject")))
+    guard.close()
+    fails(told, guarded)
+    tokens = {one.parameters["ClientToken"] for one in lm.requests if one.operation == "CheckoutLicense"}
+    assert len(tokens) > 3
+    told.secrets |= tokens
+    assert {kinds.UnitsDrawn, kinds.UnitsCharged, kinds.EntitlementRefused} <= {type(event) for event in told.events}
+
+
+def _mistaken(call):
+    with pytest.raises(ConfigurationError) as caught:
+        call()
+    return caught.value

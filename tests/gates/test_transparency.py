@@ -21,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from meterguard import requires_entitlement
+from meterguard import consumes_entitlement, meters_usage, requires_entitlement
 from tests.gates import spawned
 
 gate = requires_entitlement("Seats", 1, "Count")
@@ -65,6 +65,12 @@ GATES = {
     "fallback": requires_entitlement("Seats", 1, fallback=lambda *_, **__: None),
     "pass_lease": lambda fn: requires_entitlement("Seats", 1, pass_lease=[*inspect.signature(fn).parameters][-1])(fn),
     "twice": lambda fn: gate(gate(fn)),
+    "draw": consumes_entitlement("Pages", 1),
+    "draw of a computed value": consumes_entitlement("Pages", lambda *_, **__: 1, charge_on_error=True),
+    "draw with a fallback": consumes_entitlement("Pages", 1, fallback=lambda *_, **__: None),
+    "pass_charge": lambda fn: consumes_entitlement("Pages", 1, pass_charge=[*inspect.signature(fn).parameters][-1])(fn),
+    "meter": meters_usage("Requests"),
+    "all three": lambda fn: gate(consumes_entitlement("Pages", 1)(meters_usage("Requests")(fn))),
 }
 
 
@@ -125,8 +131,9 @@ def test_an_abstract_method_stays_abstract():
         Base()
 
 
+@pytest.mark.parametrize("gate", [gate, GATES["draw"], GATES["meter"]], ids=["gate", "draw", "meter"])
 @pytest.mark.parametrize("order", [classmethod, staticmethod])
-def test_class_and_static_methods_stay_what_they_are(order):
+def test_class_and_static_methods_stay_what_they_are(gate, order):
     def work(*_): ...
 
     above, below = gate(order(work)), order(gate(work))
@@ -138,7 +145,8 @@ def test_class_and_static_methods_stay_what_they_are(order):
         assert inspect.getattr_static(owner, name).__func__.__wrapped__ is work
 
 
-def test_a_method_binds_as_a_method():
+@pytest.mark.parametrize("gate", [gate, GATES["draw"], GATES["meter"]], ids=["gate", "draw", "meter"])
+def test_a_method_binds_as_a_method(gate):
     class Owner:
         @gate
         def work(self, a): ...
@@ -246,7 +254,7 @@ def test_an_object_that_holds_guarded_functions_can_be_copied():
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_it_is_pickled_by_name(protocol):
-    for one in spawned.double, spawned.Work.double, spawned.Work.of_nobody:
+    for one in spawned.double, spawned.Work.double, spawned.Work.of_nobody, spawned.drawn, spawned.counted:
         assert pickle.loads(pickle.dumps(one, protocol)) is one
 
 
@@ -324,29 +332,41 @@ def test_inside_the_window_a_call_is_the_functions_own(warm):
     assert asyncio.run(coroutine) == "ran"
 
 
-@pytest.mark.parametrize("is_warm", [False, True])
-def test_arguments_and_result_pass_as_they_are(guard, warm, is_warm):
+KINDS_OF_GUARD = {
+    "cold": lambda guard: guard.requires_entitlement("Export"),
+    "draw": lambda guard: guard.consumes_entitlement("Pages", 1),
+    "meter": lambda guard: guard.meters_usage("Requests"),
+}
+
+
+@pytest.fixture(params=["warm", *KINDS_OF_GUARD])
+def any_gate(request, guard):
+    """A gate whose window is open, or one that is not; a draw; a meter."""
+    make = KINDS_OF_GUARD.get(request.param)
+    return request.getfixturevalue("warm") if make is None else make(guard)
+
+
+def test_arguments_and_result_pass_as_they_are(any_gate):
     sent, kept = [], object()
 
     def work(*args, **kwargs):
         sent.append((args, kwargs))
         return kept
 
-    guarded = (warm if is_warm else guard.requires_entitlement("Export"))(work)
+    guarded = any_gate(work)
     argument = object()
     assert guarded(argument, self=1, instance=2, wrapped=3, args=4, kwargs=5) is kept
     assert sent == [((argument,), {"self": 1, "instance": 2, "wrapped": 3, "args": 4, "kwargs": 5})]
     assert sent[0][0][0] is argument
 
 
-@pytest.mark.parametrize("is_warm", [False, True])
-def test_an_exception_passes_unchanged(guard, warm, is_warm):
+def test_an_exception_passes_unchanged(any_gate):
     error = ValueError("mine")
 
     def work():
         raise error
 
-    guarded = (warm if is_warm else guard.requires_entitlement("Export"))(work)
+    guarded = any_gate(work)
     with pytest.raises(ValueError, match=r"^mine$") as caught:
         guarded()
     assert caught.value is error

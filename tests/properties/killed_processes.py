@@ -122,6 +122,13 @@ class NoSurvey:
         return Wait(unknown, 0)
 
 
+class NoCompaction:
+    """A ledger that is young enough."""
+
+    def end(self):
+        """Nothing is old."""
+
+
 class Process:
     """All that one process knows."""
 
@@ -131,7 +138,7 @@ class Process:
         orders = Orders(world.service, self.teller, self.teller.publisher, threading.Event())
         limits = Limits(POLICY, "scope", {"Pages": world.overdraft})
         self.draws = Draws(orders, self.teller, WorldClock(world), limits, lambda job: job(), NoSurvey())
-        self.postings = Postings(self.teller, self.draws.slices, lambda *_: None, lambda job: job())
+        self.postings = Postings(self.teller, self.draws.slices, lambda *_: None, lambda job: job(), NoCompaction())
         self.open = []
         """Reservations of calls that run."""
         self.most = 0

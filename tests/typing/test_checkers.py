@@ -1,4 +1,4 @@
-"""mypy and pyright on files of uses and a file of misuses: no error in those, the expected ones in this."""
+"""mypy and pyright on files of uses and files of misuses: no error in those, the expected ones in these."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-MISUSES = HERE / "misuses.py"
-FILES = [str(HERE / name) for name in ("uses.py", "uses_degrading.py", "misuses.py")]
+MISUSES = [HERE / name for name in ("misuses.py", "misuses_metering.py")]
+FILES = [*(str(HERE / name) for name in ("uses.py", "uses_degrading.py", "uses_metering.py")), *map(str, MISUSES)]
 
 # Each checker reads the whole package, and on a machine without one pyright installs a Node.js first.
 pytestmark = pytest.mark.timeout(600)
@@ -37,10 +37,14 @@ def found(diagnostics):
 
 
 def expected(name):
-    """Line to rules, from the comments."""
+    """File to line to rules, from the comments."""
+    return {path: _expected(name, path) for path in MISUSES}
+
+
+def _expected(name, path):
     comments = {
         number: re.findall(rf"# expect\b.*\b{name}\[([^\]]*)\]", line)
-        for number, line in enumerate(MISUSES.read_text().splitlines(), 1)
+        for number, line in enumerate(path.read_text().splitlines(), 1)
     }
     return {number: sorted(rules[0].split(",")) for number, rules in comments.items() if any(rules)}
 
@@ -51,7 +55,7 @@ def test_mypy_finds_nothing_in_the_uses_and_what_is_expected_in_the_misuses(tmp_
     assert done.returncode == 1, done.stdout + done.stderr
     told = [json.loads(line) for line in done.stdout.splitlines()]
     errors = found((ROOT / one["file"], one["line"], one["code"]) for one in told if one["severity"] == "error")
-    assert errors == {MISUSES: expected("mypy")}
+    assert errors == expected("mypy")
 
 
 def test_pyright_finds_nothing_in_the_uses_and_what_is_expected_in_the_misuses():
@@ -59,4 +63,4 @@ def test_pyright_finds_nothing_in_the_uses_and_what_is_expected_in_the_misuses()
     assert done.returncode == 1, done.stdout + done.stderr
     told = json.loads(done.stdout)["generalDiagnostics"]
     errors = found((one["file"], one["range"]["start"]["line"] + 1, one["rule"]) for one in told)
-    assert errors == {MISUSES: expected("pyright")}
+    assert errors == expected("pyright")

@@ -19,7 +19,7 @@ from ..core import messages
 from ..core.backoff import retry_pause
 from ..core.blocks import in_a_row, next_block
 from ..core.causes import gravest
-from ..core.exhaustion import may_be_exhaustion, not_left, prove_used_up
+from ..core.exhaustion import explains_nothing, may_be_exhaustion, not_left, prove_used_up
 from ..core.policy import Policy
 from ..core.requirements import Requirement, Wish
 from ..errors import EntitlementDenied, EntitlementUnavailable, MeterGuardError
@@ -133,8 +133,16 @@ class Draws:
         if isinstance(settled, Drawn):
             return settled
         if isinstance(settled, EntitlementDenied) and may_be_exhaustion(settled):
-            prove_used_up(settled, (yield self._survey.wait()))
+            yield from self._prove(settled)
         raise copy.copy(settled) if isinstance(settled, MeterGuardError) else settled
+
+    def _prove(self, denied: EntitlementDenied) -> Generator[Wait, Any, None]:
+        """Find out whether the licence is used up."""
+        usages = yield self._survey.wait()
+        if usages is not None and explains_nothing(denied, usages):  # it may be of before the last block
+            asked_at = max(self.slice(one).asked_at for one in denied.entitlements)
+            usages = yield self._survey.wait(since=asked_at)
+        prove_used_up(denied, usages)
 
     def probe(self, wish: Wish) -> Generator[Wait, Any, None]:
         """Raise the denial that :meth:`seek` would raise, as far as usage tells. Draws nothing."""
@@ -279,7 +287,7 @@ class Draws:
         now = stopwatch()
         part.small = in_a_row(part.small, now - part.fetched_at)
         part.size = wish.block or next_block(need, part.small)
-        part.fetched_at = now
+        part.fetched_at = part.asked_at = now
         error = self.orders.obtain(part, need, part.size, until)
         self._note(part, need, error)
         return error
@@ -314,6 +322,7 @@ class Draws:
 
     def _fetch(self, part: Slice, size: int) -> Landing:
         until = stopwatch() + self.limits.policy.timeout
+        part.asked_at = stopwatch()
         try:
             error = self.orders.obtain(part, size // LOW + 1, size, until, ahead=True)
         except LedgerFault as fault:

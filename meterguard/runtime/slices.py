@@ -74,6 +74,8 @@ class Slice:
         self.size = 0
         """Units of the last block that was asked for."""
         self.fetched_at = -math.inf
+        self.asked_at = 0.0
+        """When the licence was last asked for a block, ahead of need or not."""
         self.small = 0
         """Blocks in a row that were used up soon."""
         self.denial: tuple[int, EntitlementDenied, float] | None = None

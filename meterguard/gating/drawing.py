@@ -66,6 +66,7 @@ class DrawTally(Tally):
     def charge(self, quantity: Quantity) -> Wait | None:
         """Charge no more than was reserved."""
         if self._reservation is not None:
+            self._reservation.used_if_lost = int(quantity)
             self._till.settle(self._reservation, int(quantity), self._wish.subject)
         return None
 
@@ -161,6 +162,12 @@ class Taken(NamedTuple):
     reservations: tuple[Reservation | None, ...]
     """One for each entitlement; None for those without which it was let through (``on_unknown="allow"``)."""
 
+    def begin(self) -> None:
+        """Note that the call may use them from here on: lost without an end, they are charged."""
+        for one in self.reservations:
+            if one is not None:
+                one.subject, one.used_if_lost = self.wish.subject, one.units
+
     def charges(self) -> dict[str, Charge]:
         """Return a charge for each entitlement, by its name."""
         per_unit = self.wish.per_unit
@@ -177,7 +184,8 @@ class Taken(NamedTuple):
         """Charge all, or nothing."""
         for one in self.reservations:
             if one is not None:
-                self.till.settle(one, one.units if charged else 0, self.wish.subject)
+                one.used_if_lost = used = one.units if charged else 0
+                self.till.settle(one, used, self.wish.subject)
 
 
 class Drawing(Entered["Charge | Charges"]):
@@ -189,12 +197,17 @@ class Drawing(Entered["Charge | Charges"]):
     __slots__ = ("_charges", "_is_charged_on_error", "_is_joined", "_taken", "hold")
 
     def __init__(self, content: dict[str, Charge] | Taken, *, charge_on_error: bool, is_joined: bool = False) -> None:
-        self._taken = content if isinstance(content, Taken) else None
-        self._charges = {} if isinstance(content, Taken) else content
         self._is_joined = is_joined
         self._is_charged_on_error = charge_on_error
         self.hold: Literal["shared", "call"] = "call"
-        self.__class__ = _Outstanding  # pyright: ignore[reportAttributeAccessIssue] - it has the same slots
+        self._taken: Taken | None = None
+        self._charges: dict[str, Charge] = {}
+        if isinstance(content, Taken):  # whose reservations see to their own end
+            self._taken = content
+            content.begin()
+        else:
+            self._charges = content
+            self.__class__ = _Outstanding  # pyright: ignore[reportAttributeAccessIssue] - it has the same slots
 
     @property
     def charge(self) -> Charge | Charges:
@@ -250,7 +263,6 @@ class Drawing(Entered["Charge | Charges"]):
         taken, self._taken = self._taken, None
         if taken is not None:  # nobody has asked for a charge, as in most calls
             taken.settle(charged=charged)
-            self.__class__ = Drawing  # pyright: ignore[reportAttributeAccessIssue]
             return ()
         waits = [one.end(charged=charged) for one in self._charges.values()]
         self.__class__ = Drawing  # pyright: ignore[reportAttributeAccessIssue]

@@ -92,6 +92,8 @@ class Draws:
         self._lock = threading.Lock()
         self._slices: dict[tuple[str, str], Slice] = {}
         self.flights = SingleFlight()
+        self.is_closed = False
+        """True once no unit may be taken any more: what was taken is given back."""
 
     def slices(self) -> list[Slice]:
         """Return the slices of this process, a snapshot."""
@@ -104,7 +106,7 @@ class Draws:
         part = self._slices.get(key)
         if part is None:
             with self._lock:
-                part = self._slices.setdefault(key, Slice(self.limits.scope, *key))
+                part = self._slices.setdefault(key, Slice(self.limits.scope, *key, self.clock))
         return part
 
     def at_once(self, wish: Wish) -> Reservation | None:
@@ -254,6 +256,8 @@ class Draws:
 
     def _refilled(self, part: Slice, amount: int, wish: Wish, until: float) -> Exception | None:
         for _ in range(LOOKS):
+            if self.is_closed:
+                return messages.closed()
             units = part.needed(amount, wish.per_unit)
             need = units - part.free
             if need <= 0 or self._take(part, need, wish):
@@ -269,6 +273,10 @@ class Draws:
 
     def _take(self, part: Slice, need: int, wish: Wish) -> bool:
         """Take the next slice from the ledger; have the next block drawn ahead of need."""
+        with part.dealing:  # in which a slice is given back for good
+            return not self.is_closed and self._take_open(part, need, wish)
+
+    def _take_open(self, part: Slice, need: int, wish: Wish) -> bool:
         size = part.size if wish.block is None else wish.block
         if not self.teller.ledger.is_shared:  # nothing is lost with this process that is not lost with its ledger
             taken, _ = self.teller.take(part, need, ALL)
@@ -341,7 +349,7 @@ class Draws:
     def settle(self, reservation: Reservation, used: int, subject: str | None) -> None:
         """Charge what a call used of its reservation; the rest is free again."""
         part = reservation.slice
-        charged = part.settle(reservation, used, subject, self.clock.now().wall)
+        charged = part.settle(reservation, used, subject)
         self.flush_soon(part)
         if charged and self.teller.publisher.has_subscribers:
             self.teller.publisher.tell(UnitsCharged((units_of(part, charged),), charged, subject))

@@ -10,6 +10,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 from ..core.intents import PENDING_FOR
+from ..errors import ConfigurationError
 from ..events import LedgerUnavailable
 from ..model import Entitlement
 from ..ports import LedgerFault
@@ -81,8 +82,8 @@ class Metering:
         """Write a batch; whether it is over."""
         try:
             self._teller.write([UsageLine(key, quantity) for key, quantity in batch.lines.items()], batch.token)
-        except LedgerFault as fault:
-            if fault.may_have_written and batch.open_since is None:
+        except (LedgerFault, ConfigurationError) as fault:
+            if isinstance(fault, LedgerFault) and fault.may_have_written and batch.open_since is None:
                 batch.open_since = stopwatch()
             is_late = batch.open_since is not None and stopwatch() - batch.open_since > PENDING_FOR
             self._tell(batch, f"{fault}; it may have been written, and is not written again" if is_late else str(fault))

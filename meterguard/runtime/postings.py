@@ -69,7 +69,7 @@ class Postings:
         try:
             if not self._teller.post(part, give_back=give_back) and part.open:
                 self._teller.deal(part, lambda account, _: account)
-        except LedgerFault as fault:
+        except (LedgerFault, ConfigurationError) as fault:
             self._teller.unavailable(part, part.open, fault)
             return False
         return True

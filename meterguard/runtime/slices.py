@@ -7,6 +7,7 @@ instructions, so that no call waits for another one's request.
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections import defaultdict
 from decimal import Decimal
@@ -18,6 +19,7 @@ from ..core import parts
 from ..core.ledger import Batch
 from ..core.parts import Parts
 from ..errors import EntitlementDenied, EntitlementUnavailable
+from ..ports import Clock
 from ..usage import UsageKey, UsageLine, hour_of
 from .clock import stopwatch
 from .renewal import Errand
@@ -31,23 +33,40 @@ class Draft(NamedTuple):
 
 
 class Reservation:
-    """Units that one call may use. It is settled once."""
+    """Units, or parts of units, that one call may use. It is settled once, at the latest when it is lost."""
 
-    __slots__ = ("on_credit", "per_unit", "slice", "units")
+    __slots__ = ("is_open", "on_credit", "per_unit", "slice", "subject", "units", "used_if_lost")
 
-    def __init__(self, owner: Slice, units: int, on_credit: bool, per_unit: int = 1) -> None:
-        self.slice = owner
+    def __init__(self, part: Slice, units: int, *, on_credit: bool, per_unit: int = 1) -> None:
+        self.slice = part
         self.units = units
-        """Units, or parts where so many (``per_unit``) make one."""
-        self.per_unit = per_unit
+        """So many units; so many parts where ``per_unit`` of them make one."""
         self.on_credit = on_credit
         """True for units of the overdraft."""
+        self.per_unit = per_unit
+        self.is_open = False
+        """True while the slice counts it among those that are open."""
+        self.used_if_lost = 0
+        """What is charged when it is lost: nothing until its call begins, and then what the call may have used."""
+        self.subject: str | None = None
+
+
+class _Unsettled(Reservation):
+    """One that is not settled. The others have no finalizer, in which a signal handler's exception would be lost."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        if self.is_open and self.slice.is_of_this_process():
+            self.slice.settle(self, self.used_if_lost, self.subject)
 
 
 class Slice:
     """The units of one account in this process. The fields are guarded by ``lock``."""
 
-    def __init__(self, scope: str, name: str, unit: str) -> None:
+    def __init__(self, scope: str, name: str, unit: str, clock: Clock) -> None:
+        self._clock = clock
+        self._pid = os.getpid()
         self.key = account_key(scope, name, unit)
         self.scope = scope
         self.name = name
@@ -95,71 +114,101 @@ class Slice:
         with self.lock:
             return self.free + self.open
 
+    def is_of_this_process(self) -> bool:
+        """False in a forked child: what is reserved there is the parent's, and a lock may be held by another thread."""
+        return self._pid == os.getpid()
+
     # -- calls -----------------------------------------------------------------------------------
 
     def needed(self, amount: int, per_unit: int) -> int:
         """Return how many units must be free for a call that wants so many units, or parts."""
         return amount if per_unit == 1 else parts.missing(self.parts, Fraction(amount, per_unit))
 
+    # Signal handlers, and with them their exceptions, come in where something is called. So all that belongs together is
+    # computed first, and then written down in a few lines that call nothing.
+
     def reserve(self, units: int, per_unit: int = 1) -> Reservation | None:
         """Reserve units, or parts, for a call; None where fewer are free."""
         with self.lock:
             if per_unit != 1:
                 return self._reserve_parts(units, per_unit)
-            if self.free >= units:
-                self.free -= units
-                self.open += units
-                self.uses += 1
-                return Reservation(self, units, on_credit=False)
-            if self._credit_free >= units:
+            on_credit = self.free < units
+            if on_credit and self._credit_free < units:
+                return None
+            reservation = _Unsettled(self, units, on_credit=on_credit)
+            if on_credit:
                 self._credit_free -= units
                 self.credit_open += units
-                return Reservation(self, units, on_credit=True)
-            return None
+            else:
+                self.free -= units
+                self.open += units
+            self.uses += 1
+            reservation.is_open = True
+            return reservation
 
     def _reserve_parts(self, amount: int, per_unit: int) -> Reservation | None:
-        need, self.counts_parts = Fraction(amount, per_unit), True
-        more = parts.missing(self.parts, need)
-        units = self.reserve(more)
-        if units is None:
+        self.counts_parts = True
+        need = Fraction(amount, per_unit)
+        more, after = parts.missing(self.parts, need), parts.reserved(self.parts, need)
+        on_credit = self.free < more
+        if on_credit and self._credit_free < more:
             return None
-        if units.on_credit:
+        reservation = _Unsettled(self, amount, on_credit=on_credit, per_unit=per_unit)
+        if on_credit:
+            self._credit_free -= more
+            self.credit_open += more
             self._parts_on_credit += more
-        self.parts = parts.reserved(self.parts, need)
-        return Reservation(self, amount, units.on_credit, per_unit)
+        else:
+            self.free -= more
+            self.open += more
+        self.uses += 1
+        self.parts = after
+        reservation.is_open = True
+        return reservation
 
-    def settle(self, reservation: Reservation, used: int, subject: str | None, now: float) -> int:
-        """Charge what a call used, and take back the rest of what it had reserved. Returns the units charged.
-
-        :param now: seconds since the epoch, which tell the hour that it is charged in.
-        """
-        line = (subject, hour_of(now))
+    def settle(self, reservation: Reservation, used: int, subject: str | None) -> int:
+        """Charge what a call used, and take back the rest of what it had reserved. Returns the units charged."""
+        line = (subject, hour_of(self._clock.now().wall))
         with self.lock:
+            if not reservation.is_open:
+                return 0
             if reservation.per_unit != 1:
-                return self._settle_parts(reservation, used, subject, now)
-            if used:  # first, so that an interruption here leaves no use uncharged
+                return self._settle_parts(reservation, used, line)
+            units = reservation.units
+            if used:
                 self._charged[line] += used
             if reservation.on_credit:
                 self._credit_charged += used
-                self.credit_open -= reservation.units
-                self._credit_free += reservation.units - used
+                self.credit_open -= units
+                self._credit_free += units - used
             else:
                 self._unposted += used
-                self.open -= reservation.units
-                self.free += reservation.units - used
+                self.open -= units
+                self.free += units - used
+            reservation.is_open = False
+            reservation.__class__ = Reservation  # pyright: ignore[reportAttributeAccessIssue] - it has the same slots
             return used
 
-    def _settle_parts(self, reservation: Reservation, used: int, subject: str | None, now: float) -> int:
+    def _settle_parts(self, reservation: Reservation, used: int, line: tuple[str | None, int]) -> int:
         per_unit, held = reservation.per_unit, self.parts.held
         done = parts.settled(self.parts, Fraction(reservation.units, per_unit), Fraction(used, per_unit))
         own = min(done.charged, held - self._parts_on_credit)  # the overdraft's units are charged last, and go first
         lent = done.charged - own
-        back = min(done.released, self._parts_on_credit - lent)
-        self.settle(Reservation(self, own + done.released - back, on_credit=False), own, subject, now)
-        self.settle(Reservation(self, lent + back, on_credit=True), lent, subject, now)
-        self._parts_on_credit -= lent + back
+        lent_back = min(done.released, self._parts_on_credit - lent)
+        own_back, charged = done.released - lent_back, done.charged
+        if charged:
+            self._charged[line] += charged
+        self._credit_charged += lent
+        self._unposted += own
+        self.credit_open -= lent + lent_back
+        self._credit_free += lent_back
+        self.open -= own + own_back
+        self.free += own_back
+        self._parts_on_credit -= lent + lent_back
         self.parts = done.parts
-        return done.charged
+        reservation.is_open = False
+        reservation.__class__ = Reservation  # pyright: ignore[reportAttributeAccessIssue]
+        return charged
 
     def add_parts(self, paid: Fraction) -> None:
         """Add parts that were taken out of the account."""
@@ -204,9 +253,10 @@ class Slice:
                 batch, usage = self._summed(give_back)
                 if batch.is_empty:
                     return None
-                self.draft = Draft(batch, usage)
+                draft, fresh = Draft(batch, usage), defaultdict[tuple[str | None, int], int](int)
+                self.draft = draft
                 self._number = batch.number
-                self._charged.clear()
+                self._charged = fresh
                 self._credit_charged = self._unposted = 0
                 self.free -= batch.returned
                 self._credit_free -= batch.credit_returned

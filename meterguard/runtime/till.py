@@ -63,5 +63,6 @@ class Till:
 
     def close(self) -> None:
         """Write everything down, and return what no running call has."""
+        self.draws.is_closed = True
         self.metering.flush()
         self.postings.close()

@@ -55,6 +55,7 @@ class TestAccounts:
             unresolved=(Unresolved(10, 1.5),),
             latest=100.125,
             told=("80",),
+            parts="3/1000",
         )
         ledger.transact(PAGES.key, lambda *_: Posting(full))
         assert ledger.accounts() == [full]

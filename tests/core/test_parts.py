@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from math import ceil
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meterguard.account import Account
+from meterguard.core.ledger import parted
 from meterguard.core.parts import Parts, added, missing, reserved, settled, spare
 
 amounts = st.fractions(min_value=0, max_value=5, max_denominator=1000)
@@ -62,3 +66,27 @@ def test_a_running_call_keeps_what_it_may_use():
 def test_parts_that_others_paid_for_are_used_first():
     parts = added(Parts(), Fraction(1, 2))
     assert [missing(parts, Fraction(1, 2)), missing(parts, Fraction(2, 3))] == [0, 1]
+
+
+# -- in the account ------------------------------------------------------------------------------------
+
+
+def test_an_account_keeps_parts():
+    account = parted(parted(Account("scope", "Pages", "Count"), Fraction(1, 3)), Fraction(1, 6))
+    assert account.parts == "1/2"
+    assert Account.decoded(account.encoded()) == account
+    assert parted(account, -Fraction(1, 2)).parts == "0"
+    assert parted(account, Fraction(0)) is account
+
+
+@pytest.mark.parametrize("parts", ["-1/2", "1/0", "half", "", None, "nan"])
+def test_an_account_with_other_parts_is_damaged(parts):
+    said = json.loads(Account("scope", "Pages", "Count").encoded())
+    with pytest.raises(ValueError, match=r"account|Fraction"):
+        Account.decoded(json.dumps(said | {"parts": parts}))
+
+
+def test_an_account_that_knew_no_parts_has_none():
+    said = json.loads(Account("scope", "Pages", "Count").encoded())
+    del said["parts"]
+    assert Account.decoded(json.dumps(said)).parts == "0"

@@ -27,7 +27,7 @@ def test_both_are_taken_in_one_request(gates, checkouts, lm, licence):
     with seat & job as lease:
         assert [str(one) for one in lease.entitlements] == ["Seats (1 Count)", "Jobs (2 Count)"]
     assert checkouts() == [{"Seats": "1", "Jobs": "2"}]
-    assert lm.usage(licence) == {"Seats": 1, "Jobs": 2}
+    assert lm.usage(licence) == {"Seats": 1, "Jobs": 2, "Pages": 0, "Tokens": 0}
 
 
 def test_without_one_of_them_none_is_taken(gates, lm, licence):
@@ -35,7 +35,7 @@ def test_without_one_of_them_none_is_taken(gates, lm, licence):
     with pytest.raises(EntitlementDenied) as caught:
         both(lambda: "never")()
     assert names(caught.value) == ["Seats (1 Count)", "Nope"]
-    assert lm.usage(licence) == {"Seats": 0, "Jobs": 0}
+    assert lm.usage(licence) == {"Seats": 0, "Jobs": 0, "Pages": 0, "Tokens": 0}
 
 
 def test_more_than_two_may_be_joined(gates, checkouts):

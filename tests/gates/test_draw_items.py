@@ -218,12 +218,14 @@ def test_an_async_one_that_is_closed_early_is_charged_for_what_it_yielded(by_ten
         generator = items()
         await anext(generator)
         await generator.aclose()
+        return list(closed)  # and not only when the loop closes what was forgotten
 
-    asyncio.run(main())
-    assert (closed, charged()) == ([True], 10)
+    assert (asyncio.run(main()), charged()) == ([True], 10)
 
 
-@pytest.mark.parametrize("options", [{"fallback": lambda: ["instead"]}, {"default": ["instead"]}], ids=["fallback", "default"])
+@pytest.mark.parametrize(
+    "options", [{"fallback": lambda: ["instead"]}, {"default": ["instead"]}], ids=["fallback", "default"]
+)
 def test_a_fallback_stands_in_for_the_first_item_and_all_others(guard, behind, charged, options):
     draw = guard.consumes_entitlement("Pages", MOST + 1, per_item=True, **options)
     assert list(behind(draw, lambda: (yield from range(3)))) == ["instead"]

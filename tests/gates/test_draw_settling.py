@@ -293,3 +293,29 @@ def test_a_charge_says_what_became_of_it(draw):
         assert repr(charge) == "<Charge of Pages (10 Count)>"
         charge.settle(3)
     assert repr(charge) == "<Charge of Pages (10 Count), settled as 3>"
+
+
+def test_a_task_that_is_cancelled_while_it_draws_more_is_charged_what_it_had(draw, lm, charged, balance):
+    """What the request brings stays in the account, for the next call."""
+
+    held = []
+
+    async def work():
+        async with draw as charge:
+            held.append(lm.faults.add("CheckoutLicense", hold=True, times=1))
+            await charge.asettle(30)
+
+    async def main():
+        task = asyncio.create_task(work())
+        await asyncio.to_thread(lm.wait_for_calls, "CheckoutLicense", 2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert charged() == 10
+    held[0].release()
+    with draw as charge:
+        charge.settle(20)
+    assert charged() == 30
+    assert balance().drawn == 30, "and nothing was drawn twice"

@@ -8,6 +8,7 @@ from math import ceil
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meterguard.runtime.clock import SystemClock
 from meterguard.runtime.slices import Slice
 
 OWN, LENT = 12, 5  # units
@@ -23,7 +24,7 @@ steps = st.lists(
 
 @given(steps)
 def test_units_are_free_open_or_charged_and_parts_are_covered(sequence):
-    part = Slice("scope", "Pages", "Count")
+    part = Slice("scope", "Pages", "Count", SystemClock())
     part.add(OWN)
     part.add(LENT, on_credit=True)
     calls, whole, fractions, charged = [], 0, Fraction(0), 0
@@ -35,7 +36,7 @@ def test_units_are_free_open_or_charged_and_parts_are_covered(sequence):
         elif calls:
             reservation = calls.pop(of[0] % len(calls))
             used = min(of[1], reservation.units)
-            charged += part.settle(reservation, used, "anna", 0.0)
+            charged += part.settle(reservation, used, "anna")
             if reservation.per_unit == 1:
                 whole += used
             else:

@@ -19,7 +19,7 @@ from ..core import messages
 from ..core.backoff import retry_pause
 from ..core.blocks import in_a_row, next_block
 from ..core.causes import gravest
-from ..core.exhaustion import explains_nothing, may_be_exhaustion, not_left, prove_used_up
+from ..core.exhaustion import may_be_exhaustion, not_left, prove_used_up
 from ..core.policy import Policy
 from ..core.requirements import Requirement, Wish
 from ..errors import EntitlementDenied, EntitlementUnavailable, MeterGuardError
@@ -135,16 +135,9 @@ class Draws:
         if isinstance(settled, Drawn):
             return settled
         if isinstance(settled, EntitlementDenied) and may_be_exhaustion(settled):
-            yield from self._prove(settled)
+            asked_at = max(self.slice(one).asked_at for one in settled.entitlements)
+            prove_used_up(settled, (yield from self._survey.explaining(settled, asked_at)))
         raise copy.copy(settled) if isinstance(settled, MeterGuardError) else settled
-
-    def _prove(self, denied: EntitlementDenied) -> Generator[Wait, Any, None]:
-        """Find out whether the licence is used up."""
-        usages = yield self._survey.wait()
-        if usages is not None and explains_nothing(denied, usages):  # it may be of before the last block
-            asked_at = max(self.slice(one).asked_at for one in denied.entitlements)
-            usages = yield self._survey.wait(since=asked_at)
-        prove_used_up(denied, usages)
 
     def probe(self, wish: Wish) -> Generator[Wait, Any, None]:
         """Raise the denial that :meth:`seek` would raise, as far as usage tells. Draws nothing."""

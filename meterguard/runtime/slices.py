@@ -124,8 +124,8 @@ class Slice:
         """Return how many units must be free for a call that wants so many units, or parts."""
         return amount if per_unit == 1 else parts.missing(self.parts, Fraction(amount, per_unit))
 
-    # Signal handlers, and with them their exceptions, come in where something is called. So all that belongs together is
-    # computed first, and then written down in a few lines that call nothing.
+    # Signal handlers, and with them their exceptions, come in where something is called. So all that belongs together
+    # is computed first, and then written down in a few lines that call nothing.
 
     def reserve(self, units: int, per_unit: int = 1) -> Reservation | None:
         """Reserve units, or parts, for a call; None where fewer are free."""

@@ -155,9 +155,9 @@ class TestDraws:
 
     def test_without_it_nothing_is_drawn(self, world):
         here = world(without("CheckoutLicense", "MeterguardDraws"))
-        with pytest.raises(AuthorizationRefused, match="license-manager:CheckoutLicense"):
-            with here.guard.consumes_entitlement("Seats", 1):
-                pass
+        draw = here.guard.consumes_entitlement("Seats", 1)
+        with pytest.raises(AuthorizationRefused, match="license-manager:CheckoutLicense"), draw:
+            pass
         assert here.guard.ledger.summary()["Seats"].drawn == 0
 
 

@@ -5,14 +5,50 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
+from .admission import Entered
 from .entrance import Entrance, Wrapper
 from .streams import iterated, iterated_async
 
 if TYPE_CHECKING:
-    from .admission import Entered
     from .kinds import Kind
 
 _ANSWERS = (EntitlementDenied, EntitlementUnavailable)
+
+
+class _NoUnits(Entered[None]):
+    """An item for which there are no units. That is no trouble while the item does not come."""
+
+    __slots__ = ("denied",)
+    hold = "call"
+    is_over = True
+
+    def __init__(self, denied: Exception) -> None:
+        self.denied = denied
+
+    @property
+    def passed(self) -> None:
+        return None
+
+    def release(self) -> None:
+        raise self.denied
+
+    async def arelease(self) -> None:
+        raise self.denied
+
+    def cancel(self) -> None:
+        pass
+
+    def fail(self) -> None:
+        pass
+
+    async def afail(self) -> None:
+        pass
+
+    def drop(self, *, failed: bool = True) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
 
 
 def wrapper(gate: Entrance, kind: Kind) -> Wrapper:
@@ -30,7 +66,8 @@ def wrapper(gate: Entrance, kind: Kind) -> Wrapper:
 
 
 # An item is charged when it is there, before the consumer gets it. What a generator does until its next item belongs
-# to that item, so units that were reserved for it are not charged when the generator ends instead.
+# to that item, so units that were reserved for it are not charged when the generator ends instead. Where no units are
+# left after an item, the generator goes on to see whether it ends there: if it does not, nobody gets the item.
 
 
 def _generator(gate: Entrance) -> Wrapper:
@@ -38,8 +75,10 @@ def _generator(gate: Entrance) -> Wrapper:
         source, sent, thrown, is_first = wrapped(*args, **kwargs), None, None, True
         try:
             while True:
-                admission = _entered(gate, args, kwargs) if is_first else gate.enter(*args, **kwargs)
-                if admission is None:
+                admission = _entered(gate, args, kwargs)
+                if is_first and isinstance(admission, _NoUnits):
+                    if not gate.degrades:
+                        raise admission.denied
                     return (yield from iterated(gate.degraded(*args, **kwargs)))
                 is_first = False
                 try:
@@ -65,14 +104,12 @@ def _generator(gate: Entrance) -> Wrapper:
     return cold
 
 
-def _entered(gate: Entrance, args: Any, kwargs: Any) -> Entered[object] | None:
-    """Let the first item through; None where something stands in for all of them."""
+def _entered(gate: Entrance, args: Any, kwargs: Any) -> Entered[object]:
+    """Reserve for the next item. Where that is denied, it may be that there is no next item."""
     try:
         return gate.enter(*args, **kwargs)
-    except _ANSWERS:
-        if not gate.degrades:
-            raise
-        return None
+    except _ANSWERS as denied:
+        return _NoUnits(denied)
 
 
 def _async_generator(gate: Entrance) -> Wrapper:
@@ -80,8 +117,10 @@ def _async_generator(gate: Entrance) -> Wrapper:
         source, sent, thrown, is_first = wrapped(*args, **kwargs), None, None, True
         try:
             while True:
-                admission = await (_aentered(gate, args, kwargs) if is_first else gate.aenter(*args, **kwargs))
-                if admission is None:
+                admission = await _aentered(gate, args, kwargs)
+                if is_first and isinstance(admission, _NoUnits):
+                    if not gate.degrades:
+                        raise admission.denied
                     async for item in iterated_async(gate.degraded(*args, **kwargs)):
                         yield item
                     return
@@ -109,10 +148,8 @@ def _async_generator(gate: Entrance) -> Wrapper:
     return cold
 
 
-async def _aentered(gate: Entrance, args: Any, kwargs: Any) -> Entered[object] | None:
+async def _aentered(gate: Entrance, args: Any, kwargs: Any) -> Entered[object]:
     try:
         return await gate.aenter(*args, **kwargs)
-    except _ANSWERS:
-        if not gate.degrades:
-            raise
-        return None
+    except _ANSWERS as denied:
+        return _NoUnits(denied)

@@ -42,9 +42,9 @@ def test_each_mark_is_told_once(lm, licence, make_guard, tmp_path, told):
     guards = [make_guard(lm, licence, ledger=f"sqlite:///{tmp_path}/ledger.db", denial_ttl=0) for _ in range(2)]
     for guard in guards:
         guard.subscribe(told)
-    for turn, units in enumerate((790, 20, 20, 150)):
+    for turn, (units, marks) in enumerate([(790, 0), (20, 1), (20, 1), (150, 2), (20, 3)]):
         draw(lm, guards[turn % 2], units)
-    draw(lm, guards[0], 20)
+        told.wait_for(marks)
     assert told.wait_for(3) == [(80, 810, 1000), (95, 980, 1000), (100, 1000, 1000)]
 
 

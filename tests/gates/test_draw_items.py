@@ -109,13 +109,6 @@ def test_the_consumer_keeps_the_items_before_the_denial(by_ten, guard, charged):
     assert (seen, charged()) == ([0, 1, 2], 95)
 
 
-def test_units_for_an_item_are_reserved_before_anybody_knows_whether_there_is_one_more(by_ten, charged):
-    seen = []
-    with pytest.raises(EntitlementDenied):
-        seen.extend(by_ten(lambda: (yield from range(10)))())
-    assert (len(seen), charged()) == (10, MOST)
-
-
 def test_what_a_generator_raises_is_not_charged(by_ten, behind, charged):
     def items():
         yield 1
@@ -286,3 +279,30 @@ def test_there_is_no_one_charge_to_pass(guard, declare):
         "pass_charge= and per_item=True were both given; each item has a charge of its own, and none is passed: leave "
         "one of them out"
     )
+
+
+@pytest.mark.parametrize("units", [3, 4])
+def test_the_last_units_are_enough_for_the_last_item(lm, make_guard, units):
+    licence = lm.add_license("ACME-9", entitlements=[("Pages", units, "Count")])
+    draw = make_guard(lm, licence).consumes_entitlement("Pages", 1, per_item=True)
+    ended = []
+
+    @draw
+    def stream():
+        yield from range(3)
+        ended.append("sync")
+
+    @draw
+    async def astream():
+        for item in range(units - 3):
+            yield item
+        ended.append("async")
+
+    async def collected():
+        return [item async for item in astream()]
+
+    assert list(stream()) == [0, 1, 2]
+    if units > 3:
+        assert asyncio.run(collected()) == [0]
+    assert ended == ["sync", "async"][: units - 2]
+    assert lm.usage(licence)["Pages"] == units

@@ -83,8 +83,8 @@ def consumes_entitlement(name: object, *amount: object, guard: MeterGuard | None
     :param block: how many units are drawn at once; one further block may be drawn ahead of need. None: as many as a
         call needs at first, and more, up to 1,000, when they go fast.
     :param charge_on_error: charge a call that raises, too.
-    :param per_item: charge ``value`` for each item that a generator yields, and not once. The units of an item are
-        reserved before it is made, so also before it is known whether there is one more.
+    :param per_item: charge ``value`` for each item that a generator yields, and not once. Units are reserved
+        before an item is made; an item for which there are none reaches nobody, and the call raises.
     :param subject: for whom, for the usage records: a string, a ``ContextVar`` or a callable on the call's arguments.
     :param on_unknown: overrides the guard's policy for when units have run out and the service cannot be asked.
         Grace does not apply to draws: ``"grace"`` means ``"deny"`` here. Under ``"allow"`` the call is not counted.

@@ -9,7 +9,7 @@ from typing import Literal
 from .errors import ConfigurationError, EntitlementUnavailable
 from .gating.registration import is_bypassed
 from .guard import MeterGuard
-from .ports import FaultKind, LicenseCount, LicenseService, ServiceFault, Usage
+from .ports import FaultKind, LedgerFault, LicenseCount, LicenseService, ServiceFault, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Finding:
 
 
 def examine(guard: MeterGuard, *, offline: bool = False, usage: bool = False) -> Iterator[Finding]:
-    """Check settings, client and licence.
+    """Check settings, client, licence and ledger.
 
     :param offline: ask AWS nothing; the licence is then not checked.
     :param usage: also ask how many units are in use.
@@ -46,6 +46,7 @@ def examine(guard: MeterGuard, *, offline: bool = False, usage: bool = False) ->
         yield Finding("licence", "skipped", "nothing was asked of AWS")
     else:
         yield _licence(service)
+    yield from _ledger(guard)
     if usage:
         yield _usage(service)
 
@@ -74,8 +75,25 @@ def guards(registered: Iterable[tuple[str, object]]) -> Finding:
         "guards",
         "failed",
         f"registered without the guard that stands above the registration: {', '.join(bypassed)}",
-        "put @requires_entitlement(...) below the decorator that registers",
+        "put the guard, such as @requires_entitlement(...), below the decorator that registers",
     )
+
+
+def _ledger(guard: MeterGuard) -> Iterator[Finding]:
+    till = guard.till
+    ledger = till.teller.ledger
+    try:
+        told = ledger.describe()
+    except ConfigurationError as problem:
+        yield Finding("ledger", "failed", str(problem))
+    except LedgerFault as problem:
+        yield Finding("ledger", "failed", f"it cannot be had now: {problem}")
+    else:
+        yield Finding("ledger", "ok", told)
+    if till.draws.limits.overdraft:
+        told = ", ".join(f"{units} of {name}" for name, units in sorted(till.draws.limits.overdraft.items()))
+        whose = "all processes of the ledger together" if ledger.is_shared else "each process"
+        yield Finding("overdraft", "ok", f"while the service cannot be asked {whose} may use on credit {told}")
 
 
 def _licence(service: LicenseService) -> Finding:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 from . import config
 from .config import GuardOptions
 from .core.requirements import Question, entitlement, together
-from .core.scopes import scope_of
 from .errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from .gating.admission import Admission, refusal
 from .gating.declaration import GateOptions, Number, Value, declare
@@ -213,7 +212,7 @@ class MeterGuard(MeteringGuard):
             return
         self.close()
         with self._lock:
-            self._arguments = told._arguments
+            self._arguments, self._ledger = told._arguments, None
         self.reopen()
 
     async def aclose(self) -> None:
@@ -294,7 +293,15 @@ class MeterGuard(MeteringGuard):
         :raises ConfigurationError: the set-up is incomplete.
         """
         settings = config.settle(self._arguments)
+        from .core.scopes import scope_of
+
         return scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary)
+
+    @property
+    def till_in_use(self) -> Till | None:
+        """The till, None before the first draw or meter in this process."""
+        till = self._till
+        return till if till is not None and till.is_of_this_process() else None
 
     def empty_windows(self) -> None:
         """Have each gate look again before its next call."""

@@ -13,6 +13,7 @@ from .runtime.admission import Admission as Entry
 if TYPE_CHECKING:
     from .core.requirements import Question, Wish
     from .gating.charge import Quantity
+    from .ledger import LedgerReport
     from .model import Entitlement
     from .runtime.window import Window
 
@@ -55,6 +56,14 @@ class OpenGuard(MeterGuard):
     ) -> Drawing:
         """Count nothing."""
         return uncounted((entitlement,), charge_on_error=charge_on_error)
+
+    @property
+    def ledger(self) -> LedgerReport:
+        """Empty books."""
+        from . import assembly
+        from .ledger import LedgerReport
+
+        return LedgerReport(assembly.ledger("memory://"))
 
     def __repr__(self) -> str:
         return "<OpenGuard: lets everything through>"

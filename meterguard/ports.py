@@ -301,6 +301,13 @@ class Ledger(Protocol):
         """Put the hours before ``hours_before`` together to days (UTC), and delete the spans before ``days_before``."""
         ...
 
+    def describe(self) -> str:
+        """Return where it is and how safe that is, for people and without a secret, once it was looked at.
+
+        Nothing is made for it. Raises as the other methods do.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of connections and files. A later call opens them again."""
         ...

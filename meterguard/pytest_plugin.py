@@ -31,7 +31,9 @@ _MARKERS = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the settings of the plugin."""
     parser.addini(
-        "meterguard_leaks", "What a seat that a test does not give back is: error, warn or off.", default="warn"
+        "meterguard_leaks",
+        "What a seat or a charge that a test leaves open is: error, warn or off.",
+        default="warn",
     )
     parser.addini("meterguard_allow_aws", "Let meterguard talk to AWS in all tests.", type="bool", default=False)
 
@@ -228,13 +230,13 @@ def _wrong_marker(what: str) -> Exception:
 
 
 _HOW_TO_LEAK = (
-    "a gate with hold='call' was entered and not left, or a generator or response behind one was neither read to its "
-    "end nor closed"
+    "a gate with hold='call', or a draw, was entered and not left, or a generator or response behind one was neither "
+    "read to its end nor closed"
 )
 
 
 class SeatLeaked(UserWarning):
-    """A test ended, and a seat of a single call was not given back."""
+    """A test ended, and a seat of a single call was not given back, or units of a draw were left reserved."""
 
 
 class GrantUnused(UserWarning):

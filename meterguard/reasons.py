@@ -15,6 +15,7 @@ class Reason(StrEnum):
     ALLOWED_UNKNOWN = "allowed_unknown"
     NOT_ENTITLED = "not_entitled"
     COVERS_LESS = "covers_less"
+    USED_UP = "used_up"
     NO_LICENSE = "no_license"
     REFUSED = "refused"
     UNTRUSTED = "untrusted"

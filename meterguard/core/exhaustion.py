@@ -40,7 +40,9 @@ def prove_used_up(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> 
     """:func:`prove` for units that are drawn, which never come back."""
     known = None if usages is None else is_exhausted(denied, usages)
     text = messages.used_up(denied.entitlements) if known else denied.args[0]
-    denied.is_exhausted, denied.args = known, (text, *denied.args[1:-1], known)
+    reason = Reason.USED_UP if known else denied.reason
+    denied.is_exhausted, denied.reason = known, reason
+    denied.args = (text, *denied.args[1:3], reason, *denied.args[4:-1], known)
 
 
 def not_left(wanted: Requirement, usages: Iterable[Usage]) -> EntitlementDenied | None:

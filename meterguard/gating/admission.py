@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
 
 from ..errors import EntitlementDenied, EntitlementUnavailable
 from ..interruption import passing
-from ..lease import Lease
 from ..reasons import Reason
 
 if TYPE_CHECKING:
     from ..core.requirements import Question, Wish
     from ..decision import Decision
+    from ..lease import Lease
     from ..model import Entitlement
     from ..runtime.admission import Admission as Entry
     from ..runtime.waits import Wait
@@ -159,7 +159,7 @@ class Entered(ABC, Generic[H_co]):
             self.fail()
 
 
-class Admission(Entered[Lease]):
+class Admission(Entered["Lease"]):
     """One call that was let through under a lease, until it is over.
 
     Release it when the call is over, or hand its result over: with ``hold="call"`` the seat then goes with a result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Never, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Never, Protocol, Self, TypeVar, cast, overload
 
 from ..core.requirements import Wish
 from ..errors import ConfigurationError
@@ -118,6 +118,10 @@ class AnyDraw(Barrier[H]):
     async def acheck(self, /, *args: object, **kwargs: object) -> None:
         """:meth:`check` without blocking the loop."""
         await self.guard.aprobe(self._wish(args, kwargs))
+
+    def of(self, guard: Guard) -> Self:
+        """Return the same draw of another guard."""
+        return type(self)(guard, self._terms, self.instead, self.keyword)
 
     def _wish(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Wish:
         return self._fixed or self._terms.wish(args, kwargs, is_joined=self.is_joined)
@@ -264,6 +268,10 @@ class Meter(Barrier["Charge"]):
 
     async def acheck(self, /, *args: object, **kwargs: object) -> None:
         """Do nothing."""
+
+    def of(self, guard: Guard) -> Meter:
+        """Return the same meter of another guard."""
+        return Meter(guard, self._entitlement, self._value, self._terms, self.keyword)
 
     def __and__(self, other: object, /) -> Never:
         raise ConfigurationError(_apart(self, "&"))

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Never, ParamSpec, Protocol, TypeVar, over
 from weakref import WeakValueDictionary
 
 from ..errors import ConfigurationError
-from ..lease import Lease
 from ..runtime.window import Window
 from .barrier import Barrier, Fallback, agreed, deprecated
 from .questions import Terms
 
 if TYPE_CHECKING:
     from ..core.requirements import Question
+    from ..lease import Lease
     from .admission import Admission, Guard
 
 P = ParamSpec("P")
@@ -53,7 +53,7 @@ class DegradingGate(Degrading[S_co, A_co], Protocol[S_co, A_co]):
     def __or__(self, other: Gate, /) -> DegradingGate[S_co, A_co]: ...
 
 
-class Gate(Barrier[Lease]):
+class Gate(Barrier["Lease"]):
     """A requirement to put in front of code: a decorator and a (sync and async) context manager.
 
     Made by :func:`requires_entitlement`. A gate is immutable, may be used many times, by any number

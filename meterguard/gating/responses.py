@@ -6,12 +6,12 @@ Frameworks are recognised by what is imported already; none is imported here.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from .streams import Held, drive, relay, source_of
+from .streams import Held, drive, is_departure, relay, source_of
 
 if TYPE_CHECKING:
     ObjectProxy = wrapt.ObjectProxy[Any]
@@ -31,8 +31,27 @@ def carried(result: object, held: Held) -> object | None:
 def _werkzeug(response: Any, held: Held) -> Any | None:
     if not response.is_streamed:
         return None
+    if not response.direct_passthrough:  # else servers send a file by themselves, where they know it for one
+        response.response = WatchedBody(response.response, held)
     response.call_on_close(held.release)
     return response
+
+
+class WatchedBody(ObjectProxy):
+    """The body of a WSGI response: an error while it is made means that the call failed. Its end is told elsewhere."""
+
+    def __init__(self, body: object, held: Held) -> None:
+        super().__init__(body)
+        self._self_held = held
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            yield from self.__wrapped__
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self._self_held.fail()
+            raise
 
 
 def _django(response: Any, held: Held) -> Any:
@@ -65,14 +84,24 @@ class SentUnderLease(ObjectProxy):
         super().__init__(response)
         self._self_held = held
 
-    async def __call__(self, *scope_receive_send: object) -> None:
+    async def __call__(self, scope: object, receive: object, send: Callable[[object], Any]) -> None:
+        has_begun = False
+
+        async def sending(message: object) -> None:
+            nonlocal has_begun
+            await send(message)
+            has_begun = True
+
         try:
-            await self.__wrapped__(*scope_receive_send)
+            await self.__wrapped__(scope, receive, sending)
         except GeneratorExit:  # it is thrown away, and must not await
             self._self_held.drop(failed=False)
             raise
-        finally:
-            await self._self_held.arelease()
+        except BaseException as raised:
+            has_left = has_begun and is_departure(raised)
+            await (self._self_held.arelease() if has_left else self._self_held.afail())
+            raise
+        await self._self_held.arelease()
 
 
 _KINDS: dict[tuple[str, str], Callable[[Any, Held], object | None]] = {

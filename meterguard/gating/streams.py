@@ -145,6 +145,14 @@ def is_cancellation(raised: BaseException) -> bool:
     return type(raised).__name__ == "CancelledError"
 
 
+def is_departure(raised: BaseException) -> bool:
+    """Tell whether an answer ended early because its client left: servers cancel it, or say so by an error."""
+    name = type(raised).__name__
+    # Starlette also raises it where a request is read that never arrives, and then of nothing that failed to be sent
+    is_told = name == "ClientDisconnected" or (name == "ClientDisconnect" and isinstance(raised.__context__, OSError))
+    return is_told or is_cancellation(raised)
+
+
 def iterated(result: object) -> Driven:
     """Iterate the result of a fallback that stood in for a generator; None is empty."""
     work: Iterable[object] = () if result is None else cast("Iterable[object]", result)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
-from . import items, kinds
+from . import kinds
 from .entrance import Arguments, Entrance, Wrapper, passing_on
 from .kinds import Kind
 from .proxies import GuardedCallable, GuardedFunction
@@ -61,7 +61,7 @@ def _arguments(gate: Entrance, kind: Kind) -> Arguments:
     """Return the arguments of a proxy, but for the callable: the same for all of a kind."""
     made = gate.wrappers.get(kind)
     if made is None:
-        wrapper = items.wrapper(gate, kind) if gate.is_itemized else _MAKERS[kind](gate)
+        wrapper = _itemized(gate, kind) if gate.is_itemized else _MAKERS[kind](gate)
         is_by_window = gate.outside is not None and kind in _BY_WINDOW
         made = gate.wrappers[kind] = (wrapper, gate.outside) if is_by_window else (wrapper,)
     return made
@@ -143,6 +143,12 @@ def _async_generator(gate: Entrance) -> Wrapper:
         return relay(opening)
 
     return cold
+
+
+def _itemized(gate: Entrance, kind: Kind) -> Wrapper:
+    from . import items  # which few programs need
+
+    return items.wrapper(gate, kind)
 
 
 def _dispatching(gate: Entrance) -> Wrapper:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import EntitlementDenied, EntitlementUnavailable
+from ..gating.admission import Entered
 from ..gating.declaration import Value
+from ..gating.streams import is_departure
 from ..guard import MeterGuard
 from ..units import Unit
 from .connection import App, Message, Receive, Scope, Send, guard_of, respond
-from .declaration import GATE_OPTIONS, Declaration
+from .declaration import GATE_OPTIONS, Counted, Declaration, for_many, is_failed
 from .http import HttpOptions
 from .installation import set_up
 from .lifespan import start, stop
@@ -103,6 +105,9 @@ class EntitlementMiddleware:
     held from before the application is called until it has sent the last byte or the client is gone. Callables among
     the options get the scope.
 
+    In the place of a name it takes a draw or a meter: ``EntitlementMiddleware(app, consumes_entitlement("Calls", 1))``.
+    It is charged unless the application raises, or answers with an error (400 and above).
+
     :param app: the application.
     :param options: those of :func:`~meterguard.requires_entitlement` (``hold``, ``per``, ``wait``, ``on_unknown``,
         ``guard``) and of :class:`~meterguard.integrations.HttpOptions`.
@@ -110,12 +115,12 @@ class EntitlementMiddleware:
     """
 
     def __init__(
-        self, app: App, name: str, value: Value = None, unit: Unit | str | None = None, **options: object
+        self, app: App, name: str | Counted, value: Value = None, unit: Unit | str | None = None, **options: object
     ) -> None:
         _check_application(app)
         gate_options: dict[str, Any] = {key: options.pop(key) for key in GATE_OPTIONS & options.keys()}
         self.app = app
-        self._declaration = Declaration(name, value, unit, **gate_options)
+        self._declaration = for_many(Declaration(name, value, unit, **gate_options), "EntitlementMiddleware")
         guard = gate_options.get("guard")
         self._installed = set_up(guard, in_code(options, "EntitlementMiddleware", guard))
         self._is_set_up_here = guard is not None or not options.keys() <= HttpOptions.names()
@@ -124,19 +129,35 @@ class EntitlementMiddleware:
         if scope["type"] == "lifespan" or self._is_exempt(scope):
             await self.app(scope, receive, send)
             return
-        gate = self._declaration.gate(self._installed.guard if self._is_set_up_here else guard_of(scope))
-        if gate.is_open():
+        guard = self._installed.guard if self._is_set_up_here else guard_of(scope)
+        if self._declaration.is_open(guard):
             await self.app(scope, receive, send)
             return
         try:
-            held = await gate.aenter(scope)
+            held = await self._declaration.gate(guard).aenter(scope)
         except (EntitlementDenied, EntitlementUnavailable) as error:
             await respond(self._installed, error, scope, receive, send)
             return
+        await self._served(held, scope, receive, send)
+
+    async def _served(self, held: Entered[object], scope: Scope, receive: Receive, send: Send) -> None:
+        status = 0  # none yet
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            await send(message)
+            status = message.get("status", status)
+
         try:
-            await self.app(scope, receive, send)
-        finally:
-            await held.arelease()
+            await self.app(scope, receive, sending)
+        except GeneratorExit:  # the coroutine is thrown away, and must not await
+            held.drop()
+            raise
+        except BaseException as raised:
+            has_left = status and not is_failed(held, status) and is_departure(raised)
+            await (held.arelease() if has_left else held.afail())
+            raise
+        await (held.afail() if is_failed(held, status) else held.arelease())
 
     def _is_exempt(self, scope: Scope) -> bool:
         return scope.get("method") == "OPTIONS" or self._installed.options.is_exempt(scope["path"])

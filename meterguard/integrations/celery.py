@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Literal
 
 from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ..extras import needed
+from ..gating.admission import Entered
 from ..guard import MeterGuard
 from .audit import Registered, audit
-from .declaration import Declaration, declared
+from .declaration import COUNTED, Declaration, declared
 from .http import HttpOptions
 from .installation import Installation, set_up
 from .settings import check, in_code
@@ -104,7 +105,8 @@ class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no ty
     abstract = True
 
     entitlement: ClassVar[Any] = None
-    """The entitlement: a name, or a name, a value and a unit as for :func:`~meterguard.requires_entitlement`."""
+    """The entitlement: a name, or a name, a value and a unit as for :func:`~meterguard.requires_entitlement`; or a draw
+    or a meter, which is charged when the task succeeds, and not when it raises, is to be retried, or is rejected."""
     entitlement_options: ClassVar[Mapping[str, Any]] = {"hold": "call"}
     """Further options of :func:`~meterguard.requires_entitlement`. Callables get the arguments of the task.
     By default a seat is held while the task runs, and no longer."""
@@ -126,7 +128,9 @@ class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no ty
         if self.entitlement is None:
             raise ConfigurationError(f"{type(self).__name__} is an EntitledTask, and has no entitlement=")
         check("on_denied", self.on_denied, self.on_denied in _MODES, f"one of {', '.join(_MODES)}")
-        declaration = declared(self.entitlement, self.entitlement_options, "entitlement")
+        is_default = self.entitlement_options is EntitledTask.entitlement_options
+        options = {} if is_default and isinstance(self.entitlement, COUNTED) else self.entitlement_options
+        declaration = declared(self.entitlement, options, "entitlement")
         self.run: Callable[..., Any] = self._licensed(declaration, self.run)
 
     @classmethod
@@ -145,12 +149,11 @@ class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no ty
         @functools.wraps(run)
         def licensed(*args: Any, **kwargs: Any) -> Any:
             try:
-                admission = declaration.gate(_installed(self.app).guard).enter(*args, **kwargs)
+                entered = declaration.gate(_installed(self.app).guard).enter(*args, **kwargs)
             except (EntitlementDenied, EntitlementUnavailable) as error:
                 refused: Refused = error
             else:
-                with admission:
-                    return run(*args, **kwargs)
+                return _ended(entered, run, *args, **kwargs)
             raise self._instead(refused)  # outside the except block, so that it is not chained to the refusal
 
         return licensed
@@ -171,6 +174,16 @@ class EntitledTask(Task):  # type: ignore[misc,unused-ignore] # Celery has no ty
             self.update_state(state=states.IGNORED, meta=refused.reason.value)
         ignored: Exception = Ignore(refused.reason.value)
         return ignored
+
+
+def _ended(entered: Entered[object], run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    try:
+        result = run(*args, **kwargs)
+    except BaseException:
+        entered.fail()
+        raise
+    entered.release()
+    return result
 
 
 def _countdown(first: float, retries: int) -> float:

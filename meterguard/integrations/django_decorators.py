@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..gating import registration
-from ..gating.gate import Gate
+from ..gating.barrier import Barrier
 
 
 def is_guarded(view: object) -> bool:
@@ -15,7 +15,7 @@ def is_guarded(view: object) -> bool:
     """
     dispatch = getattr(getattr(view, "view_class", None), "dispatch", None)
     return any(
-        registration.is_guarded(one) or any(isinstance(decorator, Gate) for decorator in _decorators(one))
+        registration.is_guarded(one) or any(isinstance(decorator, Barrier) for decorator in _decorators(one))
         for one in (view, dispatch)
     )
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 from ..errors import AuthorizationRefused, ConfigurationError, EntitlementDenied, UntrustedLease
 from ..extras import needed
 from ..gating.admission import Admission
 from ..guard import MeterGuard
+
+if TYPE_CHECKING:
+    from ..gating.charge import Quantity
+    from ..gating.drawing import Drawing
+    from ..model import Entitlement
 
 with needed("django", "django", by="meterguard.integrations.django"):
     from django.core.exceptions import PermissionDenied
@@ -78,6 +83,22 @@ class PermissionGuard(MeterGuard):
             denied = error
         raise permission_denied(denied)
 
+    def draw(self, wish: Any, *, charge_on_error: bool) -> Drawing:
+        """Reserve units for a call, or raise why there are none."""
+        try:
+            return super().draw(wish, charge_on_error=charge_on_error)
+        except EntitlementDenied as error:
+            denied = error
+        raise permission_denied(denied)
+
+    async def adraw(self, wish: Any, *, charge_on_error: bool) -> Drawing:
+        """:meth:`draw` without blocking the loop."""
+        try:
+            return await super().adraw(wish, charge_on_error=charge_on_error)
+        except EntitlementDenied as error:
+            denied = error
+        raise permission_denied(denied)
+
 
 class ProjectGuard(PermissionGuard):
     """A guard that follows the settings, which tests change: one for the life of the process.
@@ -108,10 +129,54 @@ class ProjectGuard(PermissionGuard):
             return await super().aadmit(question, window, probing=probing)
         return await self._instead.aadmit(question, window, probing=probing)
 
+    def draw(self, wish: Any, *, charge_on_error: bool) -> Drawing:
+        """Reserve units for a call, or raise why there are none."""
+        if self._instead is None:
+            return super().draw(wish, charge_on_error=charge_on_error)
+        return self._instead.draw(wish, charge_on_error=charge_on_error)
+
+    async def adraw(self, wish: Any, *, charge_on_error: bool) -> Drawing:
+        """:meth:`draw` without blocking the loop."""
+        if self._instead is None:
+            return await super().adraw(wish, charge_on_error=charge_on_error)
+        return await self._instead.adraw(wish, charge_on_error=charge_on_error)
+
+    def probe(self, wish: Any) -> None:
+        """Raise the error that a draw would raise, as far as it is known."""
+        if self._instead is None:
+            super().probe(wish)
+        else:
+            self._instead.probe(wish)
+
+    async def aprobe(self, wish: Any) -> None:
+        """:meth:`probe` without blocking the loop."""
+        if self._instead is None:
+            await super().aprobe(wish)
+        else:
+            await self._instead.aprobe(wish)
+
+    def meter(
+        self, entitlement: Entitlement, quantity: Quantity, subject: str | None, *, charge_on_error: bool
+    ) -> Drawing:
+        """Begin a call whose usage is written down."""
+        if self._instead is None:
+            return super().meter(entitlement, quantity, subject, charge_on_error=charge_on_error)
+        return self._instead.meter(entitlement, quantity, subject, charge_on_error=charge_on_error)
+
     @property
     def engine(self) -> Any:
         """The engine of the guard in charge."""
         return super().engine if self._instead is None else self._instead.engine
+
+    @property
+    def till(self) -> Any:
+        """The till of the guard in charge."""
+        return super().till if self._instead is None else self._instead.till
+
+    @property
+    def ledger(self) -> Any:
+        """The ledger of the guard in charge."""
+        return super().ledger if self._instead is None else self._instead.ledger
 
 
 class Misconfigured(MeterGuard):

@@ -33,6 +33,11 @@ TEXTS: dict[Slug, tuple[str, str]] = {
 }
 """A title and a detail for each kind of refusal."""
 
+_USED_UP = (
+    "Too few licensed units are left",
+    "The licence includes what you asked for, but too few units are left. Ask the people who run this application.",
+)
+
 # A no that says nothing of the licence. Its type stays: a client can do no more about it than about any other no.
 _NOT_OF_THE_LICENCE = {
     Reason.REFUSED: (
@@ -90,6 +95,8 @@ class Refusal:
 
 def texts_of(error: MeterGuardError, slug: Slug) -> tuple[str, str]:
     """Return the title and the detail of a refusal."""
+    if slug == "entitlement-exhausted" and isinstance(error, EntitlementDenied) and error.reason is Reason.USED_UP:
+        return _USED_UP
     if slug == "not-entitled" and isinstance(error, EntitlementDenied):
         return _NOT_OF_THE_LICENCE.get(error.reason, TEXTS[slug])
     return TEXTS[slug]
@@ -98,7 +105,7 @@ def texts_of(error: MeterGuardError, slug: Slug) -> tuple[str, str]:
 def reason_of(error: MeterGuardError, slug: Slug) -> str:
     """Return the word for the reason of a refusal; empty for a mistake in the set-up."""
     if slug == "entitlement-exhausted":
-        return "exhausted"
+        return "used_up" if isinstance(error, EntitlementDenied) and error.reason is Reason.USED_UP else "exhausted"
     if slug == "entitlement-unavailable":
         return "unavailable"
     return error.reason.value if isinstance(error, EntitlementDenied) else ""

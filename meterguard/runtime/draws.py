@@ -135,6 +135,7 @@ class Draws:
         if isinstance(settled, Drawn):
             return settled
         if isinstance(settled, EntitlementDenied) and may_be_exhaustion(settled):
+            settled = copy.copy(settled)  # the one that is remembered is for other calls too, which may want less
             asked_at = max(self.slice(one).asked_at for one in settled.entitlements)
             prove_used_up(settled, (yield from self._survey.explaining(settled, asked_at)))
         raise copy.copy(settled) if isinstance(settled, MeterGuardError) else settled

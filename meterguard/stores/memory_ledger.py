@@ -65,5 +65,12 @@ class MemoryLedger:
                 if key.hour >= days_before:
                     self._usage[kept] += quantity
 
+    def describe(self) -> str:
+        """Return where it is."""
+        return (
+            "in the memory of this process, and gone when it ends: where several processes draw or meter, or the books "
+            "have to outlive one, give them one to share (METERGUARD_LEDGER=sqlite:///... or redis://...)"
+        )
+
     def close(self) -> None:
         """Nothing is open."""

@@ -62,6 +62,7 @@ class RedisLedger:
         self._connection = RedisConnection(url, self._check)
         self._deadline = deadline
         self._has_warned = False
+        self._facts: Facts | None = None
         self._read = Script.read("ledger_read")
         self._write = Script.read("ledger_amounts", "ledger_write")
         self._usage = Script.read("ledger_usage")
@@ -72,6 +73,17 @@ class RedisLedger:
         """In a forked child: the connections are the parent's."""
         self._connection.forget()
 
+    def describe(self) -> str:
+        """Return where it is, and whether the server keeps what is written."""
+        self.accounts()
+        facts = self._facts
+        kept = (
+            "appends what is written to a file"
+            if facts and facts.appendonly
+            else "does not tell whether it keeps a file"
+        )
+        return f"the server at {self._connection.place}, which {kept}"
+
     def close(self) -> None:
         """Close the connections that no call uses at the moment; the others end with their calls."""
         self._connection.close()
@@ -80,6 +92,7 @@ class RedisLedger:
         """Refuse a server that would lose the ledger, and a ledger that is newer than this version."""
         place = self._connection.place
         check(facts, place)
+        self._facts = facts
         if facts.appendonly is None and not self._has_warned:
             self._has_warned = True
             logger.warning(

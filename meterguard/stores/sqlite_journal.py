@@ -28,6 +28,14 @@ def journal_for(version: tuple[int, ...]) -> str:
     return WAL if is_mended else ROLLBACK
 
 
+def explained(mode: str) -> str:
+    """Return in plain words what a journal mode is, and why it was chosen."""
+    here = f"SQLite {sqlite3.sqlite_version}"
+    if mode == WAL:
+        return f"with a write-ahead log, which is safe in {here}"
+    return f"with a rollback journal, for in {here} a write-ahead log can lose what was written (3.51.3 is mended)"
+
+
 def mode_of(connection: sqlite3.Connection) -> str:
     """Return the journal mode that a file has now."""
     return str(connection.execute("PRAGMA journal_mode").fetchone()[0])

@@ -12,6 +12,7 @@ from ..ports import Change, Posting
 from ..usage import UsageLine
 from . import sqlite_faults, sqlite_hosts, sqlite_journal, sqlite_schema, sqlite_usage
 from .sqlite_file import SqliteFile
+from .sqlite_place import check_place
 
 
 class SqliteLedger:
@@ -98,6 +99,15 @@ class SqliteLedger:
     def _gave_back(self) -> bool:
         with self._file.alone() as connection:
             return sqlite_usage.give_back(connection)
+
+    def describe(self) -> str:
+        """Return where it is, and its journal mode; its integrity is checked."""
+        check_place(self.path)
+        is_there = os.path.exists(self.path)  # noqa: PTH110 - of a text, as it is everywhere else
+        if is_there:
+            self.accounts()
+        state = "whose integrity was checked" if is_there else "which is made at the first use"
+        return f"the file {self.path}, {state}; {sqlite_journal.explained(self.journal)}"
 
     def close(self) -> None:
         """Write everything into the one file, and close it."""

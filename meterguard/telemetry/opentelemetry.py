@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from weakref import WeakKeyDictionary
 
 from .. import __version__
@@ -14,6 +15,7 @@ from ..guard import MeterGuard
 from ..model import shortened
 from .readings import (
     ACTIVE,
+    BALANCES,
     BUCKETS,
     CHECK_INS,
     CHECKOUTS,
@@ -21,13 +23,17 @@ from .readings import (
     DURATION,
     GRACE,
     LAPSES,
+    LEDGER,
     RENEWALS,
+    UNITS,
     Reading,
     active,
     begun,
     check_guard,
+    is_of_leases,
     named,
     reading,
+    stocks,
 )
 
 with needed("opentelemetry.metrics", "otel", by="meterguard.telemetry.opentelemetry"):
@@ -42,6 +48,7 @@ _UNITS = {
     CHECK_INS: "{check_in}",
     LAPSES: "{lapse}",
     GRACE: "{change}",
+    LEDGER: "{failure}",
 }
 
 
@@ -85,8 +92,11 @@ class _Instruments:
         self.followers: set[Follower] = set()
         self._seen: set[str] = set()
         self._counters = {
-            what: meter.create_counter(f"meterguard.{what}", _UNITS[what], text) for what, text in COUNTERS.items()
+            what: meter.create_counter(f"meterguard.{what}", _UNITS.get(what, "{unit}"), text)
+            for what, text in (COUNTERS | UNITS).items()
         }
+        for gauge, text in BALANCES.items():
+            meter.create_observable_gauge(f"meterguard.units.{gauge}", [partial(self._stock, gauge)], "{unit}", text)
         self._durations = meter.create_histogram(
             "meterguard.checkout.duration", "s", DURATION, explicit_bucket_boundaries_advisory=BUCKETS
         )
@@ -102,10 +112,11 @@ class _Instruments:
         return follower
 
     def _tell(self, event: Event) -> None:
-        self._see(named(event.entitlements))
+        if is_of_leases(event):
+            self._see(named(event.entitlements))
         one = reading(event)
         if one is not None:
-            self._counters[one.counter].add(1, _attributes(one))
+            self._counters[one.counter].add(one.amount, _attributes(one))
             if one.duration is not None:
                 self._durations.record(one.duration, _attributes(one))
 
@@ -117,8 +128,16 @@ class _Instruments:
 
     def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
         """Count the leases held; a name without a lease goes back to 0."""
-        held = active({guard for follower in self.followers.copy() for guard in follower.guards})
+        held = active(self._guards())
         return [Observation(held[name], {_ENTITLEMENT: name}) for name in sorted(self._seen.copy())]
+
+    def _stock(self, gauge: str, _: CallbackOptions) -> Iterable[Observation]:
+        """Read the units that are left, reserved or owed from the ledger."""
+        found = stocks(self._guards())
+        return [Observation(one.units, {_ENTITLEMENT: one.name}) for one in found if one.gauge == gauge]
+
+    def _guards(self) -> set[MeterGuard]:
+        return {guard for follower in self.followers.copy() for guard in follower.guards}
 
 
 def _attributes(one: Reading) -> dict[str, str]:

@@ -12,7 +12,22 @@ from ..events import Event
 from ..extras import needed
 from ..guard import MeterGuard
 from ..model import shortened
-from .readings import ACTIVE, BUCKETS, COUNTERS, DURATION, active, begun, check_guard, named, reading
+from .readings import (
+    ACTIVE,
+    BALANCES,
+    BUCKETS,
+    COUNTERS,
+    DURATION,
+    UNITS,
+    Reading,
+    active,
+    begun,
+    check_guard,
+    is_of_leases,
+    named,
+    reading,
+    stocks,
+)
 
 with needed("prometheus_client", "prometheus", by="meterguard.telemetry.prometheus"):
     from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
@@ -70,6 +85,10 @@ class _Metrics(Collector):
             what: Counter(f"meterguard_{what.replace('.', '_')}", text, _LABELS, registry=None)
             for what, text in COUNTERS.items()
         }
+        self._counters |= {
+            what: Counter(f"meterguard_{what.replace('.', '_')}", text, _LABELS[:1], registry=None)
+            for what, text in UNITS.items()
+        }
         self._durations = Histogram(
             "meterguard_checkout_duration_seconds", DURATION, _LABELS, buckets=BUCKETS, registry=None
         )
@@ -96,29 +115,36 @@ class _Metrics(Collector):
             self._settle(name)
 
     def collect(self) -> Iterable[Metric]:
-        """Count the leases held, at each scrape."""
+        """Count the leases held, and read the ledger, at each scrape."""
         held = self._held()
         family = GaugeMetricFamily(_HELD, ACTIVE, labels=["entitlement"])
         for name in sorted(self._seen.copy()):
             family.add_metric([name], held[name])
-        return [family]
+        units = {
+            gauge: GaugeMetricFamily(f"meterguard_units_{gauge}", text, labels=["entitlement"])
+            for gauge, text in BALANCES.items()
+        }
+        for stock in stocks(self._follower.guards):
+            units[stock.gauge].add_metric([stock.name], stock.units)
+        return [family, *units.values()]
 
     def _tell(self, event: Event) -> None:
-        name = named(event.entitlements)
-        self._see(name)
         one = reading(event)
         if one is not None:
-            labels = one.name, one.outcome, one.error
-            self._counters[one.counter].labels(*labels).inc()
+            labels = _labels(one)
+            self._counters[one.counter].labels(*labels).inc(one.amount)
             if one.duration is not None:
                 self._durations.labels(*labels).observe(one.duration)
-        self._settle(name)
+        if is_of_leases(event):
+            name = named(event.entitlements)
+            self._see(name)
+            self._settle(name)
 
     def _see(self, name: str) -> None:
         if name not in self._seen:
             self._seen.add(name)
             for one in begun(name):
-                self._counters[one.counter].labels(one.name, one.outcome, one.error)
+                self._counters[one.counter].labels(*_labels(one))
 
     def _settle(self, name: str) -> None:
         """Write down how many leases are held.
@@ -135,3 +161,7 @@ class _Metrics(Collector):
 
     def _held(self) -> collections.Counter[str]:
         return active(self._follower.guards)
+
+
+def _labels(one: Reading) -> tuple[str, ...]:
+    return (one.name,) if one.counter in UNITS else (one.name, one.outcome, one.error)

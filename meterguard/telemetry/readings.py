@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, EntitlementUnavailable
 from ..events import (
     CheckInFailed,
     EntitlementRefused,
@@ -18,12 +18,20 @@ from ..events import (
     LeaseLapsed,
     LeaseLost,
     LeaseRenewed,
+    LedgerUnavailable,
+    LowWater,
     ServiceUnavailable,
+    UnitsCharged,
+    UnitsDrawn,
+    UnitsLost,
+    UnitsOwed,
 )
 from ..guard import MeterGuard
 from ..model import Entitlement, shortened
 
 CHECKOUTS, RENEWALS, CHECK_INS, LAPSES, GRACE = "checkouts", "renewals", "check_ins", "lapses", "grace.changes"
+LEDGER = "ledger.failures"
+DRAWN, CHARGED, LOST, OWED = "units.drawn", "units.charged", "units.lost", "units.borrowed"
 
 COUNTERS = {
     CHECKOUTS: "Checkouts that were answered, or given up",
@@ -31,7 +39,20 @@ COUNTERS = {
     CHECK_INS: "Leases given back",
     LAPSES: "Leases that ended unrenewed",
     GRACE: "Requirements that entered grace, or left it",
+    LEDGER: "Times that the ledger could not be read or written",
 }
+UNITS = {
+    DRAWN: "Units that were checked out for good",
+    CHARGED: "Units that calls have used",
+    LOST: "Units in the hands of processes that died",
+    OWED: "Units that were used on credit",
+}
+BALANCES = {
+    "left": "Units that are drawn and free to be used",
+    "reserved": "Units in the hands of calls and processes",
+    "owed": "Units used on credit, to be charged first",
+}
+"""Gauges, by the member of a balance that they show."""
 DURATION = "Seconds that a checkout took, retries included"
 ACTIVE = "Leases that this process holds"
 
@@ -52,6 +73,15 @@ class Reading(NamedTuple):
     """The reason of a denial, the code of a failure."""
     duration: float | None = None
     """Seconds, for the histogram of checkouts."""
+    amount: int = 1
+
+
+class Stock(NamedTuple):
+    """Units of one entitlement now."""
+
+    gauge: str
+    name: str
+    units: int
 
 
 _COUNTS = {
@@ -65,6 +95,11 @@ _COUNTS = {
     LeaseLapsed: (LAPSES, ""),
     GraceEntered: (GRACE, "entered"),
     GraceEnded: (GRACE, "ran_out"),
+    LedgerUnavailable: (LEDGER, ""),
+    UnitsDrawn: (DRAWN, ""),
+    UnitsCharged: (CHARGED, ""),
+    UnitsLost: (LOST, ""),
+    UnitsOwed: (OWED, ""),
 }
 
 
@@ -83,6 +118,7 @@ def reading(event: Event) -> Reading | None:
         return None
     counter, outcome = _COUNTS[type(event)]
     took: float | None = None
+    amount = 1
     match event:
         case EntitlementRefused(renewing=True) | ServiceUnavailable(renewing=True):
             counter = RENEWALS
@@ -90,7 +126,14 @@ def reading(event: Event) -> Reading | None:
             took = event.duration
         case GraceEnded(recovered=True):
             outcome = "recovered"
-    return Reading(counter, named(event.entitlements), outcome, _error(event), took)
+        case UnitsDrawn() | UnitsCharged() | UnitsLost() | UnitsOwed():
+            amount = event.units
+    return Reading(counter, named(event.entitlements), outcome, _error(event), took, amount)
+
+
+def is_of_leases(event: Event) -> bool:
+    """Tell whether an event is of something that may be held; units are used up."""
+    return not isinstance(event, UnitsDrawn | UnitsCharged | UnitsLost | UnitsOwed | LowWater | LedgerUnavailable)
 
 
 def begun(name: str) -> list[Reading]:
@@ -115,3 +158,23 @@ def named(entitlements: Iterable[Entitlement]) -> str:
 def active(guards: Iterable[MeterGuard]) -> Counter[str]:
     """Count the leases held, by label. No event tells of a fork, or of a lease left to lapse, so they are looked up."""
     return Counter(named(lease.entitlements) for guard in guards for lease in guard.leases())
+
+
+def stocks(guards: Iterable[MeterGuard]) -> list[Stock]:
+    """Return the units that are left, reserved and owed, as the ledgers say.
+
+    A ledger is read only where this process has drawn from it. One that cannot be read now tells nothing.
+    """
+    sums: Counter[tuple[str, str]] = Counter()
+    for one in guards:
+        till = one.till_in_use
+        if till is None or not till.draws.slices():
+            continue
+        try:
+            found = one.ledger.summary()
+        except (ConfigurationError, EntitlementUnavailable):
+            continue
+        for name, balance in found.items():
+            for gauge in BALANCES:
+                sums[gauge, name] += getattr(balance, gauge)
+    return [Stock(gauge, name, units) for (gauge, name), units in sorted(sums.items())]

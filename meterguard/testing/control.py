@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final, Self, Unpack
 
 from ..config import GuardOptions
@@ -12,6 +13,7 @@ from ..emulator.faults.options import FaultDetails
 from ..errors import ConfigurationError
 from ..guard import MeterGuard
 from ..model import Entitlement
+from . import books
 from .arguments import Granted, require_names, require_units, table_of_names, terms_of
 from .clock import Clock
 
@@ -31,6 +33,8 @@ class Control:
 
     :param entitlements: what is granted at the start: a number of units, ``(number, unit)``, True or None for a
         feature, a text for a feature that carries it, False for what is denied.
+    Draws are charged in a ledger of this process, unless the options name another.
+
     :param options: further arguments of the :class:`~meterguard.MeterGuard`. A denial is not remembered
         (``denial_ttl=0``) unless they say so.
     """
@@ -58,7 +62,7 @@ class Control:
         self._changed()
 
     def deny(self, *names: str) -> None:
-        """Take entitlements out of the licence. Leases on them end."""
+        """Take entitlements out of the licence. Leases on them end, and units that were drawn ahead are gone."""
         require_names("names", *names)
         for name in names:
             self._granted.pop(name, None)
@@ -67,7 +71,7 @@ class Control:
     def exhaust(self, *names: str) -> None:
         """Let somebody else use up every unit that is left. Leases of this test's guard are returned first."""
         require_names("names", *names)
-        self._restart()
+        self._changed()
         used = self.emulator.usage(_PRODUCT)
         for name in names:
             _, most, unit = self._granted.get(name, (name, None, "None"))
@@ -142,11 +146,39 @@ class Control:
         if self.guard.leases():
             raise AssertionError(f"everything should be checked in; {self._story()}")
 
+    def charged(self, name: str, *, subject: str | None = None) -> int:
+        """Return the units that draws were charged for; with ``subject`` those of one subject."""
+        return books.charged(self.guard, subject)[name]
+
+    def metered(self, name: str, *, subject: str | None = None) -> int | Decimal:
+        """Return what meters have written down; with ``subject`` what they wrote for one subject."""
+        return books.metered(self.guard, subject)[name]
+
+    def assert_charged(
+        self, units: Mapping[str, int] | None = None, /, *, subject: str | None = None, **named: int
+    ) -> None:
+        """Fail unless draws were charged for exactly this, and for nothing else: ``assert_charged(Pages=3)``.
+
+        :param units: the same, for names that are no Python names, such as ``{"Pages": 3}``.
+        :param subject: of this subject alone.
+        """
+        wanted = {**table_of_names("units", units), **named}
+        for value in wanted.values():
+            require_units(value)
+        found = dict(books.charged(self.guard, subject))
+        if found != {name: value for name, value in wanted.items() if value}:
+            whose = "" if subject is None else f" to {subject!r}"
+            raise AssertionError(
+                f"{books.told(wanted)} should be charged{whose}; {books.story(self.guard, subject)}; "
+                f"asked of the service: {', '.join(map(_told, self._requests())) or 'nothing'}"
+            )
+
     def leaks(self) -> list[str]:
-        """Return the seats of single calls (``hold="call"``) that nobody gave back."""
+        """Return the seats of single calls (``hold="call"``) and the units of draws that nobody gave back."""
         engine = self.guard.engine_in_use
         seats = [] if engine is None else list(engine.registry.seats)
-        return sorted(" and ".join(map(str, seat.requirement)) for seat in seats if seat.state.token is not None)
+        held = sorted(" and ".join(map(str, seat.requirement)) for seat in seats if seat.state.token is not None)
+        return held + books.reserved(self.guard)
 
     def unused(self) -> list[str]:
         """Return the names that are granted and were never asked for."""
@@ -200,6 +232,7 @@ class Control:
 
     def _changed(self) -> None:
         self._restart()
+        self._spent.update(books.written_off(self.guard))  # the licence has as many more
         self._licence = self.emulator.update_license(_PRODUCT, entitlements=self._entitlements())
 
     def _restart(self) -> None:

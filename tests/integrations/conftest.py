@@ -23,7 +23,15 @@ def lm(meterguard_emulator):
 
 @pytest.fixture
 def licence(lm):
-    return lm.add_license("ACME-1", entitlements=[("Seats", 3, "Count"), ("Export", None, "None")], ttl=3600)
+    lines = [("Seats", 3, "Count"), ("Pages", 30, "Count"), ("Export", None, "None")]
+    return lm.add_license("ACME-1", entitlements=lines, ttl=3600)
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch, make_guard, lm, licence):
+    """``kept()``: the balance of the pages in a ledger that processes of the test share."""
+    monkeypatch.setenv("METERGUARD_LEDGER", f"sqlite:///{tmp_path / 'ledger.db'}")
+    return lambda: make_guard(lm, licence).ledger.summary()["Pages"]
 
 
 @pytest.fixture

@@ -206,6 +206,24 @@ def test_children_that_are_replaced_give_back_what_they_held(new_worker, lm):
     assert lm.checkouts() == []
 
 
+def test_tasks_are_charged_once_in_all_processes_of_a_worker(kept, new_worker, lm):
+    worker = new_worker("prefork", "--concurrency", "2")
+    results = [worker.send("page", pages) for pages in (1, 2, 3)] + [
+        worker.send("pages_at_last"),
+        worker.send("torn_pages"),
+    ]
+    for one in results[:-1]:
+        assert one.get(timeout=20, interval=0.02)
+    with pytest.raises(OSError, match="the printer burns"):
+        results[-1].get(timeout=20, interval=0.02)
+    with pytest.raises(EntitlementDenied):
+        worker.run("page", 31)
+    worker.stop()
+    pages = kept()
+    assert (pages.charged, pages.reserved, pages.lost, pages.pending) == (8, 0, 0, 0)
+    assert pages.drawn == 8 + pages.left == lm.usage("ACME-1")["Pages"]
+
+
 # -- without a worker --------------------------------------------------------------------------------
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import re
 import time
@@ -28,7 +30,7 @@ class Site:
     def __init__(self, name, lm, *, ttl=3600):
         kind, factory = SITES[name]
         self.lm = lm
-        entitlements = [("Seats", 3, "Count"), ("Export", None, "None")]
+        entitlements = [("Seats", 3, "Count"), ("Export", None, "None"), ("Pages", 50, "Count")]
         self.licence = lm.add_license(f"ACME-{name}", entitlements=entitlements, ttl=ttl)
         environment = {
             "AWS_ENDPOINT_URL_LICENSE_MANAGER": lm.url,
@@ -49,6 +51,16 @@ class Site:
         deadline = time.monotonic() + 10
         while self.seats() != number:
             assert time.monotonic() < deadline, f"{self.seats()} seats are taken, not {number}"
+            time.sleep(0.01)
+
+    def books(self):
+        return json.loads(self.get("/books").body)
+
+    def wait_for_books(self, **wanted):
+        """Likewise."""
+        deadline = time.monotonic() + 10
+        while (found := self.books()) != wanted:
+            assert time.monotonic() < deadline, f"{found} is in the books, not {wanted}"
             time.sleep(0.01)
 
     def assert_tells_no_secret(self, reply):
@@ -177,8 +189,17 @@ def test_the_service_is_down_and_comes_back(new_site):
         assert problem(reply, 503, "entitlement-unavailable")
         assert int(reply.headers["Retry-After"]) >= 1
         assert site.get("/plain").status == 200
-    site.assert_tells_no_secret(reply)
+        page = site.get("/page")
+        assert problem(page, 503, "entitlement-unavailable")["entitlement"] == "Pages"
+        assert int(page.headers["Retry-After"]) >= 1
+    for one in (reply, page):
+        site.assert_tells_no_secret(one)
     assert site.get("/seat").status == 200, "recovery needs no restart"
+    deadline = time.monotonic() + 10
+    while site.get("/page").status != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    site.wait_for_books(charged=1, reserved=0)
 
 
 def test_grace_carries_what_was_served_before(new_site):
@@ -221,6 +242,46 @@ def test_a_client_that_goes_half_way_leaves_no_seat(new_site):
     connection.close()
     site.wait_for_seats(0)
     assert (site.lm.calls("CheckoutLicense"), site.lm.calls("CheckInLicense")) == (1, 1)
+
+
+# -- draws -------------------------------------------------------------------------------------------
+
+
+def test_a_request_is_charged_once_and_not_when_its_view_raises(site):
+    before = site.books()["charged"]
+    for _ in range(3):
+        assert json.loads(site.get("/page").body) == {"page": "drawn"}
+    site.wait_for_books(charged=before + 3, reserved=0)
+    assert site.get("/broken").status in (404, 500)
+    site.wait_for_books(charged=before + 3, reserved=0)
+
+
+def test_a_draw_that_is_denied_is_answered_like_a_gate(site):
+    before = site.books()
+    reply = site.get("/too-many")
+    document = problem(reply, 403, "not-entitled")
+    assert (document["entitlement"], document["requested"], document["unit"]) == ("Pages", 100, "Count")
+    site.assert_tells_no_secret(reply)
+    assert site.books() == before
+
+
+def test_a_client_that_goes_half_way_is_charged_once(site):
+    before = site.books()["charged"]
+    connection, response = site.open("/endless-pages")
+    assert response.readline().startswith(b"more")
+    assert site.books() == {"charged": before, "reserved": 2}
+    response.close()
+    connection.close()
+    site.wait_for_books(charged=before + 2, reserved=0)
+
+
+def test_a_stream_that_breaks_off_is_not_charged(site):
+    before = site.books()["charged"]
+    connection, response = site.open("/torn-pages")
+    with contextlib.suppress(http.client.IncompleteRead, ConnectionError):
+        response.read()
+    connection.close()
+    site.wait_for_books(charged=before, reserved=0)
 
 
 # -- the end -----------------------------------------------------------------------------------------

@@ -69,10 +69,12 @@ def work(connection, tmp_path, licence):
         "METERGUARD_KEY_FINGERPRINT": licence.key_fingerprint,
     }
     worker = f"""
-import redis, rq
-from {SITE} import skip_denied
+import os, redis, rq
+from {SITE} import Accountable, skip_denied
+class Worker(Accountable, rq.Worker): ...
 client = redis.Redis(unix_socket_path={str(tmp_path / "redis.sock")!r})
-rq.Worker(["jobs"], connection=client, exception_handlers=[skip_denied]).work(burst=True)
+kind = Worker if "METERGUARD_LEDGER" in os.environ else rq.Worker
+kind(["jobs"], connection=client, exception_handlers=[skip_denied]).work(burst=True)
 """
 
     def work(*names):
@@ -97,6 +99,31 @@ def test_a_shared_lease_of_a_work_horse_stays_out_until_the_service_ends_it(work
     assert seats() == 2, "a work horse ends without exit hooks"
     lm.clock.advance(licence.ttl)
     assert seats() == 0
+
+
+def test_jobs_are_charged_once_where_their_worker_closes_the_guard(kept, work, lm, make_guard, licence):
+    done = work("pages", "torn", "pages")
+    assert [job.return_value() for job in done] == ["pages", None, "pages"]
+    pages = kept()
+    assert (pages.charged, pages.reserved, pages.lost, pages.pending) == (4, 0, 0, 0)
+    assert pages.drawn == lm.usage("ACME-1")["Pages"]
+    (calls,) = [one for one in make_guard(lm, licence).ledger.records() if one.entitlement == "Calls"]
+    assert calls.quantity == 2
+
+
+def test_a_scheduler_is_charged_for_runs_that_succeed(settings):
+    guard = meterguard.configure(**settings)
+    told = queue.Queue()
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.add_listener(told.put, EVENT_JOB_ERROR | EVENT_JOB_EXECUTED)
+    scheduler.start()
+    try:
+        for name in ("pages", "torn", "pages"):
+            scheduler.add_job(f"{SITE}:{name}")
+            told.get(timeout=5)
+    finally:
+        scheduler.shutdown()
+    assert guard.ledger.summary()["Pages"].charged == 4
 
 
 def test_a_denied_job_fails_and_a_handler_may_skip_it(work):

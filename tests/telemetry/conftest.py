@@ -13,7 +13,7 @@ from meterguard import default
 
 @pytest.fixture
 def licence(lm):
-    lines = [("Seats", 3, "Count"), ("Jobs", 2, "Count"), ("Export", None, "None")]
+    lines = [("Seats", 3, "Count"), ("Jobs", 2, "Count"), ("Pages", 10, "Count"), ("Export", None, "None")]
     return lm.add_license("ACME-1", entitlements=lines, ttl=3600)
 
 

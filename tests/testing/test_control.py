@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import unittest
+from decimal import Decimal
 
 import pytest
 
 import meterguard
-from meterguard import ConfigurationError, EntitlementDenied, EntitlementUnavailable, requires_entitlement
+from meterguard import (
+    ConfigurationError,
+    EntitlementDenied,
+    EntitlementUnavailable,
+    consumes_entitlement,
+    meters_usage,
+    requires_entitlement,
+)
 from meterguard.testing import Control, override
 
 
@@ -215,3 +223,106 @@ def test_seats_of_calls_that_never_end_are_leaks(control):
     assert (list(left), control.leaks()) == ([], [])
     gate.__enter__()
     assert control.leaks() == ["Seats (2 Count)"]
+
+
+# -- draws and meters --------------------------------------------------------------------------------
+
+
+@consumes_entitlement("Pages", lambda pages, *_: pages, subject=lambda pages, customer="ana": customer, block=50)
+def render(pages, customer="ana"):
+    return pages
+
+
+@meters_usage("Gigabytes", lambda amount, customer: amount, "Gigabytes", subject=lambda amount, customer: customer)
+def scan(amount, customer):
+    return amount
+
+
+def test_what_was_charged_and_metered():
+    with override(Pages=100) as control:
+        assert control.charged("Pages") == control.metered("Gigabytes") == 0
+        for pages, customer in ((1, "ana"), (2, "ben"), (3, "ana")):
+            render(pages, customer)
+        assert (control.charged("Pages"), control.charged("Pages", subject="ana")) == (6, 4)
+        assert control.charged("Gigabytes") == 0
+        scan(Decimal("1.5"), "ana"), scan(Decimal("0.25"), "ana"), scan(2, "ben")
+        assert control.metered("Gigabytes") == Decimal("3.75")
+        assert repr(control.metered("Gigabytes", subject="ben")) == "2"
+        assert (control.metered("Pages"), control.charged("Gigabytes")) == (0, 0)
+        control.assert_charged(Pages=6)
+        control.assert_charged({"Pages": 4}, subject="ana")
+        control.assert_charged(Pages=0, subject="cleo")
+
+
+def test_a_wrong_charge_tells_the_story():
+    with override(Pages=10) as control:
+        with pytest.raises(
+            AssertionError, match=r"^1 of Pages should be charged; charged: nothing; asked .*: nothing$"
+        ):
+            control.assert_charged(Pages=1)
+        render(2, "ana"), render(3, "ben")
+        with pytest.raises(AssertionError, match=r"^nothing should be charged; charged: 5 of Pages; asked .* Pages 50"):
+            control.assert_charged()
+        said = r"^5 of Pages should be charged to 'ana'; charged: 2 of Pages \(of all subjects: 5 of Pages\)"
+        with pytest.raises(AssertionError, match=said):
+            control.assert_charged(Pages=5, subject="ana")
+        with consumes_entitlement("Pages", 4):
+            said = "charged: 5 of Pages; reserved by calls that are not over: 4 Count of Pages;"
+            with pytest.raises(AssertionError, match=said):
+                control.assert_charged(Pages=9)
+        control.assert_charged(Pages=9)
+        with pytest.raises(ConfigurationError, match="units: 3 is not a mapping"):
+            control.assert_charged(3)
+        with pytest.raises(ConfigurationError, match="value: '3' is not a number of units"):
+            control.assert_charged(Pages="3")
+
+
+def test_deny_ends_what_was_drawn_ahead_and_a_licence_says_how_much_there_is_in_all():
+    with override(Pages=100) as control:
+        render(1)
+        control.deny("Pages")
+        with pytest.raises(EntitlementDenied):
+            render(1)
+        control.grant("Pages", 4)
+        render(3)
+        with pytest.raises(EntitlementDenied):
+            render(1)
+        control.assert_charged(Pages=4)
+
+
+def test_exhausted_units_do_not_come_back():
+    with override(Pages=100) as control:
+        render(1)
+        control.exhaust("Pages")
+        with pytest.raises(EntitlementDenied) as denied:
+            render(1)
+        assert denied.value.is_exhausted
+        control.grant("Pages", 3)
+        render(2)
+        with pytest.raises(EntitlementDenied):
+            render(1)
+        control.assert_charged(Pages=3)
+
+
+def test_units_in_hand_survive_an_outage_and_no_more():
+    with override(Pages=3, options={"on_unknown": "deny"}) as control:
+        render(1)
+        control.fail()
+        with pytest.raises(EntitlementUnavailable):
+            render(3)
+        control.recover()
+
+
+def test_each_test_has_books_of_its_own():
+    for _ in range(2):
+        with override(Pages=1) as control:
+            render(1)
+            control.assert_charged(Pages=1)
+
+
+def test_a_charge_that_is_open_is_a_leak():
+    with override(Pages=5) as control:
+        entered = consumes_entitlement("Pages", 3).enter()
+        assert control.leaks() == ["3 Count of Pages"]
+        entered.release()
+        assert control.leaks() == []

@@ -143,6 +143,52 @@ def test_a_seat_that_is_not_given_back(project, leaks, outcome):
 
 
 @pytest.mark.parametrize(
+    ("leaks", "outcome"), [("warn", {"passed": 1, "warnings": 1}), ("error", {"passed": 1, "errors": 1})]
+)
+def test_a_charge_that_is_left_open(project, leaks, outcome):
+    result = project(
+        """
+        from meterguard import consumes_entitlement
+
+        kept = []
+
+        def test_it(meterguard):
+            meterguard.grant("Pages", 5)
+            kept.append(consumes_entitlement("Pages", 2).enter())
+            meterguard.assert_charged()
+        """,
+        ini=f"meterguard_leaks = {leaks}",
+    )
+    result.assert_outcomes(**outcome)
+    assert (
+        "test_it.py::test_it did not give back 2 Count of Pages: a gate with hold='call', or a draw,"
+        in result.stdout.str()
+    )
+
+
+def test_charges_are_asserted_with_the_fixture(project):
+    result = project(
+        """
+        import pytest
+        from meterguard import consumes_entitlement, meters_usage
+
+        @pytest.mark.meterguard(grant={"Pages": 5})
+        class TestCharges:
+            def test_right(self, meterguard):
+                with consumes_entitlement("Pages", 2), meters_usage("Calls"):
+                    pass
+                meterguard.assert_charged(Pages=2)
+                assert (meterguard.charged("Pages"), meterguard.metered("Calls")) == (2, 1)
+
+            def test_wrong(self, meterguard):
+                meterguard.assert_charged(Pages=2)
+        """
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    assert "AssertionError: 2 of Pages should be charged; charged: nothing" in result.stdout.str()
+
+
+@pytest.mark.parametrize(
     ("on_unused", "outcome"),
     [
         ("on_unused='error'", {"passed": 2, "errors": 1}),

@@ -16,6 +16,7 @@ OPENFEATURE = {
     Reason.ALLOWED_UNKNOWN: "DEFAULT",
     Reason.NOT_ENTITLED: "STATIC",
     Reason.COVERS_LESS: "STATIC",
+    Reason.USED_UP: "STATIC",
     Reason.NO_LICENSE: "STATIC",
     Reason.REFUSED: "ERROR",
     Reason.UNTRUSTED: "ERROR",

@@ -10,8 +10,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from ...errors import ConfigurationError, MeterGuardError
-from ...gating.admission import Admission
-from ...gating.gate import Gate
+from ...gating.admission import Entered
+from ...gating.barrier import Barrier
+from ..declaration import is_failed
 from ..django_project import installed
 from ..django_response import aresponse, response
 from .decorators import is_exempt
@@ -31,7 +32,8 @@ class EntitlementMiddleware:
     With ``ENTITLEMENT`` in ``settings.METERGUARD`` every view needs that entitlement, except those marked with
     :func:`~meterguard.integrations.django.entitlement_not_required`, the paths in ``EXEMPT`` and ``OPTIONS``. With
     ``hold="call"`` in ``ENTITLEMENT_OPTIONS`` a seat is held from before the view to the last byte of the response.
-    Callables among the options get the arguments of the view.
+    Callables among the options get the arguments of the view. ``ENTITLEMENT`` may also be a draw or a meter: it is
+    charged unless the answer is an error (400 and above).
 
     It goes below the middleware that logs people in, and serves synchronous and asynchronous sites alike.
     """
@@ -53,26 +55,32 @@ class EntitlementMiddleware:
         try:
             made = self.get_response(request)
         except BaseException:
-            for admission in _taken_from(request):
-                admission.release()
+            for entered in _taken_from(request):
+                entered.fail()
             raise
-        for admission in _taken_from(request):
-            made = admission.hand_over(made)
+        for entered in _taken_from(request):
+            if is_failed(entered, made.status_code):
+                entered.fail()
+            else:
+                made = entered.hand_over(made)
         return made
 
     async def _acall(self, request: HttpRequest) -> Any:
         try:
             made = await self.get_response(request)
         except GeneratorExit:  # the coroutine is thrown away, and must not await
-            for admission in _taken_from(request):
-                admission.drop()
+            for entered in _taken_from(request):
+                entered.drop()
             raise
         except BaseException:
-            for admission in _taken_from(request):
-                await admission.arelease()
+            for entered in _taken_from(request):
+                await entered.afail()
             raise
-        for admission in _taken_from(request):
-            made = await admission.ahand_over(made)
+        for entered in _taken_from(request):
+            if is_failed(entered, made.status_code):
+                await entered.afail()
+            else:
+                made = await entered.ahand_over(made)
         return made
 
     # -- the whole site --------------------------------------------------------------------------
@@ -130,23 +138,25 @@ class EntitlementMiddleware:
         return response(request, exception)
 
 
-def _gate_before(request: HttpRequest, view: Any) -> Gate | None:
+def _gate_before(request: HttpRequest, view: Any) -> Barrier[Any] | None:
     """Return the gate that this request has to pass, if any."""
     project = installed()
     if project.site is None:
         return None
-    gate = project.site.gate(project.guard)
-    if gate.is_open() or request.method == "OPTIONS" or project.options.is_exempt(request.path_info) or is_exempt(view):
+    guard = project.guard
+    if project.site.is_open(guard) or request.method == "OPTIONS":
         return None
-    return gate
+    if project.options.is_exempt(request.path_info) or is_exempt(view):
+        return None
+    return project.site.gate(guard)
 
 
-def _give_to(request: HttpRequest, admission: Admission) -> None:
+def _give_to(request: HttpRequest, admission: Entered[Any]) -> None:
     """Give a request its seat, which is back when the request is thrown away if its end is not heard of."""
     setattr(request, _HELD, admission)
 
 
-def _taken_from(request: HttpRequest) -> list[Admission]:
+def _taken_from(request: HttpRequest) -> list[Entered[Any]]:
     admission = vars(request).pop(_HELD, None)
     return [] if admission is None else [admission]
 

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.views import View
 
 from ...errors import EntitlementDenied, EntitlementUnavailable
-from ...gating.admission import Admission
-from ...gating.gate import Gate
+from ...gating.admission import Entered
+from ...gating.barrier import Barrier
 from ..declaration import Declaration, declared
 from ..django_guard import permission_denied
 from ..django_project import check_order, installed
@@ -34,7 +34,8 @@ class EntitlementRequiredMixin:
     """
 
     entitlement_required: ClassVar[Any] = None
-    """The entitlement: a name, or a name, a value and a unit as for :func:`~meterguard.requires_entitlement`."""
+    """The entitlement: a name, or a name, a value and a unit as for :func:`~meterguard.requires_entitlement`; or a draw
+    or a meter, which is charged when the view returns, and not when it raises."""
     entitlement_options: ClassVar[Mapping[str, Any]] = {}
     """``hold``, ``per``, ``wait``, ``on_unknown``, ``guard``. Callables get the request and the view's arguments."""
     entitlement_error: Answer
@@ -59,9 +60,10 @@ class EntitlementRequiredMixin:
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Run the view, if the licence covers it."""
-        gate = self._gate()
-        if gate.is_open():
+        declaration, guard = self._declared(), installed().guard
+        if declaration.is_open(guard):
             return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        gate = declaration.gate(guard)
         if getattr(self, "view_is_async", False):
             return self._adispatch(gate, request, *args, **kwargs)
         try:
@@ -72,15 +74,15 @@ class EntitlementRequiredMixin:
             return self._under(admission, request, *args, **kwargs)
         return self.handle_no_entitlement()  # outside the except block, so that it is not chained to the first
 
-    def _under(self, admission: Admission, *args: Any, **kwargs: Any) -> Any:
+    def _under(self, admission: Entered[Any], *args: Any, **kwargs: Any) -> Any:
         try:
             result = super().dispatch(*args, **kwargs)  # type: ignore[misc]
         except BaseException:
-            admission.release()
+            admission.fail()
             raise
         return admission.hand_over(result)
 
-    async def _adispatch(self, gate: Gate, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    async def _adispatch(self, gate: Barrier[Any], request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
             admission = await gate.aenter(request, *args, **kwargs)
         except _ANSWERS as error:
@@ -90,7 +92,7 @@ class EntitlementRequiredMixin:
         result = self.handle_no_entitlement()
         return await result if inspect.isawaitable(result) else result
 
-    async def _aunder(self, admission: Admission, *args: Any, **kwargs: Any) -> Any:
+    async def _aunder(self, admission: Entered[Any], *args: Any, **kwargs: Any) -> Any:
         try:
             result = super().dispatch(*args, **kwargs)  # type: ignore[misc]
             if inspect.isawaitable(result):
@@ -100,17 +102,17 @@ class EntitlementRequiredMixin:
             admission.drop()
             raise
         except BaseException:
-            await admission.arelease()
+            await admission.afail()
             raise
 
     def handle_no_entitlement(self) -> object:
         """Answer in place of the view; by default :attr:`entitlement_error` is raised, for the middleware to answer."""
         raise self.entitlement_error
 
-    def _gate(self) -> Gate:
+    def _declared(self) -> Declaration:
         if self._declaration is None:  # as_view() was not called, as in tests of the class alone
             self._declaration = declared(self.entitlement_required, self.entitlement_options, "entitlement_required")
-        return self._declaration.gate(installed().guard)
+        return self._declaration
 
 
 def _as_django(error: Answer) -> Answer:

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ...reasons import Reason
-from ..declaration import Declaration
+from ..declaration import COUNTED, Counted, Declaration
 from ..django_project import installed
 from .answers import as_api_exception
 
@@ -20,14 +20,19 @@ Refused = EntitlementDenied | EntitlementUnavailable
 
 # What the licence says. All else (no answer, IAM, an answer that cannot be believed) is in the hands of whoever wants
 # in, and must not become a yes by being negated.
-_OF_THE_LICENCE = {Reason.NOT_ENTITLED, Reason.COVERS_LESS, Reason.NO_LICENSE}
+_OF_THE_LICENCE = {Reason.NOT_ENTITLED, Reason.COVERS_LESS, Reason.USED_UP, Reason.NO_LICENSE}
 _ASKED = "_meterguard_asked"
 
 
 class _Question:
     """A permission that holds when a licence covers it. It asks once for each request, and takes nothing."""
 
-    def __init__(self, name: str, value: Any = None, unit: Any = None, **options: Any) -> None:
+    def __init__(self, name: str | Counted, value: Any = None, unit: Any = None, **options: Any) -> None:
+        if isinstance(name, COUNTED):
+            raise ConfigurationError(
+                f"{type(self).__name__} asks and takes nothing, so it counts nothing: put {name!r} on the handler, or "
+                "give it to an EntitledViewMixin"
+            )
         unknown = sorted(options.keys() - {"on_unknown", "guard"})
         if unknown:
             raise ConfigurationError(

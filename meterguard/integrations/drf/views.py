@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
-from ...gating.admission import Admission
+from ...gating.admission import Entered
 from ..declaration import Declaration, declared
 from ..django_project import check_order, installed
 from .answers import as_api_exception
@@ -33,13 +33,15 @@ class EntitledViewMixin:
     """
 
     entitlement_required: ClassVar[Any] = None
-    """The entitlement: a name, or name, value and unit as for :func:`~meterguard.requires_entitlement`; or a mapping of
-    them by action, or by method. In it None stands for all that are not in it; without None those need nothing."""
+    """The entitlement: a name, or name, value and unit as for :func:`~meterguard.requires_entitlement`; or a draw or
+    a meter, which is charged when the handler returns, and not when it raises, whatever the framework answers then. Or
+    a mapping of them by action, or by method. In it None stands for all that are not in it; without None those need
+    nothing."""
     entitlement_options: ClassVar[Mapping[str, Any]] = {}
     """``hold``, ``per``, ``wait``, ``on_unknown``, ``guard``. Callables get the request and the view's arguments."""
 
     _entitlements: ClassVar[Mapping[str | None, Declaration | None]]
-    _held: Admission | None = None
+    _held: Entered[Any] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -66,6 +68,9 @@ class EntitledViewMixin:
         """Let the seat go with a response that is still to be sent."""
         made = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
         admission, self._held = self._held, None
+        if admission is not None and getattr(made, "exception", False):  # made of what the handler raised
+            admission.fail()
+            return made
         return made if admission is None else admission.hand_over(made)
 
     def dispatch(self, *args: object, **kwargs: object) -> Response:
@@ -74,7 +79,7 @@ class EntitledViewMixin:
             return super().dispatch(*args, **kwargs)  # type: ignore[misc]
         finally:
             if self._held is not None:
-                self._held.release()
+                self._held.fail()
 
     def needed_entitlement(self, method: str) -> Declaration | None:
         """Return the requirement of a handler; None: nothing is asked for.

@@ -12,7 +12,7 @@ from ...gating.declaration import Value
 from ...guard import MeterGuard
 from ...units import Unit
 from ..audit import audit
-from ..declaration import Declaration, Options
+from ..declaration import Counted, Declaration, Options
 from ..installation import set_up
 from ..settings import in_code, in_upper_case
 from . import groups
@@ -79,7 +79,7 @@ class FlaskMeterGuard:
     def protect(
         self,
         scope: Blueprint | Flask,
-        name: str,
+        name: str | Counted,
         value: Value = None,
         unit: Unit | str | None = None,
         **options: Unpack[Options],
@@ -89,6 +89,9 @@ class FlaskMeterGuard:
         ``OPTIONS`` is let through, as are views marked with :meth:`exempt` and the paths in ``METERGUARD_EXEMPT``.
         With ``hold="call"`` a seat is held from before the view to the last byte of the response. Callables in
         ``options`` get the view's arguments.
+
+        In the place of a name it takes a draw or a meter: ``protect(pages, consumes_entitlement("Calls", 1))``. It is
+        charged unless the answer is an error (400 and above).
 
         :param options: ``hold``, ``per``, ``wait``, ``on_unknown`` and ``guard`` of
             :func:`~meterguard.requires_entitlement`.
@@ -105,7 +108,7 @@ class FlaskMeterGuard:
 
     def requires(
         self,
-        name: str,
+        name: str | Counted,
         value: Value = None,
         unit: Unit | str | None = None,
         *,
@@ -116,6 +119,8 @@ class FlaskMeterGuard:
         **options: Unpack[Options],
     ) -> Callable[[V], V]:
         """Return :func:`~meterguard.requires_entitlement` with what only a view can have.
+
+        In the place of a name it takes a draw or a meter.
 
         :param methods: guard only these; None: all but ``OPTIONS``. ``HEAD`` goes with ``GET``.
         :param exempt_when: called in the request; True lets it through.

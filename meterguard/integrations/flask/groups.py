@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask import Blueprint, Flask, Response, after_this_request, current_app, g, request
 
 from ...errors import ConfigurationError
-from ...gating.admission import Admission
-from ..declaration import Declaration
+from ...gating.admission import Entered
+from ..declaration import Declaration, for_many, is_failed
 from ..settings import check
 from .application import installed
 
@@ -31,7 +31,7 @@ def protect(scope: Blueprint | Flask, declaration: Declaration) -> None:
             f"blueprint {scope.name!r} is registered already, and would stay unguarded: call protect() before "
             "app.register_blueprint()"
         )
-    scope.before_request(functools.partial(_enter, declaration))
+    scope.before_request(functools.partial(_enter, for_many(declaration, "protect()")))
 
 
 def exempt(view: V) -> V:
@@ -50,17 +50,16 @@ def _enter(declaration: Declaration) -> None:
     here = installed()
     if request.method == "OPTIONS" or here.options.is_exempt(request.path) or _view_is_exempt():
         return
-    gate = declaration.gate(here.guard)
-    if gate.is_open():
+    if declaration.is_open(here.guard):
         return
-    admission = gate.enter(**(request.view_args or {}))
+    admission = declaration.gate(here.guard).enter(**(request.view_args or {}))
     if admission.hold == "call":
         _carry(admission)
     else:
         admission.release()
 
 
-def _carry(admission: Admission) -> None:
+def _carry(admission: Entered[Any]) -> None:
     """Hold a seat for the request: to its last byte where it is streamed, else to its end."""
     held = g.setdefault(_HELD, [])
     if not held:
@@ -69,15 +68,24 @@ def _carry(admission: Admission) -> None:
 
 
 def _hand_over(response: Response) -> Response:
-    if response.is_streamed:
-        for admission in g.pop(_HELD, ()):
-            response.call_on_close(admission.release)
+    kept = []
+    for entered in g.pop(_HELD, ()):
+        if is_failed(entered, response.status_code):
+            entered.fail()
+        elif response.is_streamed:
+            entered.hand_over(response)
+        else:
+            kept.append(entered)
+    setattr(g, _HELD, kept)
     return response
 
 
-def _let_go(_error: BaseException | None = None) -> None:
-    for admission in g.pop(_HELD, ()):
-        admission.release()
+def _let_go(error: BaseException | None = None) -> None:
+    for entered in g.pop(_HELD, ()):
+        if error is None:
+            entered.release()
+        else:
+            entered.fail()
 
 
 def _view_is_exempt() -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from celery import Celery
 from celery.signals import worker_process_init
 
-from meterguard import requires_entitlement
+from meterguard import consumes_entitlement, requires_entitlement
 from meterguard.integrations.celery import EntitledTask, setup_celery
 from tests.integrations.sites import celery_broker
 
@@ -96,3 +96,22 @@ def flaky(self):
     if self.request.retries < 2:
         raise OSError("not yet")
     return self.request.retries
+
+
+@app.task(acks_late=True)
+@consumes_entitlement("Pages", lambda pages: pages)
+def page(pages):
+    return os.getpid()
+
+
+@app.task(base=EntitledTask, entitlement=consumes_entitlement("Pages", 2), bind=True, default_retry_delay=0)
+def pages_at_last(self):
+    if not self.request.retries:
+        raise self.retry(exc=OSError("not yet"))
+    return os.getpid()
+
+
+@app.task
+@consumes_entitlement("Pages", 5)
+def torn_pages():
+    raise OSError("the printer burns")

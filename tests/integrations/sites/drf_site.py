@@ -11,7 +11,8 @@ from django.core.wsgi import get_wsgi_application
 from django.http import StreamingHttpResponse
 from django.urls import path
 
-from meterguard import requires_entitlement
+from meterguard import consumes_entitlement, get_guard, requires_entitlement
+from tests.integrations.sites.licence import books
 
 SEAT = ("Seats", 1, "Count")
 
@@ -37,6 +38,7 @@ def served():
 def routes():
     """Once the settings are there, which the framework reads when it is imported."""
     from rest_framework.decorators import api_view
+    from rest_framework.exceptions import NotFound
     from rest_framework.response import Response
     from rest_framework.views import APIView
 
@@ -83,6 +85,40 @@ def routes():
 
         return StreamingHttpResponse(chunks(), content_type="text/plain")
 
+    class Drawn(EntitledViewMixin, Page):
+        entitlement_required = consumes_entitlement("Pages", 1)
+
+    class Broken(Drawn):
+        def get(self, request, name="plain"):
+            raise NotFound
+
+    class TooMany(Page):
+        @consumes_entitlement("Pages", 100)
+        def get(self, request):
+            raise AssertionError("never run")
+
+    class EndlessPages(EntitledViewMixin, APIView):
+        entitlement_required = consumes_entitlement("Pages", 2)
+
+        def get(self, request):
+            def chunks():
+                while not released.wait(0.05):
+                    yield "more" * 10_000 + "\n"
+
+            return StreamingHttpResponse(chunks(), content_type="text/plain")
+
+    class TornPages(EndlessPages):
+        def get(self, request):
+            def chunks():
+                yield "first\n"
+                raise OSError("the printer burns")
+
+            return StreamingHttpResponse(chunks(), content_type="text/plain")
+
+    @api_view()
+    def kept(request):
+        return Response(books(get_guard()))
+
     @api_view()
     def go_on(request):
         released.set()
@@ -96,5 +132,11 @@ def routes():
         path("mistake", mistake),
         path("stream", Stream.as_view()),
         path("endless", endless),
+        path("page", Drawn.as_view(), {"name": "drawn"}),
+        path("broken", Broken.as_view()),
+        path("too-many", TooMany.as_view()),
+        path("endless-pages", EndlessPages.as_view()),
+        path("torn-pages", TornPages.as_view()),
+        path("books", kept),
         path("go-on", go_on),
     ]

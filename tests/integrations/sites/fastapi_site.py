@@ -7,8 +7,8 @@ import asyncio
 from fastapi import Depends, FastAPI
 from fastapi.responses import StreamingResponse
 
-from meterguard.integrations.fastapi import Entitled, install
-from tests.integrations.sites.licence import guard_of_the_site
+from meterguard.integrations.fastapi import Consumed, Entitled, install
+from tests.integrations.sites.licence import books, guard_of_the_site
 
 
 def build(guard):
@@ -57,6 +57,39 @@ def build(guard):
                 await asyncio.sleep(0.05)
 
         return StreamingResponse(chunks(), media_type="text/plain")
+
+    @app.get("/page", dependencies=[Depends(Consumed("Pages", 1))])
+    def page():
+        return {"page": "drawn"}
+
+    @app.get("/broken", dependencies=[Depends(Consumed("Pages", 1))])
+    async def broken():
+        raise OSError("the printer burns")
+
+    @app.get("/too-many", dependencies=[Depends(Consumed("Pages", 100))])
+    def too_many():
+        raise AssertionError("never run")
+
+    @app.get("/endless-pages", dependencies=[Depends(Consumed("Pages", 2))])
+    async def endless_pages():
+        async def chunks():
+            while not go_on.is_set():
+                yield "more" * 10_000 + "\n"
+                await asyncio.sleep(0.05)
+
+        return StreamingResponse(chunks(), media_type="text/plain")
+
+    @app.get("/torn-pages", dependencies=[Depends(Consumed("Pages", 2))])
+    async def torn_pages():
+        async def chunks():
+            yield "first\n"
+            raise OSError("the printer burns")
+
+        return StreamingResponse(chunks(), media_type="text/plain")
+
+    @app.get("/books")
+    def kept():
+        return books(guard)
 
     @app.get("/go-on")
     async def release():

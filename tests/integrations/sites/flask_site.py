@@ -7,7 +7,7 @@ import threading
 from flask import Flask, Response
 
 from meterguard.integrations.flask import FlaskMeterGuard
-from tests.integrations.sites.licence import guard_of_the_site
+from tests.integrations.sites.licence import books, guard_of_the_site
 
 
 def build(guard):
@@ -57,6 +57,43 @@ def build(guard):
                 yield "more" * 10_000 + "\n"
 
         return Response(chunks(), mimetype="text/plain")
+
+    @app.get("/page")
+    @guard.consumes_entitlement("Pages", 1)
+    def page():
+        return {"page": "drawn"}
+
+    @app.get("/broken")
+    @guard.consumes_entitlement("Pages", 1)
+    def broken():
+        raise OSError("the printer burns")
+
+    @app.get("/too-many")
+    @guard.consumes_entitlement("Pages", 100)
+    def too_many():
+        raise AssertionError("never run")
+
+    @app.get("/endless-pages")
+    @guard.consumes_entitlement("Pages", 2)
+    def endless_pages():
+        def chunks():
+            while not go_on.wait(0.05):
+                yield "more" * 10_000 + "\n"
+
+        return Response(chunks(), mimetype="text/plain")
+
+    @app.get("/torn-pages")
+    @guard.consumes_entitlement("Pages", 2)
+    def torn_pages():
+        def chunks():
+            yield "first\n"
+            raise OSError("the printer burns")
+
+        return Response(chunks(), mimetype="text/plain")
+
+    @app.get("/books")
+    def kept():
+        return books(guard)
 
     @app.get("/go-on")
     def release():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meterguard import EntitlementDenied, requires_entitlement
+from meterguard import EntitlementDenied, consumes_entitlement, get_guard, meters_usage, requires_entitlement
 
 
 @requires_entitlement("Seats", 1, "Count", hold="call")
@@ -27,3 +27,24 @@ def skip_denied(job, kind, error, trace):
         job.save_meta()
         return False
     return True
+
+
+@meters_usage("Calls")
+@consumes_entitlement("Pages", 2)
+def pages():
+    return "pages"
+
+
+@consumes_entitlement("Pages", 2)
+def torn():
+    raise OSError("the printer burns")
+
+
+class Accountable:
+    """For a worker of RQ: what a job used is written down before its work horse ends."""
+
+    def perform_job(self, *job):
+        try:
+            return super().perform_job(*job)
+        finally:
+            get_guard().close()

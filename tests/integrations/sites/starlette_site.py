@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 from meterguard.integrations.starlette import install
-from tests.integrations.sites.licence import guard_of_the_site
+from tests.integrations.sites.licence import books, guard_of_the_site
 
 
 def build(guard):
@@ -52,6 +52,38 @@ def build(guard):
 
         return StreamingResponse(chunks(), media_type="text/plain")
 
+    @guard.consumes_entitlement("Pages", 1)
+    async def page(request):
+        return JSONResponse({"page": "drawn"})
+
+    @guard.consumes_entitlement("Pages", 1)
+    async def broken(request):
+        raise OSError("the printer burns")
+
+    @guard.consumes_entitlement("Pages", 100)
+    async def too_many(request):
+        raise AssertionError("never run")
+
+    @guard.consumes_entitlement("Pages", 2)
+    async def endless_pages(request):
+        async def chunks():
+            while not go_on.is_set():
+                yield "more" * 10_000 + "\n"
+                await asyncio.sleep(0.05)
+
+        return StreamingResponse(chunks(), media_type="text/plain")
+
+    @guard.consumes_entitlement("Pages", 2)
+    async def torn_pages(request):
+        async def chunks():
+            yield "first\n"
+            raise OSError("the printer burns")
+
+        return StreamingResponse(chunks(), media_type="text/plain")
+
+    async def kept(request):
+        return JSONResponse(books(guard))
+
     async def release(request):
         go_on.set()
         return JSONResponse({"page": "go-on"})
@@ -64,6 +96,12 @@ def build(guard):
         Route("/mistake", mistake),
         Route("/stream", stream),
         Route("/endless", endless),
+        Route("/page", page),
+        Route("/broken", broken),
+        Route("/too-many", too_many),
+        Route("/endless-pages", endless_pages),
+        Route("/torn-pages", torn_pages),
+        Route("/books", kept),
         Route("/go-on", release),
     ]
     app = Starlette(routes=routes)

@@ -6,22 +6,22 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
-from .core.requirements import Wish
 from .gating.admission import Guard
-from .gating.charge import Charge, Quantity
-from .gating.consumption import Amount, DrawOptions, MeterOptions, Units, declare_draw, declare_meter
-from .gating.draw import DegradingDraw, Draw, Meter
-from .gating.drawing import Drawing, MeterTally, Taken
-from .gating.gate import Work
 from .gating.loops import require_asyncio
-from .model import Entitlement
-from .runtime import drivers
-from .units import Unit
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    from .core.requirements import Wish
+    from .gating.charge import Quantity
+    from .gating.consumption import Amount, DrawOptions, MeterOptions, Units
+    from .gating.draw import DegradingDraw, Draw, Meter
+    from .gating.drawing import Drawing
+    from .gating.gate import Work
     from .ledger import LedgerReport
-    from .runtime.draws import Drawn
+    from .model import Entitlement
     from .runtime.till import Till
+    from .units import Unit
 
 D = TypeVar("D")
 
@@ -67,12 +67,16 @@ class MeteringGuard(Guard):
     ) -> Draw: ...
     def consumes_entitlement(self, name: object, *amount: object, **options: object) -> object:
         """Return a draw of this guard; see :func:`meterguard.consumes_entitlement`, whose options it takes."""
+        from .gating.consumption import declare_draw
+
         return declare_draw(self, name, *amount, **options)
 
     def meters_usage(
         self, name: str, value: Amount = 1, unit: Unit | str = "Count", **options: Unpack[MeterOptions]
     ) -> Meter:
         """Return a meter of this guard; see :func:`meterguard.meters_usage`, whose options it takes."""
+        from .gating.consumption import declare_meter
+
         return declare_meter(self, name, value, unit, **options)
 
     @property
@@ -87,30 +91,25 @@ class MeteringGuard(Guard):
 
     def draw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
         """Reserve units for a call, or raise why there are none. Draws call this: to count code, enter a draw."""
-        till = self.till
-        reservation = till.at_once(wish)
-        if reservation is None:
-            return _drawing(till, wish, drivers.blocking(till.seek(wish)), charge_on_error=charge_on_error)
-        taken = Taken(till, wish, wish.alternatives[0], (reservation,))
-        return Drawing(taken, charge_on_error=charge_on_error, is_joined=wish.is_joined)
+        drawing: Drawing = (_drawing or _loaded()).draw(self.till, wish, charge_on_error=charge_on_error)
+        return drawing
 
     async def adraw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
         """:meth:`draw` without blocking the loop."""
-        till = self.till
-        reservation = till.at_once(wish)
-        if reservation is None:
-            require_asyncio()
-            drawn = await drivers.awaiting(till.seek(wish))
-            return _drawing(till, wish, drawn, charge_on_error=charge_on_error)
-        taken = Taken(till, wish, wish.alternatives[0], (reservation,))
-        return Drawing(taken, charge_on_error=charge_on_error, is_joined=wish.is_joined)
+        require_asyncio()
+        drawing: Drawing = await (_drawing or _loaded()).adraw(self.till, wish, charge_on_error=charge_on_error)
+        return drawing
 
     def probe(self, wish: Wish) -> None:
         """Raise the error that a draw would raise, as far as it is known. Draws no unit."""
+        from .runtime import drivers
+
         drivers.blocking(self.till.probe(wish))
 
     async def aprobe(self, wish: Wish) -> None:
         """:meth:`probe` without blocking the loop."""
+        from .runtime import drivers
+
         require_asyncio()
         await drivers.awaiting(self.till.probe(wish))
 
@@ -118,11 +117,18 @@ class MeteringGuard(Guard):
         self, entitlement: Entitlement, quantity: Quantity, subject: str | None, *, charge_on_error: bool
     ) -> Drawing:
         """Begin a call whose usage is written down."""
-        charge = Charge(entitlement, quantity, MeterTally(self.till, entitlement, subject))
-        return Drawing({entitlement.name: charge}, charge_on_error=charge_on_error)
+        made = (_drawing or _loaded()).meter(self.till, entitlement, quantity, subject, charge_on_error=charge_on_error)
+        drawing: Drawing = made
+        return drawing
 
 
-def _drawing(till: Till, wish: Wish, drawn: Drawn, *, charge_on_error: bool) -> Drawing:
-    reservations = drawn.reservations or (None,) * len(drawn.requirement)
-    taken = Taken(till, wish, drawn.requirement, reservations)
-    return Drawing(taken, charge_on_error=charge_on_error, is_joined=wish.is_joined)
+_drawing: ModuleType | None = None
+
+
+def _loaded() -> ModuleType:
+    """Return the module that programs without a draw or meter need not import."""
+    global _drawing
+    from .gating import drawing
+
+    _drawing = drawing
+    return drawing

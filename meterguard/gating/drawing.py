@@ -16,6 +16,7 @@ from .admission import Entered
 from .charge import Charge, Charges, Quantity, Tally
 
 if TYPE_CHECKING:
+    from ..runtime.draws import Drawn
     from ..runtime.slices import Reservation
     from ..runtime.till import Till
 
@@ -276,3 +277,35 @@ class _Outstanding(Drawing):
 
     def __del__(self) -> None:
         self._end(charged=True)
+
+
+def draw(till: Till, wish: Wish, *, charge_on_error: bool) -> Drawing:
+    """Reserve units for a call, or raise why there are none."""
+    reservation = till.at_once(wish)
+    if reservation is None:
+        taken = _sought(till, wish, drivers.blocking(till.seek(wish)))
+    else:
+        taken = Taken(till, wish, wish.alternatives[0], (reservation,))
+    return Drawing(taken, charge_on_error=charge_on_error, is_joined=wish.is_joined)
+
+
+async def adraw(till: Till, wish: Wish, *, charge_on_error: bool) -> Drawing:
+    """:func:`draw` without blocking the loop."""
+    reservation = till.at_once(wish)
+    if reservation is None:
+        taken = _sought(till, wish, await drivers.awaiting(till.seek(wish)))
+    else:
+        taken = Taken(till, wish, wish.alternatives[0], (reservation,))
+    return Drawing(taken, charge_on_error=charge_on_error, is_joined=wish.is_joined)
+
+
+def _sought(till: Till, wish: Wish, drawn: Drawn) -> Taken:
+    return Taken(till, wish, drawn.requirement, drawn.reservations or (None,) * len(drawn.requirement))
+
+
+def meter(
+    till: Till, entitlement: Entitlement, quantity: Quantity, subject: str | None, *, charge_on_error: bool
+) -> Drawing:
+    """Begin a call whose usage is written down."""
+    charge = Charge(entitlement, quantity, MeterTally(till, entitlement, subject))
+    return Drawing({entitlement.name: charge}, charge_on_error=charge_on_error)

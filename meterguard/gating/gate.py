@@ -13,7 +13,7 @@ from .questions import Terms
 
 if TYPE_CHECKING:
     from ..core.requirements import Question
-    from ..lease import Lease
+    from ..lease import Lease  # noqa: F401 - said in the type of the base class
     from .admission import Admission, Guard
 
 P = ParamSpec("P")

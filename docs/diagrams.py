@@ -1,7 +1,8 @@
 """Draws the pictures of the documentation from the code that they show: ``python docs/diagrams.py``.
 
 ``states`` is :data:`meterguard.core.lifecycle.TABLE`; only the places of its boxes are set here. ``life`` and
-``grace`` are played minute by minute with the functions that decide in the library. Each picture is written
+``grace`` are played minute by minute with the functions that decide in the library, and so are the units of a draw in
+``gate-draw-meter``. Each picture is written
 for light and for dark pages. A test compares what is committed with what this draws.
 """
 
@@ -13,7 +14,9 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
+from meterguard.account import Account, Order
 from meterguard.config import check, settle
+from meterguard.core import ledger
 from meterguard.core.lifecycle import TABLE, Signal, State, step
 from meterguard.core.policy import Policy
 from meterguard.core.schedule import Tend, refresh_after, tend
@@ -359,7 +362,91 @@ def grace(theme: Theme) -> Canvas:
     return canvas
 
 
-PICTURES = {"lease-states": states, "lease-life": life, "grace": grace}
+# -- gate, draw, meter -------------------------------------------------------------------------------
+
+CALLS_SHOWN, PAGES_EACH = 4, 3
+CARD = (250, 196)
+
+
+@dataclass(frozen=True)
+class Card:
+    """One of the three declarations, and how its units stand before and after each of some calls."""
+
+    x: float
+    kind: str
+    name: str
+    lines: tuple[str, ...]
+    counted: str
+    units: list[int]
+
+
+def pages_left() -> list[int]:
+    """The units that a ledger has left after each call."""
+    all_of_them = CALLS_SHOWN * PAGES_EACH
+    account = ledger.ordered(Account("licence", "Pages", "Count"), Order("token", all_of_them, 0.0, "process"))
+    account = ledger.landed(account, "token", all_of_them)
+    left = [account.left]
+    for number in range(1, CALLS_SHOWN + 1):
+        account, _ = ledger.taken(account, "process", PAGES_EACH, PAGES_EACH)
+        account = ledger.posted(account, "process", ledger.Batch(number, charged=PAGES_EACH))
+        left.append(account.left)
+    return left
+
+
+def declarations(theme: Theme) -> Canvas:
+    """Which of the three declarations to use when."""
+    canvas = Canvas(theme, 830, 352, "Gate, draw or meter: which declaration to use when")
+    left = pages_left()
+    cards = (
+        Card(
+            20, "good", "Gate", ("requires_entitlement", "May this run?", "Units come back: seats, features"),
+            "seats free, of 3", [3, 2, 1, 2, 3],
+        ),
+        Card(
+            290, "fair", "Draw", ("consumes_entitlement", "Is enough left for this?", "Units are spent: pages, tokens"),
+            "pages left", left,
+        ),
+        Card(
+            560, "still", "Meter", ("meters_usage", "How much was used?", "Nobody is asked: usage for a bill"),
+            "pages written down", [left[0] - one for one in left],
+        ),
+    )  # fmt: skip
+    _question(canvas, 415, 14, "Must a licence allow it?")
+    _question(canvas, 280, 80, "Do the units come back?")
+    for shape, x, y, words, anchor in (
+        ("M530,34 H685 V142", 600, 27, "no", "middle"),
+        ("M300,34 H280 V78", 272, 62, "yes", "end"),
+        ("M165,100 H145 V142", 137, 124, "yes", "end"),
+        ("M395,100 H415 V142", 423, 124, "no", "start"),
+    ):
+        canvas.path(shape, arrow=True)
+        canvas.text(x, y, words, theme.ink, size=12.5, anchor=anchor)
+    for card in cards:
+        _card(canvas, card)
+    return canvas
+
+
+def _question(canvas: Canvas, middle: float, y: float, words: str) -> None:
+    canvas.path(f"M{middle - 115:g},{y:g} h230 v40 h-230 z")
+    canvas.text(middle, y + 25, words, canvas.theme.ink, anchor="middle", bold=True)
+
+
+def _card(canvas: Canvas, card: Card) -> None:
+    theme, y = canvas.theme, 144
+    ink = getattr(theme, f"{card.kind}_ink")
+    canvas.box(card.x, y, *CARD, getattr(theme, card.kind), round_=8)
+    canvas.text(card.x + 14, y + 26, card.name, ink, size=15, bold=True)
+    for row, words in enumerate(card.lines):
+        canvas.text(card.x + 14, y + 48 + 19 * row, words, ink, size=12.5)
+    most = max(card.units)
+    for column, units in enumerate(card.units):
+        x, height = card.x + 14 + 45 * column, 50 * units / most
+        canvas.box(x, y + 170 - height, 36, height + 1, ink, round_=1)
+        canvas.text(x + 18, y + 164 - height, str(units), ink, size=11.5, anchor="middle")
+    canvas.text(card.x + 14, y + 188, f"{card.counted}, call by call", ink, size=11.5)
+
+
+PICTURES = {"lease-states": states, "lease-life": life, "grace": grace, "gate-draw-meter": declarations}
 
 
 def drawn() -> dict[str, str]:

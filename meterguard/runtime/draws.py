@@ -136,7 +136,8 @@ class Draws:
             return settled
         if isinstance(settled, EntitlementDenied) and may_be_exhaustion(settled):
             settled = copy.copy(settled)  # the one that is remembered is for other calls too, which may want less
-            prove_used_up(settled, (yield self._survey.wait()))
+            asked_at = max(self.slice(one).asked_at for one in settled.entitlements)
+            prove_used_up(settled, (yield from self._survey.explaining(settled, asked_at)))
         raise copy.copy(settled) if isinstance(settled, MeterGuardError) else settled
 
     def probe(self, wish: Wish) -> Generator[Wait, Any, None]:
@@ -276,7 +277,7 @@ class Draws:
             part.low = size // LOW
             return bool(taken)
         # what a crash can lose is a slice in all, with the units of the calls that run
-        taken, account = self.teller.take(part, need, max(need, max(size // PARTS, 1) - part.open))
+        taken, account = self.teller.take(part, need, max(need, max(size // PARTS, 1) - part.in_hand))
         if taken and account.left + part.free <= size // LOW:
             self._fetch_ahead(part, size)
         return bool(taken)
@@ -288,7 +289,7 @@ class Draws:
         now = stopwatch()
         part.small = in_a_row(part.small, now - part.fetched_at)
         part.size = wish.block or next_block(need, part.small)
-        part.fetched_at = now
+        part.fetched_at = part.asked_at = now
         error = self.orders.obtain(part, need, part.size, until)
         self._note(part, need, error)
         return error
@@ -323,6 +324,7 @@ class Draws:
 
     def _fetch(self, part: Slice, size: int) -> Landing:
         until = stopwatch() + self.limits.policy.timeout
+        part.asked_at = stopwatch()
         try:
             error = self.orders.obtain(part, size // LOW + 1, size, until, ahead=True)
         except LedgerFault as fault:

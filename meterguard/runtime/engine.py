@@ -17,7 +17,7 @@ from typing import Any
 
 from ..core import messages
 from ..core.causes import gravest, may_pass
-from ..core.exhaustion import explains_nothing, may_be_exhaustion, prove
+from ..core.exhaustion import may_be_exhaustion, prove
 from ..core.lease_state import LeaseState
 from ..core.policy import Policy
 from ..core.requirements import Question, Requirement
@@ -107,10 +107,7 @@ class Engine:
     def _prove(self, denied: EntitlementDenied, began: float) -> Generator[Wait, Any, None]:
         """Find out, once for all who share a denial, whether all units are in use."""
         if denied.is_exhausted is None and may_be_exhaustion(denied):
-            usages = yield self.survey.wait()
-            if usages is not None and explains_nothing(denied, usages):
-                usages = yield self.survey.wait(since=began)
-            prove(denied, usages)
+            prove(denied, (yield from self.survey.explaining(denied, began)))
 
     def _queue_up(self, call: _Call) -> Attempt:
         """Ask, and while the answer is a no wait in order for a better one."""

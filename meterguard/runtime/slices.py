@@ -93,6 +93,8 @@ class Slice:
         self.size = 0
         """Units of the last block that was asked for."""
         self.fetched_at = -math.inf
+        self.asked_at = 0.0
+        """When the licence was last asked for a block, ahead of need or not."""
         self.small = 0
         """Blocks in a row that were used up soon."""
         self.denial: tuple[int, EntitlementDenied, float] | None = None
@@ -105,6 +107,12 @@ class Slice:
         self._unposted = 0
         """Units that are charged, not on credit, and not in a draft."""
         self._charged: defaultdict[tuple[str | None, int], int] = defaultdict(int)
+
+    @property
+    def in_hand(self) -> int:
+        """The units that are free here, or in the hands of calls that run."""
+        with self.lock:
+            return self.free + self.open
 
     def is_of_this_process(self) -> bool:
         """False in a forked child: what is reserved there is the parent's, and a lock may be held by another thread."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from typing import Any
 
+from ..core.exhaustion import explains_nothing
+from ..errors import EntitlementDenied
 from ..interruption import raised_by_handler
 from ..ports import Usage
 from .clock import stopwatch
@@ -38,6 +41,13 @@ class UsageSurvey:
         if is_new:
             self._workers.submit(lambda: self._find_out(answer))
         return Wait(answer, max(0.0, self._asked_at + PATIENCE - stopwatch()))
+
+    def explaining(self, denied: EntitlementDenied, since: float) -> Generator[Wait, Any, Usages | None]:
+        """Find out the usage that explains a denial: what is known of it, else what was asked for after a moment."""
+        usages: Usages | None = yield self.wait()
+        if usages is not None and explains_nothing(denied, usages):
+            usages = yield self.wait(since)
+        return usages
 
     def _shared(self, since: float) -> tuple[Future[Usages | None], bool]:
         with self._lock:

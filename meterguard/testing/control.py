@@ -31,10 +31,10 @@ _LASTING: Final = {"Retry-After": "60"}
 class Control:
     """A test's own licence: it sets what is granted, and sees what is held.
 
-    :param entitlements: what is granted at the start: a number of units, ``(number, unit)``, True or None for a
-        feature, a text for a feature that carries it, False for what is denied.
     Draws are charged in a ledger of this process, unless the options name another.
 
+    :param entitlements: what is granted at the start: a number of units, ``(number, unit)``, True or None for a
+        feature, a text for a feature that carries it, False for what is denied.
     :param options: further arguments of the :class:`~meterguard.MeterGuard`. A denial is not remembered
         (``denial_ttl=0``) unless they say so.
     """

@@ -10,18 +10,19 @@ import subprocess
 import threading
 import time
 
+import boto3
 import pytest
 from click.testing import CliRunner
 
 from meterguard import MeterGuard
 from meterguard.cli import demo
 from meterguard.cli.commands import meterguard
-from meterguard.cli.demo import player, stage
+from meterguard.cli.demo import player, services, stage
 from meterguard.cli.demo.records import Claim, Finale, Outcome, Step
 from meterguard.cli.demo.scenes import SCENES, Scene
 from tests.cli.conftest import COMMAND
 
-LIMIT = 15  # seconds
+LIMIT = 20  # seconds
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_one_json_document(run):
     assert document["holds"] is True
     assert [step["title"] for step in document["steps"]] == [one.title for one in SCENES]
     claims = [claim for step in document["steps"] for claim in step["claims"]]
-    assert len(claims) > 30
+    assert len(claims) > 40
     assert [claim for claim in claims if not claim["holds"]] == []
     assert document["requests"] == sum(sum(step["requests"].values()) for step in document["steps"])
     assert document["calls"] == sum(step["calls"] for step in document["steps"]) > 100_000
@@ -165,6 +166,55 @@ def test_a_guard_that_breaks_its_promise_is_found_out(monkeypatch, play):
     broken = [step["title"] for step in json.loads(done.stdout)["steps"] if not step["holds"]]
     assert "AWS goes down" in broken
     assert not {one.title for one in SCENES[:6]} & set(broken)
+
+
+@pytest.fixture
+def killed(play):
+    """``killed()``: the scene in which a service is killed, as the JSON document tells it, and the exit code."""
+
+    def invoke():
+        done = play(next(one for one in SCENES if "killed" in one.title), options=["--json"])
+        (step,) = json.loads(done.stdout)["steps"]
+        return {claim["text"]: claim for claim in step["claims"]}, done.exit_code
+
+    return invoke
+
+
+def test_a_killed_service_and_the_books(killed):
+    claims, code = killed()
+    assert (code, [text for text, claim in claims.items() if not claim["holds"]]) == (0, [])
+    rendered = claims["pages rendered before the kill"]["actual"] + claims["pages the next process rendered"]["actual"]
+    charged, lost = claims["charged"]["actual"], claims["lost with the killed process"]["actual"]
+    assert 0 < charged < rendered <= charged + lost  # the document in the middle was rendered, and not charged
+    assert rendered < claims["pages drawn: the ledger counts"]["actual"] == claims["pages drawn: AWS counts"]["actual"]
+
+
+def test_books_that_do_not_agree_are_found_out(monkeypatch, killed):
+    """Somebody else draws from the licence, which no ledger knows."""
+
+    class Stage(stage.Stage):
+        def balance(self):
+            boto3.client("license-manager", endpoint_url=self.lm.url, region_name=self.lm.region).checkout_license(
+                ProductSKU=stage.SKU,
+                KeyFingerprint=self.licence.key_fingerprint,
+                CheckoutType="PERPETUAL",
+                ClientToken="another",
+                Entitlements=[{"Name": "Pages", "Value": "1", "Unit": "Count"}],
+            )
+            return super().balance()
+
+    monkeypatch.setattr(player, "Stage", Stage)
+    claims, code = killed()
+    assert code == 1
+    broken = {text for text, claim in claims.items() if not claim["holds"]}
+    assert {"pages drawn: AWS counts", "pages drawn: the ledger counts"} <= broken
+
+
+def test_a_service_that_does_not_start_breaks_the_scene_off(monkeypatch, killed):
+    monkeypatch.setattr(services, "__package__", "meterguard.nowhere")
+    claims, code = killed()
+    assert code == 1
+    assert claims[player.BROKEN_OFF]["actual"] == "ChildProcessError: the document service has ended, with code 1"
 
 
 def test_nothing_stays_behind(play):

@@ -7,6 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
+from meterguard.cli.demo import live
 from meterguard.cli.demo.formats import duration, expected, shown, verdict
 from meterguard.cli.demo.live import Live
 from meterguard.cli.demo.plain import Plain
@@ -101,6 +102,11 @@ def test_live_shows_every_record_and_hands_it_on():
     out = console.file.getvalue()
     for part in ("2 Seats", "✗ 1  A scene", "A story.", "✗ [sum]", "expected 4", "✓ y", VERDICT):
         assert part in out
+
+
+def test_a_glimpse_tells_of_pages_where_there_are_any():
+    assert live._gauges(Glimpse(3, 1, 2, 1, is_up=True, pages=1234)).plain.endswith("   calls 3   pages 1,234")
+    assert live._gauges(Glimpse(3, 1, 2, 1, is_up=True)).plain.endswith("   calls 3")
 
 
 def test_plain_can_be_read_where_there_is_no_greek(monkeypatch):

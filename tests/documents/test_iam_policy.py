@@ -130,6 +130,37 @@ class TestLeases:
         assert here.lm.usage("ACME-1") == {"Seats": 0}
 
 
+class TestDraws:
+    def test_the_policy_is_enough(self, world):
+        here = world(POLICIES["MeterguardDraws"], denial_ttl=0)
+        draw = here.guard.consumes_entitlement("Seats", 2)
+        with draw:
+            pass
+        with pytest.raises(EntitlementDenied) as denied, draw:
+            pass
+        here.guard.close()
+        assert denied.value.is_exhausted is None  # which the policy does not let it find out
+        assert here.lm.usage("ACME-1") == {"Seats": 2}
+        assert here.refused() <= {"GetLicenseUsage", "ListReceivedLicenses"}
+
+    def test_with_the_policy_for_usage_a_denial_is_proven(self, world):
+        both = [*POLICIES["MeterguardDraws"]["Statement"], *POLICIES["MeterguardUsage"]["Statement"]]
+        here = world({"Version": "2012-10-17", "Statement": both})
+        with here.guard.consumes_entitlement("Seats", 3):
+            pass
+        with pytest.raises(EntitlementDenied) as denied, here.guard.consumes_entitlement("Seats", 1):
+            pass
+        assert denied.value.is_exhausted is True
+        assert here.refused() == set()
+
+    def test_without_it_nothing_is_drawn(self, world):
+        here = world(without("CheckoutLicense", "MeterguardDraws"))
+        draw = here.guard.consumes_entitlement("Seats", 1)
+        with pytest.raises(AuthorizationRefused, match="license-manager:CheckoutLicense"), draw:
+            pass
+        assert here.guard.ledger.summary()["Seats"].drawn == 0
+
+
 # What an account that received its licence may list, and one that asks for its own.
 LISTS = {"ListReceivedLicenses": {}, "ListLicenses": {"beneficiary": "a customer"}}
 

@@ -15,6 +15,9 @@ import meterguard
 from meterguard import Entitlement, requires_entitlement
 from meterguard.core import messages
 from meterguard.ports import ServiceFault
+from meterguard.stores.redis_server import Facts, check
+from meterguard.stores.sqlite_hosts import Host
+from meterguard.stores.sqlite_ledger import SqliteLedger
 from tests.documents.pages import DOCS
 
 HEADINGS = re.findall(r"^### `(.+)`$", (DOCS / "how-to/troubleshooting.md").read_text("utf-8"), re.MULTILINE)
@@ -84,6 +87,31 @@ def asked(lm, make_guard):
     return [*told, message(lambda: enter(slow.requires_entitlement("Export")))]
 
 
+@pytest.fixture
+def drawn(lm, make_guard, tmp_path):
+    """The messages of draws and ledgers. It comes before ``asked``, which stops the service."""
+    licence = lm.add_license("ACME-2", entitlements=[("Pages", 3, "Count")])
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"no database" * 1000)
+    guard = make_guard(lm, licence)
+    draw = guard.consumes_entitlement("Pages", 2)
+    with draw as charge:
+        charge.settle(1)
+        told = [message(lambda: charge.settle(1))]
+    told.append(message(lambda: enter(guard.consumes_entitlement("Pages", 5))))
+    told.append(message(lambda: draw & guard.requires_entitlement("Pages", 1)))
+    told += [
+        message(lambda url=url: enter(make_guard(lm, licence, ledger=url).consumes_entitlement("Pages", 1)))
+        for url in (f"sqlite:///{broken}", "redis://127.0.0.1:1")
+    ]
+    elsewhere = Host("another boot", "another host", lambda: 1e6)
+    SqliteLedger(str(tmp_path / "shared.db"), host=elsewhere).post([])
+    shared = make_guard(lm, licence, ledger=f"sqlite:///{tmp_path}/shared.db")
+    with pytest.raises(meterguard.ConfigurationError) as forgetful:
+        check(Facts("7.0", appendonly=False, policy="noeviction"), "127.0.0.1:6379")
+    return [*told, message(lambda: enter(shared.consumes_entitlement("Pages", 1))), str(forgetful.value)]
+
+
 def unasked(monkeypatch):
     """The messages of declarations and set-ups."""
     session = boto3.Session("any", "any", region_name="us-east-1")
@@ -125,8 +153,8 @@ def unasked(monkeypatch):
 UNPROVOKED = {"boto3 knows of no License Manager in Region"}
 
 
-def test_the_page_and_the_messages_are_the_same(asked, monkeypatch):
-    told = [*asked, *unasked(monkeypatch)]
+def test_the_page_and_the_messages_are_the_same(drawn, asked, monkeypatch):
+    told = [*asked, *drawn, *unasked(monkeypatch)]
     unlisted = [one for one in told if not any(heading in one for heading in HEADINGS)]
     assert unlisted == []
     unheard = {heading for heading in HEADINGS if not any(heading in one for one in told)}

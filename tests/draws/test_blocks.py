@@ -103,6 +103,19 @@ def test_a_denial_is_remembered_for_a_while(lm, make_guard, checkouts):
     assert checkouts() == 1
 
 
+def test_a_denial_is_proven_by_usage_of_after_the_last_block(lm, make_guard):
+    licence = lm.add_license("ACME-2", entitlements=[("Pages", 20, "Count")])
+    guard = make_guard(lm, licence, denial_ttl=60)
+    use(guard.consumes_entitlement("Pages", 10, block=10), 1)
+    lm.wait_for_calls("GetLicenseUsage", done=True)  # which says that ten are left, and is remembered
+    use(guard.consumes_entitlement("Pages", 10, block=10), 1)
+    for _ in range(3):
+        with pytest.raises(EntitlementDenied) as denied:
+            use(guard.consumes_entitlement("Pages", 1), 1)
+        assert denied.value.is_exhausted is True
+    assert lm.calls("GetLicenseUsage") == 2
+
+
 def test_a_thousand_subjects_are_counted_apart(guard, books):
     @guard.consumes_entitlement(
         "Words", lambda customer: customer % 7 + 1, block=10_000, subject=lambda customer: customer

@@ -92,3 +92,13 @@ def test_two_guards_of_one_process_on_one_ledger(lm, licence, make_guard, sqlite
         guard.close()
     found = books(make_guard(lm, licence, ledger=sqlite), "Words")
     assert (found.charged, found.reserved, found.lost) == (20, 0, 0)
+
+
+def test_a_process_never_holds_more_than_a_slice(lm, licence, make_guard, sqlite):
+    guard = make_guard(lm, licence, ledger=sqlite)
+    draw = guard.consumes_entitlement("Words", 3, block=BLOCK)  # does not divide a slice
+    held = []
+    for _ in range(4 * kills.SLICE):
+        with draw:
+            held += [account.held for account in guard.till.teller.ledger.accounts()]
+    assert max(held) == kills.SLICE

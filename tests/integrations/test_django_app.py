@@ -315,7 +315,8 @@ def test_it_examines_a_project(lm, licence, told):
     with project(GUARDED, told):
         code, out, err = run("doctor", "--json", "--offline")
         results = {one["check"]: one["result"] for one in json.loads(out)["findings"]}
-        assert results == {"settings": "ok", "connection": "ok", "licence": "skipped", "guards": "ok"}
+        asked = {"settings": "ok", "connection": "ok", "licence": "skipped", "ledger": "ok", "guards": "ok"}
+        assert results == asked
         assert (code, err, lm.requests) == (0, "", [])
         code, out, _ = run("doctor", "--live")
         assert (code, "Seats: 0 of 3 Count in use" in out) == (0, True)

@@ -51,6 +51,8 @@ def _gauges(glimpse: Glimpse) -> Text:
     line.append(f"  leases at AWS {glimpse.leases}")
     line.append("   AWS ").append("up", "green") if glimpse.is_up else line.append("   AWS ").append("DOWN", "bold red")
     line.append(f"   calls {glimpse.calls:,}")
+    if glimpse.pages:
+        line.append(f"   pages {glimpse.pages:,}")
     return line
 
 

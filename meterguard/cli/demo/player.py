@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 
 from .records import Claim, Curtain, Finale, Opening, Outcome, Record, Step
 from .scenes import SCENES, Scene
-from .stage import LONG, SEATS, Stage
+from .stage import LONG, PAGES, SEATS, Stage
 
 
 def play(scenes: Sequence[Scene] = SCENES) -> Iterator[Record]:
@@ -15,7 +15,7 @@ def play(scenes: Sequence[Scene] = SCENES) -> Iterator[Record]:
     began = time.monotonic()
     steps: list[Step] = []
     with Stage() as stage:
-        terms = f"{SEATS} Seats and the feature Export, in leases of {LONG // 3600} hour"
+        terms = f"{SEATS} Seats, {PAGES} Pages and the feature Export, in leases of {LONG // 3600} hour"
         yield Opening(stage.lm.url, terms, len(scenes))
         for number, scene in enumerate(scenes, 1):
             yield Curtain(number, scene.title)

@@ -56,6 +56,8 @@ class Glimpse:
     of_seats: int
     leases: int
     is_up: bool
+    pages: int = 0
+    """Rendered by document services; 0 where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 from ... import MeterGuard
 from ...emulator import Emulator, License, Request
 from ...events import Event
+from ...ledger import open_report
+from ...usage import Balance
 from .load import Load
 from .records import Glimpse
+from .services import Service
 
 SKU = "DEMO-1"
 RENEWAL = "ExtendLicenseConsumption"
-SEATS = 2
+SEATS, PAGES = 2, 500
 USERS = ("ana", "ben")
 LONG, SHORT = 3600, 2
 """Seconds a lease lives: in real life, and once the demonstration shows how it is renewed."""
+PATIENCE = 20.0
+"""Seconds that a service in another process may live."""
 LONGEST = 12.0
 """Seconds after which no scene waits any longer, so that a claim that never holds does not hang the demonstration."""
 
@@ -78,6 +86,8 @@ class Stage:
         self._first = 0
         self.events: list[Event] = []
         self.is_up = True
+        self._services: list[Service] = []
+        self._ledger = ""
 
     def __enter__(self) -> Self:
         try:
@@ -91,7 +101,9 @@ class Stage:
         self._rooms.enter_context(_nobodys_environment())
         self.lm = self._rooms.enter_context(Emulator())
         self.licence = self.lm.add_license(
-            SKU, entitlements=(("Seats", SEATS, "Count"), ("Export", None, "None")), ttl=LONG
+            SKU,
+            entitlements=(("Seats", SEATS, "Count"), ("Pages", PAGES, "Count"), ("Export", None, "None")),
+            ttl=LONG,
         )
         self.open_guard()
         self.load = self._new_load()
@@ -118,6 +130,23 @@ class Stage:
     def _new_load(self) -> Load:
         return Load(USERS, self.product.edit, self.product.edit_async, is_served)
 
+    def open_service(self) -> Service:
+        """Start a document service in a process of its own. All of them share a ledger, in a file."""
+        if not self._ledger:
+            directory = self._rooms.enter_context(tempfile.TemporaryDirectory(prefix="meterguard-demo-"))
+            self._ledger = f"sqlite:///{quote(str(Path(directory, 'pages.db')))}"
+        settings = {
+            "METERGUARD_PRODUCT_SKU": SKU,
+            "METERGUARD_KEY_FINGERPRINT": self.licence.key_fingerprint,
+            "METERGUARD_LEDGER": self._ledger,
+            "AWS_ENDPOINT_URL_LICENSE_MANAGER": self.lm.url,
+            "AWS_REGION": self.lm.region,
+        }
+        service = Service(settings, PATIENCE)
+        self._rooms.callback(service.close)
+        self._services.append(service)
+        return service
+
     def take_down(self) -> None:
         """Let AWS answer 503 to everything."""
         self.is_up = False
@@ -134,6 +163,15 @@ class Stage:
     def seats(self) -> int:
         """The number of seats that AWS counts as taken."""
         return self.lm.usage(self.licence)["Seats"]
+
+    @property
+    def pages(self) -> int:
+        """The number of pages that AWS counts as drawn."""
+        return self.lm.usage(self.licence)["Pages"]
+
+    def balance(self) -> Balance:
+        """Return the balance of the pages in the ledger of the services."""
+        return open_report(self._ledger).summary()["Pages"]
 
     @property
     def leases(self) -> int:
@@ -176,7 +214,8 @@ class Stage:
 
     def glimpse(self) -> Glimpse:
         """Return the state of things now."""
-        return Glimpse(self.load.tally.calls, self.seats, SEATS, self.leases, self.is_up)
+        pages = sum(one.pages for one in self._services)
+        return Glimpse(self.load.tally.calls, self.seats, SEATS, self.leases, self.is_up, pages)
 
     def until(self, done: Callable[[], bool], seconds: float) -> Generator[Glimpse, None, float]:
         """Wait until ``done()`` or for these seconds; return how many seconds that took."""

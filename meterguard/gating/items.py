@@ -18,16 +18,19 @@ _ANSWERS = (EntitlementDenied, EntitlementUnavailable)
 class _NoUnits(Entered[None]):
     """An item for which there are no units. That is no trouble while the item does not come."""
 
-    __slots__ = ("denied",)
-    hold = "call"
-    is_over = True
+    __slots__ = ("denied", "hold")
 
     def __init__(self, denied: Exception) -> None:
         self.denied = denied
+        self.hold = "call"
 
     @property
     def passed(self) -> None:
         return None
+
+    @property
+    def is_over(self) -> bool:
+        return True
 
     def release(self) -> None:
         raise self.denied

@@ -5,6 +5,7 @@ Frameworks are recognised by what is imported already; none is imported here.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -99,9 +100,19 @@ class SentUnderLease(ObjectProxy):
             raise
         except BaseException as raised:
             has_left = has_begun and is_departure(raised)
+            if has_left:  # first, for the body may settle the charge in a ``finally`` of its own
+                await _closed(getattr(self.__wrapped__, "body_iterator", None))
             await (self._self_held.arelease() if has_left else self._self_held.afail())
             raise
         await self._self_held.arelease()
+
+
+async def _closed(body: object) -> None:
+    """Close the body that nobody reads on; what it raises then is its own affair, and logged by nobody else."""
+    close = getattr(body, "aclose", None)
+    if close is not None:
+        with contextlib.suppress(Exception):
+            await close()
 
 
 _KINDS: dict[tuple[str, str], Callable[[Any, Held], object | None]] = {

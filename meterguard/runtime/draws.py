@@ -39,6 +39,8 @@ from .waits import Wait
 LOOKS = 16  # how often a call tries again to reserve units that others were faster to take
 PARTS = 10  # slices of a block
 ALL = 2**64
+ASKING = 0.8  # of the time-out, in which attempts begin
+LENDING = 2.0  # seconds that a call waits for the overdraft when its time is up
 LOW = 4  # a block is fetched ahead when less than this part of one is left
 
 Submit = Callable[[Callable[[], None]], None]
@@ -232,17 +234,39 @@ class Draws:
             if reservation is not None:
                 return reservation
             if landing is None:
-                return messages.timed_out((wanted,), patience, part.fault)
+                return (yield from self._late(part, amount, wish)) or messages.timed_out(
+                    (wanted,), patience, part.fault
+                )
             error = landing.error
             if error is not None and (is_leader or not isinstance(error, EntitlementDenied)):
                 return messages.denied_call(wanted, error)
         return error or messages.timed_out((wanted,), patience, part.fault)
 
+    def _late(self, part: Slice, amount: int, wish: Wish) -> Generator[Wait, Any, Reservation | None]:
+        """Use the overdraft for a call whose time is up while the service is still being asked."""
+        if not self.limits.overdraft.get(part.name):
+            return None
+        key = (part.name, part.unit, "credit")
+        flight, is_leader = self.flights.join(key)
+        if is_leader:
+            self._submit(partial(self.flights.fly, key, flight, partial(self._lend, part, amount, wish)))
+        yield Wait(flight.future, LENDING)
+        return part.reserve(amount, wish.per_unit)
+
+    def _lend(self, part: Slice, amount: int, wish: Wish) -> Landing:
+        units = part.needed(amount, wish.per_unit)
+        try:
+            self._lent(part, units)
+        except LedgerFault as fault:
+            return Landing(self.teller.unavailable(part, units, fault))
+        return Landing()
+
     # -- refilling, on a worker --------------------------------------------------------------------
 
     def _refill(self, part: Slice, amount: int, wish: Wish) -> Landing:
         """Bring units into this process, enough for so many units or parts."""
-        until = stopwatch() + self.limits.policy.timeout
+        # a little earlier than the call gives up, which then hears of it
+        until = stopwatch() + ASKING * self.limits.policy.timeout
         try:
             return Landing(self._refilled(part, amount, wish, until))
         except LedgerFault as fault:

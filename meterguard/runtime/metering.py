@@ -31,6 +31,8 @@ class _Batch:
     token: str = field(default_factory=lambda: uuid4().hex)
     lines: dict[UsageKey, Decimal] = field(default_factory=dict)
     done: Future[None] = field(default_factory=lambda: _unresolved())
+    problem: ConfigurationError | None = None
+    """The mistake in the set-up that keeps the ledger from taking it: its calls raise it."""
     open_since: float | None = None
     """When an attempt first left it open whether it was written; None: it surely was not."""
 
@@ -75,15 +77,18 @@ class Metering:
                 finally:
                     if not is_over:
                         self._keep(batch)
-                    if not batch.done.done():
-                        batch.done.set_result(None)
+                    _end(batch)
 
     def _is_written(self, batch: _Batch) -> bool:
         """Write a batch; whether it is over."""
         try:
             self._teller.write([UsageLine(key, quantity) for key, quantity in batch.lines.items()], batch.token)
-        except (LedgerFault, ConfigurationError) as fault:
-            if isinstance(fault, LedgerFault) and fault.may_have_written and batch.open_since is None:
+        except ConfigurationError as mistake:
+            batch.problem = mistake
+            self._tell(batch, str(mistake))
+            return False
+        except LedgerFault as fault:
+            if fault.may_have_written and batch.open_since is None:
                 batch.open_since = stopwatch()
             is_late = batch.open_since is not None and stopwatch() - batch.open_since > PENDING_FOR
             self._tell(batch, f"{fault}; it may have been written, and is not written again" if is_late else str(fault))
@@ -99,6 +104,15 @@ class Metering:
         key = next(iter(batch.lines))
         what = Entitlement(key.name, 1, Unit(key.unit))
         self._teller.publisher.tell(LedgerUnavailable((what,), problem))
+
+
+def _end(batch: _Batch) -> None:
+    if batch.done.done():
+        return
+    if batch.problem is None:
+        batch.done.set_result(None)
+    else:
+        batch.done.set_exception(batch.problem)
 
 
 def _unresolved() -> Future[None]:

@@ -69,7 +69,7 @@ class Orders:
         :param ahead: nobody waits for them, so a no is left to those who need them.
         :raises LedgerFault: the ledger cannot be had.
         """
-        began, looks, most = stopwatch(), 0, None
+        began, looks, most = stopwatch(), 0, part.most()
         while not (step := self._next(part, need, size, most)).is_enough:
             if step.order is None:
                 delay = min(LONGEST_LOOK, LOOK_AGAIN * 2.0 ** min(looks, 8))
@@ -82,6 +82,7 @@ class Orders:
                 continue  # another call's order; this one's is still to be sent
             if _may_be_smaller(problem) and step.order.units > step.floor and not ahead:
                 most = max(step.floor, step.order.units // 2)
+                part.found_low(most)
                 continue
             if problem is not None:
                 self._tell(problem, stopwatch() - began)
@@ -104,9 +105,9 @@ class Orders:
             if books.in_air(account) is not None:
                 steps[0] = _Step()
                 return account
-            units = max(size, need + debt, 1)
-            order = Order(token, units if most is None else min(units, most), now, me)
-            steps[0] = _Step(order, floor=1 if debt else max(need, 1))
+            floor, units = 1 if debt else max(need, 1), max(size, need + debt, 1)
+            order = Order(token, units if most is None else max(floor, min(units, most)), now, me)
+            steps[0] = _Step(order, floor=floor)
             return books.ordered(account, order)
 
         self.teller.in_air.add(token)

@@ -24,6 +24,8 @@ from ..usage import UsageKey, UsageLine, hour_of
 from .clock import stopwatch
 from .renewal import Errand
 
+LOW_FOR = 60.0  # seconds in which no larger block is asked for after one was denied
+
 
 class Draft(NamedTuple):
     """A batch that is to be posted, kept until it surely was."""
@@ -97,6 +99,8 @@ class Slice:
         """When the licence was last asked for a block, ahead of need or not."""
         self.small = 0
         """Blocks in a row that were used up soon."""
+        self._most: tuple[int, float] | None = None
+        """So many units are asked for at most, and until when, since more were denied."""
         self.denial: tuple[int, EntitlementDenied, float] | None = None
         """So many units were denied, how, and until when that is remembered."""
         self.fault: EntitlementUnavailable | None = None
@@ -284,6 +288,15 @@ class Slice:
         """Return the denial of as many units or fewer that is remembered."""
         denial = self.denial
         return denial[1] if denial is not None and units >= denial[0] and stopwatch() < denial[2] else None
+
+    def most(self) -> int | None:
+        """Return how many units to ask for at most, where more were denied a while ago."""
+        most = self._most
+        return most[0] if most is not None and stopwatch() < most[1] else None
+
+    def found_low(self, most: int) -> None:
+        """Note that more units than this are not left, so that the tail of a licence is found in few requests."""
+        self._most = (most, stopwatch() + LOW_FOR)
 
     def heard(self) -> None:
         """Forget failures: the service answered."""

@@ -136,3 +136,11 @@ def test_an_answer_that_gives_less_is_kept(lm, guard, licence, books):
     use(guard.consumes_entitlement("Pages", 1, block=10), 4)
     assert books(guard).charged == 4
     assert books(guard).drawn in (4, 14)  # where the next block was drawn ahead
+
+
+def test_the_tail_of_a_licence_costs_few_requests(lm, make_guard, checkouts):
+    licence = lm.add_license("ACME-2", entitlements=[("Pages", 150, "Count")])
+    guard = make_guard(lm, licence, denial_ttl=0)
+    use(guard.consumes_entitlement("Pages", 1, block=10_000), 150)
+    assert guard.ledger.summary()["Pages"].charged == lm.usage(licence)["Pages"] == 150
+    assert checkouts() <= 40

@@ -65,32 +65,6 @@ def test_a_ledger_of_a_newer_version_is_refused(lm, licence, make_guard, path):
         use(second)
 
 
-def test_meters_of_a_ledger_that_cannot_be_had_are_written_later(lm, licence, make_guard, path):
-    """A meter refuses nobody: what the ledger does not take now is kept, told, and written when it can be."""
-    guard, told = make_guard(lm, licence, ledger=f"sqlite:///{path}"), []
-    guard.subscribe(lambda event: told.append(type(event).__name__))
-
-    @guard.meters_usage("Calls")
-    def call():
-        return "done"
-
-    assert call() == "done"
-    ledger = guard.till.teller.ledger
-    ledger.close()
-    path.rename(path.with_suffix(".away"))
-    path.mkdir()  # no file can be there
-    try:
-        assert call() == "done"
-    except ConfigurationError:
-        pytest.fail("a meter refused a call")
-    path.rmdir()
-    path.with_suffix(".away").rename(path)
-    ledger.close()
-    guard.till.metering.flush()
-    assert [one.quantity for one in guard.ledger.records()] == [2]
-    assert "LedgerUnavailable" in told
-
-
 FULL = """
     import resource, sys, meterguard
     url, region, sku, fingerprint, path = sys.argv[1:]
@@ -101,6 +75,8 @@ FULL = """
             with guard.consumes_entitlement("Pages", 1, block=10, subject=str(_)):
                 pass
     use(5)
+    call = guard.meters_usage("Calls")(lambda: None)
+    call()
     guard.ledger.summary()
     full = int(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, full))
@@ -114,13 +90,16 @@ FULL = """
         print("never full")
     except meterguard.EntitlementUnavailable as unknown:
         print(unknown.code)
+    call()  # a meter refuses nobody: what the ledger does not take now is kept
     resource.setrlimit(resource.RLIMIT_FSIZE, (full, full))
     for part in guard.till.draws.slices():
         part.next_try = 0.0
     use(5)
     used += 5
     found = guard.ledger.summary()["Pages"]
-    print(used, found.charged, found.lost, found.reserved)
+    guard.till.metering.flush()
+    [calls] = [one.quantity for one in guard.ledger.records() if one.entitlement == "Calls"]
+    print(used, found.charged, found.lost, found.reserved, calls)
     guard.close()
 """
 
@@ -135,5 +114,14 @@ def test_a_full_disk(lm, licence, path):
         check=False,
     )
     assert done.stdout.split() == ["LedgerUnavailable", *(done.stdout.split()[1:])], done.stderr
-    used, charged, lost, reserved = map(int, done.stdout.split()[1:])
-    assert (charged, lost, reserved) == (used, 0, 0)
+    used, charged, lost, reserved, calls = map(int, done.stdout.split()[1:])
+    assert (charged, lost, reserved, calls) == (used, 0, 0, 2)
+
+
+def test_a_meter_whose_ledger_is_damaged_says_so(lm, licence, make_guard, path):
+    path.write_bytes(b"not a ledger at all" * 500)
+    guard = make_guard(lm, licence, ledger=f"sqlite:///{path}")
+    with pytest.raises(ConfigurationError, match=str(path)):
+        guard.meters_usage("Calls")(lambda: "done")()
+    guard.close()
+    guard.close()

@@ -121,6 +121,9 @@ class NoSurvey:
         unknown.set_result(None)
         return Wait(unknown, 0)
 
+    def explaining(self, denied, since):
+        return (yield self.wait())
+
 
 class NoCompaction:
     """A ledger that is young enough."""

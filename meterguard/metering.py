@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from os import getpid
 from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
 from .core.requirements import Wish
@@ -11,7 +12,7 @@ from .gating.admission import Guard
 from .gating.charge import Charge, Quantity
 from .gating.consumption import Amount, DrawOptions, MeterOptions, Units, declare_draw, declare_meter
 from .gating.draw import DegradingDraw, Draw, Meter
-from .gating.drawing import Drawing, MeterTally, Taken
+from .gating.drawing import Drawing, MeterTally
 from .gating.gate import Work
 from .gating.loops import require_asyncio
 from .model import Entitlement
@@ -28,6 +29,9 @@ D = TypeVar("D")
 
 class MeteringGuard(Guard):
     """Counts what is used of one product. :class:`meterguard.MeterGuard` is one."""
+
+    till_in_use: Till | None = None
+    """The till that was used last; None before first use."""
 
     @property
     @abstractmethod
@@ -87,23 +91,25 @@ class MeteringGuard(Guard):
 
     def draw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
         """Reserve units for a call, or raise why there are none. Draws call this: to count code, enter a draw."""
-        till = self.till
+        till = self.till_in_use
+        if till is None or till.pid != getpid():
+            till = self.till
         reservation = till.at_once(wish)
         if reservation is None:
             return _drawing(till, wish, drivers.blocking(till.seek(wish)), charge_on_error=charge_on_error)
-        taken = Taken(till, wish, wish.alternatives[0], (reservation,))
-        return Drawing(taken, charge_on_error=charge_on_error, is_joined=wish.is_joined)
+        return Drawing((till, wish, wish.alternatives[0], (reservation,)), charge_on_error, wish.is_joined)
 
     async def adraw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
         """:meth:`draw` without blocking the loop."""
-        till = self.till
+        till = self.till_in_use
+        if till is None or till.pid != getpid():
+            till = self.till
         reservation = till.at_once(wish)
         if reservation is None:
             require_asyncio()
             drawn = await drivers.awaiting(till.seek(wish))
             return _drawing(till, wish, drawn, charge_on_error=charge_on_error)
-        taken = Taken(till, wish, wish.alternatives[0], (reservation,))
-        return Drawing(taken, charge_on_error=charge_on_error, is_joined=wish.is_joined)
+        return Drawing((till, wish, wish.alternatives[0], (reservation,)), charge_on_error, wish.is_joined)
 
     def probe(self, wish: Wish) -> None:
         """Raise the error that a draw would raise, as far as it is known. Draws no unit."""
@@ -119,10 +125,9 @@ class MeteringGuard(Guard):
     ) -> Drawing:
         """Begin a call whose usage is written down."""
         charge = Charge(entitlement, quantity, MeterTally(self.till, entitlement, subject))
-        return Drawing({entitlement.name: charge}, charge_on_error=charge_on_error)
+        return Drawing(None, charge_on_error, charges={entitlement.name: charge})
 
 
 def _drawing(till: Till, wish: Wish, drawn: Drawn, *, charge_on_error: bool) -> Drawing:
     reservations = drawn.reservations or (None,) * len(drawn.requirement)
-    taken = Taken(till, wish, drawn.requirement, reservations)
-    return Drawing(taken, charge_on_error=charge_on_error, is_joined=wish.is_joined)
+    return Drawing((till, wish, drawn.requirement, reservations), charge_on_error, wish.is_joined)

@@ -54,7 +54,7 @@ class MeterGuard(MeteringGuard):
         self._engine: Engine | None = None
         self._publisher: Publisher | None = None
         self._ledger: Ledger | None = None
-        self._till: Till | None = None
+        self.till_in_use: Till | None = None
         self._is_closed = False
         forking.enlist(self)
 
@@ -201,7 +201,7 @@ class MeterGuard(MeteringGuard):
         """Make a closed guard usable anew, for an application that is started again after it was shut down."""
         with self._lock:
             if self._is_closed:
-                self._is_closed, self._engine = False, None
+                self._is_closed, self._engine, self.till_in_use = False, None, None
 
     def resume(self, told: MeterGuard) -> None:
         """Close, and begin anew with the arguments of another guard, for settings that change. Subscribers stay.
@@ -268,18 +268,18 @@ class MeterGuard(MeteringGuard):
 
         :raises ConfigurationError: the set-up is incomplete, or the guard is closed.
         """
-        till, engine = self._till, self.engine
+        till, engine = self.till_in_use, self.engine
         if till is not None and till.engine is engine:
             return till
         with forking.importing():
             from . import assembly
 
             with self._lock:
-                if self._till is None or self._till.engine is not engine:
+                if self.till_in_use is None or self.till_in_use.engine is not engine:
                     settings = config.settle(self._arguments)
                     self._ledger = self._ledger or assembly.ledger(settings.ledger)
-                    self._till = assembly.till(engine, self._ledger, settings)
-                return self._till
+                    self.till_in_use = assembly.till(engine, self._ledger, settings)
+                return self.till_in_use
 
     @property
     def engine_in_use(self) -> Engine | None:
@@ -296,12 +296,6 @@ class MeterGuard(MeteringGuard):
         from .core.scopes import scope_of
 
         return scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary)
-
-    @property
-    def till_in_use(self) -> Till | None:
-        """The till, None before the first draw or meter in this process."""
-        till = self._till
-        return till if till is not None and till.is_of_this_process() else None
 
     def empty_windows(self) -> None:
         """Have each gate look again before its next call."""
@@ -321,7 +315,7 @@ class MeterGuard(MeteringGuard):
         self._lock = threading.RLock()
         if self._publisher is not None:
             self._publisher.forget()
-        self._engine = self._till = self._ledger = None
+        self._engine = self.till_in_use = self._ledger = None
 
 
 def _drivers() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from os import getpid
 from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
 from .gating.admission import Guard
@@ -28,6 +29,9 @@ D = TypeVar("D")
 
 class MeteringGuard(Guard):
     """Counts what is used of one product. :class:`meterguard.MeterGuard` is one."""
+
+    till_in_use: Till | None = None
+    """The till that was used last; None before first use."""
 
     @property
     @abstractmethod
@@ -91,13 +95,19 @@ class MeteringGuard(Guard):
 
     def draw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
         """Reserve units for a call, or raise why there are none. Draws call this: to count code, enter a draw."""
-        drawing: Drawing = (_drawing or _loaded()).draw(self.till, wish, charge_on_error=charge_on_error)
+        till = self.till_in_use
+        if till is None or till.pid != getpid():
+            till = self.till
+        drawing: Drawing = (_drawing or _loaded()).draw(till, wish, charge_on_error)
         return drawing
 
     async def adraw(self, wish: Wish, *, charge_on_error: bool) -> Drawing:
         """:meth:`draw` without blocking the loop."""
         require_asyncio()
-        drawing: Drawing = await (_drawing or _loaded()).adraw(self.till, wish, charge_on_error=charge_on_error)
+        till = self.till_in_use
+        if till is None or till.pid != getpid():
+            till = self.till
+        drawing: Drawing = await (_drawing or _loaded()).adraw(till, wish, charge_on_error)
         return drawing
 
     def probe(self, wish: Wish) -> None:
@@ -117,7 +127,7 @@ class MeteringGuard(Guard):
         self, entitlement: Entitlement, quantity: Quantity, subject: str | None, *, charge_on_error: bool
     ) -> Drawing:
         """Begin a call whose usage is written down."""
-        made = (_drawing or _loaded()).meter(self.till, entitlement, quantity, subject, charge_on_error=charge_on_error)
+        made = (_drawing or _loaded()).meter(self.till, entitlement, quantity, subject, charge_on_error)
         drawing: Drawing = made
         return drawing
 

@@ -129,7 +129,7 @@ class Entered(ABC, Generic[H_co]):
         ``hold="call"``, or the units of a draw, to their end; what is returned then stands for the result, and must be
         used in its place.
         """
-        carried = self._carried(result)
+        carried = None if type(result) in _FINISHED else self._carried(result)
         if carried is not None:
             return carried
         self.release()
@@ -137,14 +137,14 @@ class Entered(ABC, Generic[H_co]):
 
     async def ahand_over(self, result: R) -> R:
         """:meth:`hand_over` without blocking the loop."""
-        carried = self._carried(result)
+        carried = None if type(result) in _FINISHED else self._carried(result)
         if carried is not None:
             return carried
         await self.arelease()
         return result
 
     def _carried(self, result: R) -> R | None:
-        if self.hold == "shared" or type(result) in _FINISHED:
+        if self.hold == "shared":
             return None
         from .handover import outlasting
 

@@ -21,7 +21,7 @@ class Contexts:
     def enter(self, admission: Entered[object], frame: FrameType) -> None:
         """Note the admission that this frame entered."""
         self._open.setdefault(frame, []).append(admission)
-        _entered.set((*(one for one in _entered.get() if not one.is_over), admission))
+        _entered.set((*[one for one in _entered.get() if not one.is_over], admission))
 
     def leave(self, frame: FrameType) -> Entered[object]:
         """Return the admission of this ``with`` statement: both of its halves run in one frame, wherever they run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Never, Protocol, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Never, Protocol, Self, TypeVar, overload
 
 from ..core.requirements import Wish
 from ..errors import ConfigurationError
@@ -17,7 +17,7 @@ from .questions import Line, described, evaluated, value_of
 
 if TYPE_CHECKING:
     from .admission import Entered, Guard
-    from .charge import Charge, Charges  # noqa: F401 - named in the classes' arguments
+    from .charge import Charge, Charges, Quantity  # noqa: F401 - named in the classes' arguments
 
 H = TypeVar("H")
 S = TypeVar("S")
@@ -103,13 +103,15 @@ class AnyDraw(Barrier[H]):
         :raises EntitlementUnavailable: the service or the ledger could not be asked, and policy says no.
         :raises ConfigurationError: the set-up is wrong, or a callable of the declaration gave a wrong value.
         """
-        entered = self.guard.draw(self._wish(args, kwargs), charge_on_error=self._terms.charge_on_error)
-        return cast("Entered[H]", entered)
+        wish = self._fixed or self._wish(args, kwargs)
+        entered: Entered[Any] = self.guard.draw(wish, charge_on_error=self._terms.charge_on_error)
+        return entered
 
     async def aenter(self, /, *args: object, **kwargs: object) -> Entered[H]:
         """:meth:`enter` without blocking the loop."""
-        entered = await self.guard.adraw(self._wish(args, kwargs), charge_on_error=self._terms.charge_on_error)
-        return cast("Entered[H]", entered)
+        wish = self._fixed or self._wish(args, kwargs)
+        entered: Entered[Any] = await self.guard.adraw(wish, charge_on_error=self._terms.charge_on_error)
+        return entered
 
     def check(self, /, *args: object, **kwargs: object) -> None:
         """Raise the error that :meth:`enter` would raise, as far as it is known. Draws no unit."""
@@ -240,7 +242,12 @@ class Meter(Barrier["Charge"]):
         return "meters_usage"
 
     def __init__(
-        self, guard: Guard, entitlement: Entitlement, value: object, terms: DrawTerms, pass_charge: str | None = None
+        self,
+        guard: Guard,
+        entitlement: Entitlement,
+        value: Quantity | Callable[..., object],
+        terms: DrawTerms,
+        pass_charge: str | None = None,
     ) -> None:
         super().__init__(None, pass_charge, is_itemized=terms.per_item)
         self.guard = guard
@@ -253,11 +260,13 @@ class Meter(Barrier["Charge"]):
 
         :raises ConfigurationError: the set-up is wrong, or a callable of the declaration gave a wrong value.
         """
-        value = self._value(*args, **kwargs) if callable(self._value) else self._value
+        value = self._value
+        quantity = metered("value", value(*args, **kwargs)) if callable(value) else value
         subject = subject_of(self._terms.subject, args, kwargs)
-        quantity = metered("value", value)
-        entered = self.guard.meter(self._entitlement, quantity, subject, charge_on_error=self._terms.charge_on_error)
-        return cast("Entered[Charge]", entered)
+        entered: Entered[Any] = self.guard.meter(
+            self._entitlement, quantity, subject, charge_on_error=self._terms.charge_on_error
+        )
+        return entered
 
     async def aenter(self, /, *args: object, **kwargs: object) -> Entered[Charge]:
         """Begin a call; nothing is waited for."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 from ..core.requirements import Requirement, Wish, in_units
 from ..errors import ConfigurationError
@@ -128,7 +129,8 @@ class MeterTally(Tally):
         """Write the usage down. The return value can be waited for."""
         if not quantity:
             return None
-        return Wait(self._till.meter(self._entitlement, Decimal(quantity), self._subject), WRITTEN_WITHIN)
+        written = self._till.meter(self._entitlement, Decimal(quantity), self._subject)
+        return None if written is None else Wait(written, WRITTEN_WITHIN)
 
 
 class NoTally(Tally):
@@ -151,7 +153,7 @@ class NoTally(Tally):
 def uncounted(requirement: Requirement, *, charge_on_error: bool, is_joined: bool = False) -> Drawing:
     """Return a call that is let through and counted nowhere."""
     charges = {one.name: Charge(one, 0, NoTally()) for one in requirement}
-    return Drawing(charges, charge_on_error=charge_on_error, is_joined=is_joined)
+    return Drawing(None, charge_on_error, is_joined, charges)
 
 
 def metered(name: str, value: object, least: int = 1) -> Quantity:
@@ -167,39 +169,12 @@ def metered(name: str, value: object, least: int = 1) -> Quantity:
     return int(number) if number == number.to_integral_value() else number
 
 
-class Taken(NamedTuple):
-    """Units that were taken for a call, and the till in which they are settled."""
+Taken = tuple["Till", Wish, Requirement, tuple["Reservation | None", ...]]
+"""Units that were taken for a call, and the till in which they are settled: a plain tuple, for each call makes one.
 
-    till: Till
-    wish: Wish
-    requirement: Requirement
-    reservations: tuple[Reservation | None, ...]
-    """One for each entitlement; None for those without which it was let through (``on_unknown="allow"``)."""
-
-    def begin(self) -> None:
-        """Note that the call may use them from here on: lost without an end, they are charged."""
-        for one in self.reservations:
-            if one is not None:
-                one.subject, one.used_if_lost = self.wish.subject, one.units
-
-    def charges(self) -> dict[str, Charge]:
-        """Return a charge for each entitlement, by its name."""
-        per_unit = self.wish.per_unit
-        return {
-            one.name: Charge(
-                one if per_unit == 1 else in_units(one, per_unit),
-                int(one.value or 0) if reserved else 0,
-                DrawTally(self.till, one, reserved, self.wish),
-            )
-            for one, reserved in zip(self.requirement, self.reservations, strict=True)
-        }
-
-    def settle(self, *, charged: bool) -> None:
-        """Charge all, or nothing."""
-        for one in self.reservations:
-            if one is not None:
-                one.used_if_lost = used = one.units if charged else 0
-                self.till.settle(one, used, self.wish.subject)
+There is a reservation for each entitlement; None for those without which it was let through (``on_unknown="allow"``).
+"""
+_NONE_YET: Mapping[str, Charge] = MappingProxyType({})
 
 
 class Drawing(Entered["Charge | Charges"]):
@@ -208,27 +183,34 @@ class Drawing(Entered["Charge | Charges"]):
     One that is thrown away without an end is charged as reserved, since nobody can say that it used nothing.
     """
 
-    __slots__ = ("_charges", "_is_charged_on_error", "_is_joined", "_taken", "hold")
+    __slots__ = ("_charges", "_is_charged_on_error", "_is_joined", "_taken")
 
-    def __init__(self, content: dict[str, Charge] | Taken, *, charge_on_error: bool, is_joined: bool = False) -> None:
+    hold: Literal["shared", "call"] = "call"
+
+    def __init__(
+        self,
+        taken: Taken | None,
+        charge_on_error: bool,
+        is_joined: bool = False,
+        charges: Mapping[str, Charge] = _NONE_YET,
+    ) -> None:
+        self._taken = taken
+        self._charges = charges
         self._is_joined = is_joined
         self._is_charged_on_error = charge_on_error
-        self.hold: Literal["shared", "call"] = "call"
-        self._taken: Taken | None = None
-        self._charges: dict[str, Charge] = {}
-        if isinstance(content, Taken):  # whose reservations see to their own end
-            self._taken = content
-            content.begin()
-        else:
-            self._charges = content
+        if taken is None:
             self.__class__ = _Outstanding  # pyright: ignore[reportAttributeAccessIssue] - it has the same slots
+            return
+        for one in taken[3]:  # which see to their own end, and from here on may be used
+            if one is not None:
+                one.subject, one.used_if_lost = taken[1].subject, one.units
 
     @property
     def charge(self) -> Charge | Charges:
         """The charge of the call; one for each entitlement, by its name, where the draw joins several."""
         taken, self._taken = self._taken, None
         if taken is not None:
-            self._charges = taken.charges()
+            self._charges = _charges(*taken)
         return Charges(self._charges) if self._is_joined else next(iter(self._charges.values()))
 
     @property
@@ -276,7 +258,11 @@ class Drawing(Entered["Charge | Charges"]):
     def _end(self, *, charged: bool) -> Sequence[Wait]:
         taken, self._taken = self._taken, None
         if taken is not None:  # nobody has asked for a charge, as in most calls
-            taken.settle(charged=charged)
+            till, wish, _, reservations = taken
+            for one in reservations:
+                if one is not None:
+                    one.used_if_lost = used = one.units if charged else 0
+                    till.settle(one, used, wish.subject)
             return ()
         waits = [one.end(charged=charged) for one in self._charges.values()]
         self.__class__ = Drawing  # pyright: ignore[reportAttributeAccessIssue]
@@ -292,33 +278,46 @@ class _Outstanding(Drawing):
         self._end(charged=True)
 
 
-def draw(till: Till, wish: Wish, *, charge_on_error: bool) -> Drawing:
+def _charges(
+    till: Till, wish: Wish, requirement: Requirement, reservations: Sequence[Reservation | None]
+) -> dict[str, Charge]:
+    """Return a charge for each entitlement, by its name."""
+    per_unit = wish.per_unit
+    return {
+        one.name: Charge(
+            one if per_unit == 1 else in_units(one, per_unit),
+            int(one.value or 0) if reserved else 0,
+            DrawTally(till, one, reserved, wish),
+        )
+        for one, reserved in zip(requirement, reservations, strict=True)
+    }
+
+
+def draw(till: Till, wish: Wish, charge_on_error: bool) -> Drawing:
     """Reserve units for a call, or raise why there are none."""
     reservation = till.at_once(wish)
     if reservation is None:
         taken = _sought(till, wish, drivers.blocking(till.seek(wish)))
-    else:
-        taken = Taken(till, wish, wish.alternatives[0], (reservation,))
-    return Drawing(taken, charge_on_error=charge_on_error, is_joined=wish.is_joined)
+        return Drawing(taken, charge_on_error, wish.is_joined)
+    return Drawing((till, wish, wish.alternatives[0], (reservation,)), charge_on_error, wish.is_joined)
 
 
-async def adraw(till: Till, wish: Wish, *, charge_on_error: bool) -> Drawing:
+async def adraw(till: Till, wish: Wish, charge_on_error: bool) -> Drawing:
     """:func:`draw` without blocking the loop."""
     reservation = till.at_once(wish)
     if reservation is None:
         taken = _sought(till, wish, await drivers.awaiting(till.seek(wish)))
-    else:
-        taken = Taken(till, wish, wish.alternatives[0], (reservation,))
-    return Drawing(taken, charge_on_error=charge_on_error, is_joined=wish.is_joined)
+        return Drawing(taken, charge_on_error, wish.is_joined)
+    return Drawing((till, wish, wish.alternatives[0], (reservation,)), charge_on_error, wish.is_joined)
 
 
 def _sought(till: Till, wish: Wish, drawn: Drawn) -> Taken:
-    return Taken(till, wish, drawn.requirement, drawn.reservations or (None,) * len(drawn.requirement))
+    return till, wish, drawn.requirement, drawn.reservations or (None,) * len(drawn.requirement)
 
 
 def meter(
-    till: Till, entitlement: Entitlement, quantity: Quantity, subject: str | None, *, charge_on_error: bool
+    till: Till, entitlement: Entitlement, quantity: Quantity, subject: str | None, charge_on_error: bool
 ) -> Drawing:
     """Begin a call whose usage is written down."""
     charge = Charge(entitlement, quantity, MeterTally(till, entitlement, subject))
-    return Drawing({entitlement.name: charge}, charge_on_error=charge_on_error)
+    return Drawing(None, charge_on_error, charges={entitlement.name: charge})

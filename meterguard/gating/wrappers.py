@@ -11,7 +11,7 @@ from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailab
 from . import kinds
 from .entrance import Arguments, Entrance, Wrapper, passing_on
 from .kinds import Kind
-from .proxies import GuardedCallable, GuardedFunction
+from .proxies import CountedFunction, GuardedCallable, GuardedFunction
 from .registration import mark, refuse
 from .streams import Opened, drive, iterated, iterated_async, relay
 
@@ -27,14 +27,17 @@ def guarded(gate: Entrance, fn: object) -> object:
         kind = kinds.of_function(fn)
         _require_parameter(fn, gate)
         mark(fn)
-        return GuardedFunction(fn, *(gate.wrappers.get(kind) or _arguments(gate, kind)))
+        arguments = gate.wrappers.get(kind) or _arguments(gate, kind)
+        return GuardedFunction(fn, *arguments) if len(arguments) > 1 else CountedFunction(fn, *arguments)
     other: Any = fn
     if isinstance(fn, classmethod | staticmethod):
         return type(other)(guarded(gate, other.__func__))
     refuse(fn, gate.declaration)
     _require_parameter(fn, gate)
-    cls = GuardedFunction if isinstance(fn, GuardedFunction) else GuardedCallable
-    return cls(other, *_arguments(gate, kinds.of(fn)))
+    arguments = _arguments(gate, kinds.of(fn))
+    if not isinstance(fn, GuardedFunction):
+        return GuardedCallable(other, *arguments)
+    return GuardedFunction(other, *arguments) if len(arguments) > 1 else CountedFunction(other, *arguments)
 
 
 def _require_parameter(fn: Any, gate: Entrance) -> None:
@@ -71,9 +74,11 @@ def _arguments(gate: Entrance, kind: Kind) -> Arguments:
 
 
 def _plain(gate: Entrance) -> Wrapper:
+    enter, keyword = gate.enter, gate.keyword
+
     def cold(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
         try:
-            admission: Entered[object] | None = gate.enter(*args, **kwargs)
+            admission: Entered[object] | None = enter(*args, **kwargs)
         except _ANSWERS:
             if not gate.degrades:
                 raise
@@ -81,7 +86,8 @@ def _plain(gate: Entrance) -> Wrapper:
         if admission is None:
             return gate.degraded(*args, **kwargs)
         try:
-            return admission.hand_over(wrapped(*args, **passing_on(gate, kwargs, admission)))
+            passed = kwargs if keyword is None else passing_on(gate, kwargs, admission)
+            return admission.hand_over(wrapped(*args, **passed))
         except BaseException:
             admission.fail()
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 
+from ..errors import ConfigurationError
 from ..ports import Clock, Ledger, LedgerFault
 from ..usage import DAYS_KEPT, HOURS_KEPT
 from .clock import stopwatch
@@ -34,5 +35,5 @@ class Compaction:
 
     def _compact(self) -> None:
         now = self._clock.now().wall
-        with contextlib.suppress(LedgerFault):  # the next one will do
+        with contextlib.suppress(LedgerFault, ConfigurationError):  # the next one will do
             self._ledger.compact(now - HOURS_KEPT, now - DAYS_KEPT)

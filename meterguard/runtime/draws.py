@@ -84,6 +84,7 @@ class Draws:
     ) -> None:
         self.orders = orders
         self.teller = teller
+        self._publisher = teller.publisher
         self.clock = clock
         self.limits = limits
         self._submit = submit
@@ -104,11 +105,11 @@ class Draws:
 
     def slice(self, entitlement: Entitlement) -> Slice:
         """Return the slice of an entitlement's account, made when it is asked for first."""
-        key = (entitlement.name, entitlement.unit.value)
+        name, unit = key = (entitlement.name, entitlement.unit)
         part = self._slices.get(key)
         if part is None:
             with self._lock:
-                part = self._slices.setdefault(key, Slice(self.limits.scope, *key, self.clock))
+                part = self._slices.setdefault(key, Slice(self.limits.scope, name, unit.value, self.clock))
         return part
 
     def at_once(self, wish: Wish) -> Reservation | None:
@@ -117,7 +118,7 @@ class Draws:
         if len(requirement) != 1:
             return None
         [entitlement] = requirement
-        part = self.slice(entitlement)
+        part = self._slices.get((entitlement.name, entitlement.unit)) or self.slice(entitlement)
         reservation = part.reserve(entitlement.value, wish.per_unit)  # type: ignore[arg-type] # it is counted
         if reservation is not None and part.free < part.low:
             self._fetch_ahead(part, wish.block or part.size)
@@ -369,5 +370,5 @@ class Draws:
         part = reservation.slice
         charged = part.settle(reservation, used, subject)
         self.flush_soon(part)
-        if charged and self.teller.publisher.has_subscribers:
-            self.teller.publisher.tell(UnitsCharged((units_of(part, charged),), charged, subject))
+        if self._publisher.has_subscribers and charged:
+            self._publisher.tell(UnitsCharged((units_of(part, charged),), charged, subject))

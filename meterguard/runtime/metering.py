@@ -52,15 +52,16 @@ class Metering:
         """Batches that the ledger did not take."""
         self._is_awaited = False
 
-    def write(self, line: UsageLine) -> Future[None]:
-        """Write usage down; done when it was. What a ledger does not take now is kept, and tried again."""
+    def write(self, line: UsageLine) -> Future[None] | None:
+        """Write usage down; done when it was, None: it is. What a ledger does not take now is kept, and tried again."""
+        if not self._teller.ledger.is_shared:  # it takes no time, and cannot fail
+            self._teller.write((line,), "")
+            return None
         with self._lock:
             batch = self._gathered
             batch.lines[line.key] = batch.lines.get(line.key, Decimal(0)) + line.quantity
             leads, self._is_awaited = not self._is_awaited, True
-        if leads and not self._teller.ledger.is_shared:
-            self.flush()
-        elif leads:  # never on the caller's thread, where a signal handler could raise behind the commit
+        if leads:  # never on the caller's thread, where a signal handler could raise behind the commit
             self._submit(self.flush)
         return batch.done
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 
@@ -30,6 +31,7 @@ class Postings:
         compaction: Compaction,
     ) -> None:
         self._teller = teller
+        self._pid = os.getpid()
         self._compaction = compaction
         self._slices = slices
         self._remind = remind
@@ -41,7 +43,7 @@ class Postings:
         """Write down what a slice has used, soon. A ledger of this process alone has time until somebody reads it."""
         if self.is_inline:
             self._post(part, give_back=True)
-        elif self._teller.ledger.is_shared and not part.is_flush_due:
+        elif not part.is_flush_due and self._teller.ledger.is_shared:
             self._later(part, SOON)
 
     def _later(self, part: Slice, delay: float) -> None:
@@ -66,6 +68,8 @@ class Postings:
             part.is_flush_due = False
 
     def _post(self, part: Slice, *, give_back: bool) -> bool:
+        if self._pid != os.getpid():  # a fork that ran no hooks: what was used before it is for the parent to say
+            return True
         try:
             if not self._teller.post(part, give_back=give_back) and part.open:
                 self._teller.deal(part, lambda account, _: account)

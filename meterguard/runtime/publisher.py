@@ -49,23 +49,22 @@ class Publisher:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._subscribers: tuple[Subscriber, ...] = ()
+        self.has_subscribers = False
+        """True where somebody listens, so that it is worth to tell what happens often."""
         self._warned: dict[object, float] = {}
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Add a subscriber; the returned function takes it off again."""
         with self._lock:
             self._subscribers = (*self._subscribers, subscriber)
+            self.has_subscribers = True
 
         def unsubscribe() -> None:
             with self._lock:
                 self._subscribers = tuple(one for one in self._subscribers if one is not subscriber)
+                self.has_subscribers = bool(self._subscribers)
 
         return unsubscribe
-
-    @property
-    def has_subscribers(self) -> bool:
-        """True where somebody listens, so that it is worth to tell what happens often."""
-        return bool(self._subscribers)
 
     def _level(self, event: Event) -> int:
         """A refused view that is polled must not flood the log."""

@@ -172,7 +172,7 @@ class Slice:
 
     def settle(self, reservation: Reservation, used: int, subject: str | None) -> int:
         """Charge what a call used, and take back the rest of what it had reserved. Returns the units charged."""
-        line = (subject, hour_of(self._clock.now().wall))
+        line = (subject, hour_of(self._clock.wall()))
         with self.lock:
             if not reservation.is_open:
                 return 0

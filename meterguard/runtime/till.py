@@ -28,6 +28,8 @@ class Till:
         self.draws = draws
         self.metering = metering
         self.postings = postings
+        self.pid = engine.pid
+        self._registry = engine.registry
 
     def is_of_this_process(self) -> bool:
         """False in a forked child: what is reserved there is the parent's."""
@@ -35,7 +37,8 @@ class Till:
 
     def at_once(self, wish: Wish) -> Reservation | None:
         """Reserve units that are here already; see :meth:`Draws.at_once`."""
-        self.engine.registry.check_open()
+        if self._registry.is_closed:
+            self._registry.check_open()
         return self.draws.at_once(wish)
 
     def seek(self, wish: Wish) -> Seek:
@@ -50,19 +53,21 @@ class Till:
 
     def settle(self, reservation: Reservation, used: int, subject: str | None) -> None:
         """Charge what a call used of its reservation. In a forked child that is for the parent to say."""
-        if self.is_of_this_process():
+        if not self._registry.is_inherited:  # where a fork ran no hooks, postings look again
             self.draws.settle(reservation, used, subject)
 
-    def meter(self, entitlement: Entitlement, quantity: Decimal, subject: str | None) -> Future[None]:
-        """Write usage down that no licence is asked about; done when it is safe."""
-        hour = hour_of(self.engine.clock.now().wall)
+    def meter(self, entitlement: Entitlement, quantity: Decimal, subject: str | None) -> Future[None] | None:
+        """Write usage down that no licence is asked about; done when it is safe, None: it is."""
+        hour = hour_of(self.engine.clock.wall())
         key = UsageKey(
             self.draws.limits.scope, entitlement.name, entitlement.unit.value, subject, hour, is_metered=True
         )
         return self.metering.write(UsageLine(key, quantity))
 
     def close(self) -> None:
-        """Write everything down, and return what no running call has."""
+        """Write everything down, and return what no running call has. In a forked child that is for the parent."""
+        if not self.is_of_this_process():
+            return
         self.draws.is_closed = True
         self.metering.flush()
         self.postings.close()

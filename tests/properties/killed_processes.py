@@ -108,6 +108,9 @@ class WorldClock:
     def now(self):
         return Moment(self.world.now, self.world.now)
 
+    def wall(self):
+        return self.world.now
+
 
 class NoSurvey:
     """Usage that IAM does not let this program ask for."""

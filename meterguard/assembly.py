@@ -112,10 +112,11 @@ def _check_file(path: Path) -> None:
 def till(engine: Engine, kept: Ledger, settings: Settings) -> Till:
     """Return the till of an engine: its draws and meters, over a ledger."""
     from .runtime.compaction import Compaction
-    from .runtime.draws import Draws, Limits
+    from .runtime.draws import Draws
     from .runtime.metering import Metering
     from .runtime.orders import Orders
     from .runtime.postings import Postings
+    from .runtime.refills import Limits, Refills
     from .runtime.teller import Teller
     from .runtime.till import Till
 
@@ -129,7 +130,8 @@ def till(engine: Engine, kept: Ledger, settings: Settings) -> Till:
         scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary),
         settings.overdraft or {},
     )
-    draws = Draws(orders, teller, clock, limits, registry.workers.submit, engine.survey)
+    refills = Refills(orders, teller, limits, registry.workers.submit, engine.survey)
+    draws = Draws(refills, clock, limits, engine.survey)
     postings = Postings(teller, draws.slices, remind, registry.returns.submit, Compaction(kept, clock))
     postings.is_inline = engine.policy.inline
     draws.flush_soon = postings.soon

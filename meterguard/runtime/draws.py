@@ -8,42 +8,30 @@ from the ledger, and, where the ledger has none, draws the next block from the l
 from __future__ import annotations
 
 import copy
-import random
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from ..core import messages
-from ..core.backoff import retry_pause
-from ..core.blocks import in_a_row, next_block
 from ..core.causes import gravest
 from ..core.exhaustion import may_be_exhaustion, not_left, prove_used_up
-from ..core.policy import Policy
 from ..core.requirements import Requirement, Wish
 from ..errors import EntitlementDenied, EntitlementUnavailable, MeterGuardError
-from ..events import UnitsCharged, UnitsOwed
+from ..events import UnitsCharged
 from ..model import Entitlement
-from ..ports import Clock, LedgerFault
+from ..ports import Clock
 from ..reasons import OnUnknown, Reason
 from .clock import stopwatch
-from .low_water import LowWaterWatch
-from .orders import Orders
-from .single_flight import Landing, SingleFlight
+from .refills import Limits, Refills
 from .slices import Reservation, Slice
-from .teller import Teller, units_of
+from .teller import units_of
 from .usage import UsageSurvey
 from .waits import Wait
 
 LOOKS = 16  # how often a call tries again to reserve units that others were faster to take
-PARTS = 10  # slices of a block
-ALL = 2**64
-ASKING = 0.8  # of the time-out, in which attempts begin
 LENDING = 2.0  # seconds that a call waits for the overdraft when its time is up
-LOW = 4  # a block is fetched ahead when less than this part of one is left
 
-Submit = Callable[[Callable[[], None]], None]
 Reservations = tuple[Reservation, ...]
 Seek = Generator[Wait, Any, "Drawn"]
 Single = Generator[Wait, Any, "Reservation | Exception"]
@@ -61,42 +49,25 @@ class Drawn:
     """What kept the service from answering, under ``"allow"``."""
 
 
-@dataclass(slots=True, frozen=True)
-class Limits:
-    """The declared behaviour of the draws of one guard."""
-
-    policy: Policy
-    scope: str
-    overdraft: Mapping[str, int]
-
-
 class Draws:
     """The draws of one guard."""
 
     def __init__(
         self,
-        orders: Orders,
-        teller: Teller,
+        refills: Refills,
         clock: Clock,
         limits: Limits,
-        submit: Submit,
         survey: UsageSurvey,
     ) -> None:
-        self.orders = orders
-        self.teller = teller
-        self._publisher = teller.publisher
+        self.refills = refills
+        self._publisher = refills.teller.publisher
         self.clock = clock
         self.limits = limits
-        self._submit = submit
         self._survey = survey
-        self._low_water = LowWaterWatch(teller, survey)
         self.flush_soon: Callable[[Slice], None] = lambda _: None
         """Has what a slice has used written down."""
         self._lock = threading.Lock()
         self._slices: dict[tuple[str, str], Slice] = {}
-        self.flights = SingleFlight()
-        self.is_closed = False
-        """True once no unit may be taken any more: what was taken is given back."""
 
     def slices(self) -> list[Slice]:
         """Return the slices of this process, a snapshot."""
@@ -121,7 +92,7 @@ class Draws:
         part = self._slices.get((entitlement.name, entitlement.unit)) or self.slice(entitlement)
         reservation = part.reserve(entitlement.value, wish.per_unit)  # type: ignore[arg-type] # it is counted
         if reservation is not None and part.free < part.low:
-            self._fetch_ahead(part, wish.block or part.size)
+            self.refills.fetch_ahead(part, wish.block or part.size)
         return reservation
 
     # -- reserving -------------------------------------------------------------------------------
@@ -163,10 +134,7 @@ class Draws:
         part, amount = self.slice(entitlement), int(entitlement.value or 0)
         units = part.needed(amount, wish.per_unit)
         if part.free < units:
-            flight, is_leader = self.flights.join((part.name, part.unit))
-            if is_leader:
-                work = partial(self._look, part, units - part.free, wish)
-                self._submit(partial(self.flights.fly, (part.name, part.unit), flight, work))
+            flight = self.refills.look(part, units - part.free, wish)
             yield Wait(flight.future, self.limits.policy.timeout)
         return part.free >= part.needed(amount, wish.per_unit)
 
@@ -176,13 +144,6 @@ class Draws:
             return entitlement
         part = self.slice(entitlement)
         return units_of(part, max(part.needed(int(entitlement.value or 0), wish.per_unit), 1))
-
-    def _look(self, part: Slice, need: int, wish: Wish) -> Landing:
-        try:
-            self._take(part, need, wish)
-        except LedgerFault as fault:
-            return Landing(self.teller.unavailable(part, need, fault))
-        return Landing()
 
     def _without(self, errors: list[Exception], wish: Wish) -> Drawn | Exception:
         """Return the outcome when no alternative was granted."""
@@ -216,7 +177,7 @@ class Draws:
         reservation = part.reserve(amount, wish.per_unit)
         if reservation is not None:
             if part.free < part.low:
-                self._fetch_ahead(part, wish.block or part.size)
+                self.refills.fetch_ahead(part, wish.block or part.size)
             return reservation
         patience = self.limits.policy.timeout
         deadline = stopwatch() + patience
@@ -226,10 +187,7 @@ class Draws:
             denial = part.denied(part.needed(amount, wish.per_unit) - part.free)
             if denial is not None:
                 return messages.denied_call(wanted, denial)
-            flight, is_leader = self.flights.join((part.name, part.unit))
-            if is_leader:
-                work = partial(self._refill, part, amount, wish)
-                self._submit(partial(self.flights.fly, (part.name, part.unit), flight, work))
+            flight, is_leader = self.refills.refill(part, amount, wish)
             landing = yield Wait(flight.future, deadline - stopwatch())
             reservation = part.reserve(amount, wish.per_unit)
             if reservation is not None:
@@ -247,121 +205,8 @@ class Draws:
         """Use the overdraft for a call whose time is up while the service is still being asked."""
         if not self.limits.overdraft.get(part.name):
             return None
-        key = (part.name, part.unit, "credit")
-        flight, is_leader = self.flights.join(key)
-        if is_leader:
-            self._submit(partial(self.flights.fly, key, flight, partial(self._lend, part, amount, wish)))
-        yield Wait(flight.future, LENDING)
+        yield Wait(self.refills.lend(part, amount, wish).future, LENDING)
         return part.reserve(amount, wish.per_unit)
-
-    def _lend(self, part: Slice, amount: int, wish: Wish) -> Landing:
-        units = part.needed(amount, wish.per_unit)
-        try:
-            self._lent(part, units)
-        except LedgerFault as fault:
-            return Landing(self.teller.unavailable(part, units, fault))
-        return Landing()
-
-    # -- refilling, on a worker --------------------------------------------------------------------
-
-    def _refill(self, part: Slice, amount: int, wish: Wish) -> Landing:
-        """Bring units into this process, enough for so many units or parts."""
-        # a little earlier than the call gives up, which then hears of it
-        until = stopwatch() + ASKING * self.limits.policy.timeout
-        try:
-            return Landing(self._refilled(part, amount, wish, until))
-        except LedgerFault as fault:
-            return Landing(self.teller.unavailable(part, part.needed(amount, wish.per_unit), fault))
-
-    def _refilled(self, part: Slice, amount: int, wish: Wish, until: float) -> Exception | None:
-        for _ in range(LOOKS):
-            if self.is_closed:
-                return messages.closed()
-            units = part.needed(amount, wish.per_unit)
-            need = units - part.free
-            if need <= 0 or self._take(part, need, wish):
-                return None
-            if part.needed(amount, wish.per_unit) < units:
-                continue  # the ledger had parts that were paid for
-            error = self._draw(part, need, wish, until)
-            if isinstance(error, EntitlementUnavailable) and self._lent(part, units):
-                return None
-            if error is not None:
-                return error
-        return None
-
-    def _take(self, part: Slice, need: int, wish: Wish) -> bool:
-        """Take the next slice from the ledger; have the next block drawn ahead of need."""
-        with part.dealing:  # in which a slice is given back for good
-            return not self.is_closed and self._take_open(part, need, wish)
-
-    def _take_open(self, part: Slice, need: int, wish: Wish) -> bool:
-        size = part.size if wish.block is None else wish.block
-        if not self.teller.ledger.is_shared:  # nothing is lost with this process that is not lost with its ledger
-            taken, _ = self.teller.take(part, need, ALL)
-            part.low = size // LOW
-            return bool(taken)
-        # what a crash can lose is a slice in all, with the units of the calls that run
-        taken, account = self.teller.take(part, need, max(need, max(size // PARTS, 1) - part.in_hand))
-        if taken and account.left + part.free <= size // LOW:
-            self._fetch_ahead(part, size)
-        return bool(taken)
-
-    def _draw(self, part: Slice, need: int, wish: Wish, until: float) -> Exception | None:
-        """Draw the next block, unless the service was asked a moment ago in vain."""
-        if part.fault is not None and stopwatch() < part.next_try:
-            return part.fault
-        now = stopwatch()
-        part.small = in_a_row(part.small, now - part.fetched_at)
-        part.size = wish.block or next_block(need, part.small)
-        part.fetched_at = part.asked_at = now
-        error = self.orders.obtain(part, need, part.size, until)
-        self._note(part, need, error)
-        return error
-
-    def _note(self, part: Slice, need: int, error: Exception | None) -> None:
-        if isinstance(error, EntitlementUnavailable):
-            part.fault = error
-            part.next_try = stopwatch() + retry_pause(int(part.tries), random.random())
-            part.tries += 1
-            return
-        part.heard()
-        self._look_at_the_licence(part)
-        if isinstance(error, EntitlementDenied):
-            part.denial = (need, error, stopwatch() + self.limits.policy.denial_ttl)
-
-    def _lent(self, part: Slice, units: int) -> bool:
-        limit = self.limits.overdraft.get(part.name, 0)
-        if not limit or not self.teller.borrow(part, units, limit):
-            return False
-        self.teller.publisher.tell(UnitsOwed((units_of(part, units),), units))
-        return True
-
-    def _fetch_ahead(self, part: Slice, size: int) -> None:
-        """Have the next block drawn, once for the slice that runs low."""
-        part.low = 0
-        if size < LOW or self.limits.policy.inline or part.denied(size) or part.fault is not None:
-            return
-        key = (part.name, part.unit, "ahead")
-        flight, is_leader = self.flights.join(key)
-        if is_leader:
-            self._submit(partial(self.flights.fly, key, flight, partial(self._fetch, part, size)))
-
-    def _fetch(self, part: Slice, size: int) -> Landing:
-        until = stopwatch() + self.limits.policy.timeout
-        part.asked_at = stopwatch()
-        try:
-            error = self.orders.obtain(part, size // LOW + 1, size, until, ahead=True)
-        except LedgerFault as fault:
-            return Landing(self.teller.unavailable(part, size, fault))
-        self._look_at_the_licence(part)
-        if isinstance(error, EntitlementDenied):
-            part.denial = (size, error, stopwatch() + self.limits.policy.denial_ttl)
-        return Landing(error)
-
-    def _look_at_the_licence(self, part: Slice) -> None:
-        if not self.limits.policy.inline:
-            self._submit(partial(self._low_water.look, part))
 
     # -- settling --------------------------------------------------------------------------------
 

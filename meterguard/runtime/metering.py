@@ -17,7 +17,7 @@ from ..ports import LedgerFault
 from ..units import Unit
 from ..usage import UsageKey, UsageLine
 from .clock import stopwatch
-from .draws import Submit
+from .refills import Submit
 from .renewal import Errand
 from .teller import Teller
 

@@ -9,7 +9,7 @@ from functools import partial
 from ..errors import ConfigurationError
 from ..ports import LedgerFault
 from .compaction import Compaction
-from .draws import Submit
+from .refills import Submit
 from .renewal import Errand
 from .slices import Slice
 from .teller import Teller

@@ -68,6 +68,6 @@ class Till:
         """Write everything down, and return what no running call has. In a forked child that is for the parent."""
         if not self.is_of_this_process():
             return
-        self.draws.is_closed = True
+        self.draws.refills.is_closed = True
         self.metering.flush()
         self.postings.close()

@@ -36,7 +36,7 @@ def use(draw, times=1):
 
 def again(guard):
     """Let what is in the air land, and forget the pause after a failure, which is real time."""
-    for flight in guard.till.draws.flights.in_air():
+    for flight in guard.till.draws.refills.flights.in_air():
         flight.future.result(10)
     for part in guard.till.draws.slices():
         part.next_try = 0.0

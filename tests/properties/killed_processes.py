@@ -19,10 +19,11 @@ from meterguard.errors import EntitlementDenied, EntitlementUnavailable
 from meterguard.model import Entitlement
 from meterguard.ports import LedgerFault, Moment
 from meterguard.reasons import OnUnknown
-from meterguard.runtime.draws import Draws, Limits
+from meterguard.runtime.draws import Draws
 from meterguard.runtime.orders import Orders
 from meterguard.runtime.postings import Postings
 from meterguard.runtime.publisher import Publisher
+from meterguard.runtime.refills import Limits, Refills
 from meterguard.runtime.teller import Teller
 from meterguard.stores.memory_ledger import MemoryLedger
 
@@ -143,7 +144,8 @@ class Process:
         self.teller = Teller(world.ledger, Publisher(), name, lambda one, _: one.owner in world.dead)
         orders = Orders(world.service, self.teller, self.teller.publisher, threading.Event())
         limits = Limits(POLICY, "scope", {"Pages": world.overdraft})
-        self.draws = Draws(orders, self.teller, WorldClock(world), limits, lambda job: job(), NoSurvey())
+        refills = Refills(orders, self.teller, limits, lambda job: job(), NoSurvey())
+        self.draws = Draws(refills, WorldClock(world), limits, NoSurvey())
         self.postings = Postings(self.teller, self.draws.slices, lambda *_: None, lambda job: job(), NoCompaction())
         self.open = []
         """Reservations of calls that run."""

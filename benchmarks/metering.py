@@ -117,7 +117,7 @@ def measure(scale: Scale) -> Found:
 
 WHY = (
     "A draw reserves its units before the code runs and settles them afterwards, through a wrapper in Python that "
-    "takes a lock twice and looks at the process and the clock: so it costs some twenty times what a bare count does, "
+    "takes a lock twice and looks at the process and the clock: so it costs tens of times what a bare count does, "
     "and it buys that no call runs without units, that one which fails is not charged, and that calls, ledger and "
     "licence agree to the unit."
 )

@@ -19,6 +19,7 @@ STUDIES = {
     "stampede": "stampede",
     "expiry": "expiry",
     "memory": "memory",
+    "metering": "metering",
     "web": "web",
     "emulator": "emulating",
 }

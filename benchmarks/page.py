@@ -23,6 +23,8 @@ PACKAGES = (
         "aiocache",
         "dogpile.cache",
         "prometheus-client",
+        "opentelemetry-sdk",
+        "redis",
     ),
     *(
         "flask",
@@ -46,8 +48,8 @@ inside each round, and what is shown is the median over several fresh processes.
 nanoseconds do not. A *floor* is the least that a thing of its kind can cost. A row without a goal is for comparison.
 """
 NOT_BUILT = """\
-Not built yet, so without a row: H4 and M3 (an exact count of every call), H6 (a guard generated to the signature),
-M1 and M2 (metered units), F2 (shared stores). T1 (clocks under test) is held by tests.
+Not built yet, so without a row: H4 (an exact count of every call that a gate lets through), H6 (a guard generated to
+the signature), F2 (shared stores). T1 (clocks under test) is held by tests.
 """
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
 
@@ -31,7 +30,6 @@ class Postings:
         compaction: Compaction,
     ) -> None:
         self._teller = teller
-        self._pid = os.getpid()
         self._compaction = compaction
         self._slices = slices
         self._remind = remind
@@ -68,8 +66,6 @@ class Postings:
             part.is_flush_due = False
 
     def _post(self, part: Slice, *, give_back: bool) -> bool:
-        if self._pid != os.getpid():  # a fork that ran no hooks: what was used before it is for the parent to say
-            return True
         try:
             if not self._teller.post(part, give_back=give_back) and part.open:
                 self._teller.deal(part, lambda account, _: account)

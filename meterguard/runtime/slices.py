@@ -66,6 +66,45 @@ class _Unsettled(Reservation):
 class Slice:
     """The units of one account in this process. The fields are guarded by ``lock``."""
 
+    # Not only a matter of bytes: it has more fields than Python finds fast in an object without slots.
+    __slots__ = (
+        "_charged",
+        "_clock",
+        "_credit_charged",
+        "_credit_free",
+        "_most",
+        "_number",
+        "_parts_on_credit",
+        "_pid",
+        "_unposted",
+        "asked_at",
+        "counts_parts",
+        "credit_open",
+        "dealing",
+        "denial",
+        "draft",
+        "errand",
+        "fault",
+        "fetched_at",
+        "free",
+        "is_flush_due",
+        "is_idle",
+        "key",
+        "lock",
+        "low",
+        "name",
+        "next_try",
+        "open",
+        "parts",
+        "scope",
+        "size",
+        "small",
+        "tries",
+        "unit",
+        "uses",
+        "uses_seen",
+    )
+
     def __init__(self, scope: str, name: str, unit: str, clock: Clock) -> None:
         self._clock = clock
         self._pid = os.getpid()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from concurrent.futures import Future
 from decimal import Decimal
+from os import getpid
 from typing import Any
 
 from ..core.requirements import Wish
@@ -33,7 +34,7 @@ class Till:
 
     def is_of_this_process(self) -> bool:
         """False in a forked child: what is reserved there is the parent's."""
-        return self.engine.is_of_this_process()
+        return self.pid == getpid()
 
     def at_once(self, wish: Wish) -> Reservation | None:
         """Reserve units that are here already; see :meth:`Draws.at_once`."""
@@ -53,7 +54,7 @@ class Till:
 
     def settle(self, reservation: Reservation, used: int, subject: str | None) -> None:
         """Charge what a call used of its reservation. In a forked child that is for the parent to say."""
-        if not self._registry.is_inherited:  # where a fork ran no hooks, postings look again
+        if self.pid == getpid():  # also where the fork ran no hooks: a lock may be that of a thread which is not there
             self.draws.settle(reservation, used, subject)
 
     def meter(self, entitlement: Entitlement, quantity: Decimal, subject: str | None) -> Future[None] | None:

@@ -42,6 +42,11 @@ class UsageSurvey:
             self._workers.submit(lambda: self._find_out(answer))
         return Wait(answer, max(0.0, self._asked_at + PATIENCE - stopwatch()))
 
+    def known(self) -> Usages:
+        """Return the last answer, however old; nothing where there is none."""
+        answer = self._answer
+        return (answer.result() or ()) if answer is not None and answer.done() else ()
+
     def explaining(self, denied: EntitlementDenied, since: float) -> Generator[Wait, Any, Usages | None]:
         """Find out the usage that explains a denial: what is known of it, else what was asked for after a moment."""
         usages: Usages | None = yield self.wait()

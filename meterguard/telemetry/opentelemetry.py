@@ -25,6 +25,7 @@ from .readings import (
     LAPSES,
     LEDGER,
     RENEWALS,
+    RUN_OUT,
     UNITS,
     Reading,
     active,
@@ -33,6 +34,7 @@ from .readings import (
     is_of_leases,
     named,
     reading,
+    run_outs,
     stocks,
 )
 
@@ -97,6 +99,7 @@ class _Instruments:
         }
         for gauge, text in BALANCES.items():
             meter.create_observable_gauge(f"meterguard.units.{gauge}", [partial(self._stock, gauge)], "{unit}", text)
+        meter.create_observable_gauge("meterguard.units.run_out", [self._run_out], "s", RUN_OUT)
         self._durations = meter.create_histogram(
             "meterguard.checkout.duration", "s", DURATION, explicit_bucket_boundaries_advisory=BUCKETS
         )
@@ -135,6 +138,11 @@ class _Instruments:
         """Read the units that are left, reserved or owed from the ledger."""
         found = stocks(self._guards())
         return [Observation(one.units, {_ENTITLEMENT: one.name}) for one in found if one.gauge == gauge]
+
+    def _run_out(self, _: CallbackOptions) -> Iterable[Observation]:
+        """Tell when licences run out of units, as far as that is known."""
+        found = run_outs(self._guards())
+        return [Observation(when, {_ENTITLEMENT: name}) for name, when in sorted(found.items())]
 
     def _guards(self) -> set[MeterGuard]:
         return {guard for follower in self.followers.copy() for guard in follower.guards}

@@ -18,6 +18,7 @@ from .readings import (
     BUCKETS,
     COUNTERS,
     DURATION,
+    RUN_OUT,
     UNITS,
     Reading,
     active,
@@ -26,6 +27,7 @@ from .readings import (
     is_of_leases,
     named,
     reading,
+    run_outs,
     stocks,
 )
 
@@ -126,7 +128,10 @@ class _Metrics(Collector):
         }
         for stock in stocks(self._follower.guards):
             units[stock.gauge].add_metric([stock.name], stock.units)
-        return [family, *units.values()]
+        ends = GaugeMetricFamily("meterguard_units_run_out_timestamp_seconds", RUN_OUT, labels=["entitlement"])
+        for name, when in sorted(run_outs(self._follower.guards).items()):
+            ends.add_metric([name], when)
+        return [family, *units.values(), ends]
 
     def _tell(self, event: Event) -> None:
         one = reading(event)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ..errors import ConfigurationError, EntitlementUnavailable
@@ -53,6 +55,7 @@ BALANCES = {
     "owed": "Units used on credit, to be charged first",
 }
 """Gauges, by the member of a balance that they show."""
+RUN_OUT = "Time at which the licence runs out of units at the rate of the last seven days, in seconds since the epoch"
 DURATION = "Seconds that a checkout took, retries included"
 ACTIVE = "Leases that this process holds"
 
@@ -178,3 +181,24 @@ def stocks(guards: Iterable[MeterGuard]) -> list[Stock]:
             for gauge in BALANCES:
                 sums[gauge, name] += getattr(balance, gauge)
     return [Stock(gauge, name, units) for (gauge, name), units in sorted(sums.items())]
+
+
+def run_outs(guards: Iterable[MeterGuard]) -> dict[str, float]:
+    """Return when licences run out of units, by entitlement, as far as it is known; the earliest time counts.
+
+    Nobody is asked for it: it needs what ``GetLicenseUsage`` said last, after a block or a denial.
+    """
+    found: dict[str, float] = {}
+    for one in guards:
+        till, engine = one.till_in_use, one.engine_in_use
+        known = engine.survey.known() if till is not None and engine is not None else ()
+        if not known:
+            continue
+        try:
+            forecasts = one.ledger.forecast(datetime.now(UTC), known)
+        except (ConfigurationError, EntitlementUnavailable):
+            continue
+        for name, forecast in forecasts.items():
+            if forecast.runs_out_at is not None:
+                found[name] = min(found.get(name, math.inf), forecast.runs_out_at.timestamp())
+    return found

@@ -12,7 +12,7 @@ from meterguard import MeterGuardError
 
 @pytest.fixture
 def licence(lm):
-    return lm.add_license("ACME-1", entitlements=[("Pages", 1000, "Count"), ("Words", 100_000, "Count")])
+    return lm.add_license("ACME-1", entitlements=[("Pages", 1000, "Count"), ("Words", 1_000_000, "Count")])
 
 
 @pytest.fixture

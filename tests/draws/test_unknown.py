@@ -168,3 +168,17 @@ class TestOverdraft:
         with lm.down():
             use(guard.consumes_entitlement("Pages", 4))
         assert [one.quantity for one in guard.ledger.records()] == [4]
+
+
+def test_a_licence_whose_units_are_reset_takes_nothing_from_the_books(lm, make_guard, move):
+    """``RenewType`` may start the service's count anew; what was drawn before stays drawn."""
+    licence = lm.add_license("ACME-2", entitlements=[("Pages", 30, "Count")], renew_type="Weekly")
+    guard = make_guard(lm, licence, denial_ttl=0)
+    use(guard.consumes_entitlement("Pages", 30), 1)
+    with pytest.raises(EntitlementDenied):
+        use(guard.consumes_entitlement("Pages", 1))
+    move(8 * 86_400)
+    use(guard.consumes_entitlement("Pages", 20), 1)
+    found = guard.ledger.summary()["Pages"]
+    assert (found.drawn, found.charged, lm.usage(licence)["Pages"]) == (50, 50, 20)
+    assert sum(one.quantity for one in guard.ledger.records()) == 50

@@ -88,7 +88,11 @@ class Prometheus:
     def __init__(self):
         from prometheus_client import CollectorRegistry
 
-        self.names = {"checkout_duration_seconds_count": "checkout_duration", "leases_active": "lease_active"}
+        self.names = {
+            "checkout_duration_seconds_count": "checkout_duration",
+            "leases_active": "lease_active",
+            "units_run_out_timestamp_seconds": "units_run_out",
+        }
         self.registry = CollectorRegistry()
 
     def instrument(self, guard=None):
@@ -116,7 +120,8 @@ def system(request, monkeypatch):
 @pytest.fixture
 def counts(system):
     """``counts()``: what was counted, as ``{(what, entitlement, outcome, error): how many}``."""
-    return lambda: {key: number for key, number in system.samples() if number and key[0] != "lease_active"}
+    others = ("lease_active", "units_run_out")  # what is, and what will be
+    return lambda: {key: number for key, number in system.samples() if number and key[0] not in others}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -50,6 +51,20 @@ def test_units_on_credit_are_owed(system, lm, new_guard, counts):
     assert {key: found[key] for key in found if key[0].startswith("units")} == (
         units("units_borrowed", 3) | units("units_charged", 3) | units("units_owed", 3)
     )
+
+
+def test_a_licence_runs_out_when_its_use_says(system, lm, guard):
+    system.instrument(guard)
+    with guard.consumes_entitlement("Pages", 2):
+        pass
+    lm.wait_for_calls("GetLicenseUsage", 1, done=True)
+    deadline = time.monotonic() + 10
+    while not (found := [one for one in system.samples() if one[0][0] == "units_run_out"]):
+        assert time.monotonic() < deadline
+    [((_, name, *_), when)] = found
+    assert name == "Pages"
+    # of ten units eight are left, and a day that has just begun counts as one
+    assert 3.9 * 86_400 < when - time.time() < 4.1 * 86_400
 
 
 LOSER = """

@@ -66,8 +66,9 @@ def _close(registry: Registry, check_in: bool, deadline: float) -> None:
     records = registry.all_records()
     for record in records:
         record.close()
-    for part in registry.parting:
-        part()
+    # on other threads, for a ledger may take longer than there is time
+    for parted in [registry.returns.promise(part) for part in registry.parting]:
+        wait_for(parted, deadline - stopwatch())
     if check_in:
         _return_all(registry, records, deadline)
 

@@ -26,13 +26,7 @@ BLOCK, SLICE, THREADS = 100, 10, 2
 def ledger(kind, directory):
     """The URL of an empty ledger."""
     if kind.startswith("sqlite-"):
-        from meterguard.stores.sqlite_ledger import SqliteLedger
-
-        path = directory / "ledger.db"
-        made = SqliteLedger(str(path), journal=kind.removeprefix("sqlite-"))
-        made.accounts()
-        made.close()
-        yield f"sqlite:///{path}"
+        yield f"wal:{directory}/ledger.db" if kind == "sqlite-wal" else f"sqlite:///{directory}/ledger.db"
         return
     server = redis_server.Server(redis_server.carried()[kind], directory)
     try:
@@ -54,15 +48,13 @@ def killed(lm, licence, url, file, chance):
 
 def lives(kind, runs, seed=0):
     """Yield, after each kill, the units that were used so far and the balance."""
-    from meterguard import MeterGuard
     from meterguard.emulator import Emulator
+    from tests.draws.worker import guard_over
 
     chance, used = random.Random(seed), 0
     with tempfile.TemporaryDirectory() as name, Emulator() as lm, ledger(kind, Path(name)) as url:
         licence = lm.add_license("ACME-1", entitlements=[("Words", 10_000_000, "Count")])
-        with MeterGuard(
-            "ACME-1", licence.key_fingerprint, endpoint_url=lm.url, region_name=lm.region, ledger=url
-        ) as guard:
+        with guard_over(url, "ACME-1", licence.key_fingerprint, lm.url, lm.region) as guard:
             for run in range(runs):
                 used += killed(lm, licence, url, Path(name) / f"used-{run}", chance)
                 with guard.consumes_entitlement("Words", 1):

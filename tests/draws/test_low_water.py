@@ -35,7 +35,7 @@ def draw(lm, guard, units):
     asked = lm.calls("GetLicenseUsage")
     with guard.consumes_entitlement("Pages", units):
         pass
-    lm.wait_for_calls("GetLicenseUsage", asked + 1, done=True)
+    lm.wait_for_calls("GetLicenseUsage", asked + 1, timeout=20, done=True)
 
 
 def test_each_mark_is_told_once(lm, licence, make_guard, tmp_path, told):

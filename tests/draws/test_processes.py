@@ -75,7 +75,7 @@ KINDS = ["sqlite-truncate", "sqlite-wal", *(redis_server.carried() if is_install
 def test_a_kill_costs_a_slice_at_most(environment, kind):
     """``python -m tests.draws.kills`` does so a hundred times."""
     lost = 0
-    for used, found in kills.lives(kind, runs=4):
+    for used, found in kills.lives(kind, runs=2):
         assert found.drawn == found.charged + found.reserved + found.left + found.lost
         assert found.reserved == 0
         assert found.charged <= used <= found.charged + found.lost

@@ -325,7 +325,7 @@ class TestScripts:
 class TestProcesses:
     def test_eight_lose_nothing(self, server, ledger, spawn):
         program = "for _ in range(25): ledger.transact(PAGES.key, draw_one)\nledger.post([ONE])"
-        processes = [spawn(program, server.url) for _ in range(3)]
+        processes = [spawn(program, server.url) for _ in range(8)]
         go(processes)
         assert [process.wait(40) for process in processes] == [0] * 8
         assert [one.drawn for one in ledger.accounts()] == [200]
@@ -354,7 +354,7 @@ print(done)
         go(processes)
         for is_killed in (True, False):
             for process in processes:
-                assert "" not in [process.stdout.readline() for _ in range(8)], "it goes on"
+                assert "" not in [process.stdout.readline() for _ in range(4)], "it goes on"
             if is_killed:
                 server.stop()
                 server.start()

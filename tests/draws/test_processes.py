@@ -72,7 +72,7 @@ KINDS = ["sqlite-truncate", "sqlite-wal", *(redis_server.carried() if is_install
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kill_costs_a_slice_at_most(environment, kind):
+def test_a_kill_costs_a_slice_at_most(environment, a_server, kind):
     """``python -m tests.draws.kills`` does so a hundred times."""
     lost = 0
     for used, found in kills.lives(kind, runs=2):

@@ -72,10 +72,12 @@ def books(lm, licence, make_guard):
     guard = make_guard(lm, licence, ledger=os.environ["METERGUARD_LEDGER"], denial_ttl=0)
 
     def read():
-        found = guard.ledger.summary()["Tokens"]
+        found = records = None
+        while found is None or guard.ledger.summary()["Tokens"] != found:  # servers write while this reads
+            found = guard.ledger.summary()["Tokens"]
+            records = guard.ledger.records(by=("entitlement", "subject"))
         assert found.drawn == found.charged + found.reserved + found.left + found.lost
         assert found.drawn == lm.usage(licence)["Tokens"]
-        records = guard.ledger.records(by=("entitlement", "subject"))
         charged = Counter()
         for one in records:  # more than one for a customer, where an hour has ended meanwhile
             charged[one.subject] += int(one.quantity)

@@ -67,8 +67,8 @@ class Account:
     unresolved: tuple[Unresolved, ...] = ()
     latest: float = 0.0
     """The latest moment at which it was written; a clock that is behind it was set back."""
-    told: tuple[str, ...] = ()
-    """The warnings that were given, each once for all processes."""
+    told: tuple[int, ...] = ()
+    """The marks of low water, in percent, that were told: each once for all processes."""
     parts: str = "0"
     """Parts of units (a fraction, such as ``"3/1000"``) that are paid for, not used, and in no process's hands."""
 

@@ -124,7 +124,7 @@ def till(engine: Engine, kept: Ledger, settings: Settings) -> Till:
     exchange = registry.exchange
     teller = Teller(kept, engine.publisher)
     remind = registry.renewal.remind
-    orders = Orders(exchange.service, teller, engine.publisher, exchange.leaving)
+    orders = Orders(exchange.service, teller, exchange.leaving)
     limits = Limits(
         engine.policy,
         scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary),

@@ -32,7 +32,6 @@ class LedgerReport:
     :param scope: the licence to report on; None: all that the ledger keeps.
     :param settle: writes down what this process has not written yet, and returns by account's key how many of the
         units that it holds are in no call's hands.
-    :param meter_scope: the scope of what meters wrote; default the same.
     """
 
     def __init__(
@@ -40,13 +39,10 @@ class LedgerReport:
         ledger: Ledger,
         scope: str | None = None,
         settle: Callable[[], Mapping[str, int]] = nothing_to_settle,
-        *,
-        meter_scope: str | None = None,
     ) -> None:
         self._ledger = ledger
         self._scope = scope
         self._settle = settle
-        self._meter_scope = meter_scope or scope
 
     def summary(self) -> dict[str, Balance]:
         """Return the balance of each drawn entitlement, by its name. Meters draw nothing and have none.
@@ -125,11 +121,10 @@ class LedgerReport:
 
     def _lines(self, begin: float | None, end: float | None) -> list[UsageLine]:
         lines = self._ledger.usage(begin, end)
-        return [line for line in lines if self._covers(line.key.scope, is_metered=line.key.is_metered)]
+        return [line for line in lines if self._covers(line.key.scope)]
 
-    def _covers(self, scope: str, *, is_metered: bool = False) -> bool:
-        mine = self._meter_scope if is_metered else self._scope
-        return mine is None or scope == mine
+    def _covers(self, scope: str) -> bool:
+        return self._scope is None or scope == self._scope
 
 
 def open_report(url: str) -> LedgerReport:

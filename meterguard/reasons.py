@@ -10,7 +10,6 @@ class Reason(StrEnum):
 
     CHECKED_OUT = "checked_out"
     CACHED = "cached"
-    DRAWN = "drawn"
     GRACE = "grace"
     ALLOWED_UNKNOWN = "allowed_unknown"
     NOT_ENTITLED = "not_entitled"

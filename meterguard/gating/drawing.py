@@ -48,12 +48,12 @@ class DrawTally(Tally):
     def extend(self, more: Quantity) -> Quantity:
         """Reserve so many more, and return how many that were: none where policy lets a call go on without units."""
         seek = self._seek(more)
-        return self._added(() if seek is None else passing(drivers.blocking, seek).reservations)
+        return self._added(() if seek is None else passing(drivers.blocking, seek)[1])
 
     async def aextend(self, more: Quantity) -> Quantity:
         """:meth:`extend` without blocking the loop."""
         seek = self._seek(more)
-        return self._added(() if seek is None else (await drivers.awaiting(seek)).reservations)
+        return self._added(() if seek is None else (await drivers.awaiting(seek))[1])
 
     def settle(self, actual: Quantity) -> None:
         """Charge so many units; draw those that were not reserved."""
@@ -312,7 +312,8 @@ async def adraw(till: Till, wish: Wish, charge_on_error: bool) -> Drawing:
 
 
 def _sought(till: Till, wish: Wish, drawn: Drawn) -> Taken:
-    return till, wish, drawn.requirement, drawn.reservations or (None,) * len(drawn.requirement)
+    requirement, reservations = drawn
+    return till, wish, requirement, reservations or (None,) * len(requirement)
 
 
 def meter(

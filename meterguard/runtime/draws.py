@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Any
 
 from ..core import messages
@@ -21,7 +20,7 @@ from ..errors import EntitlementDenied, EntitlementUnavailable, MeterGuardError
 from ..events import UnitsCharged
 from ..model import Entitlement
 from ..ports import Clock
-from ..reasons import OnUnknown, Reason
+from ..reasons import OnUnknown
 from .clock import stopwatch
 from .refills import Limits, Refills
 from .slices import Reservation, Slice
@@ -33,20 +32,11 @@ LOOKS = 16  # how often a call tries again to reserve units that others were fas
 LENDING = 2.0  # seconds that a call waits for the overdraft when its time is up
 
 Reservations = tuple[Reservation, ...]
-Seek = Generator[Wait, Any, "Drawn"]
+Drawn = tuple[Requirement, Reservations]
+"""The alternative that a call was let through with, and its units: none where policy lets it go on without."""
+Seek = Generator[Wait, Any, Drawn]
 Single = Generator[Wait, Any, "Reservation | Exception"]
 Attempt = Generator[Wait, Any, "Reservations | Exception"]
-
-
-@dataclass(slots=True)
-class Drawn:
-    """The units that a call may use, and why."""
-
-    reason: Reason
-    requirement: Requirement
-    reservations: Reservations
-    fault: EntitlementUnavailable | None = None
-    """What kept the service from answering, under ``"allow"``."""
 
 
 class Draws:
@@ -103,11 +93,11 @@ class Draws:
         for requirement in wish.alternatives:
             outcome = yield from self._reserve_all(requirement, wish)
             if not isinstance(outcome, Exception):
-                return Drawn(Reason.DRAWN, requirement, outcome)
+                return requirement, outcome
             errors.append(outcome)
         settled = self._without(errors, wish)
-        if isinstance(settled, Drawn):
-            return settled
+        if settled is None:
+            return wish.alternatives[0], ()
         if isinstance(settled, EntitlementDenied) and may_be_exhaustion(settled):
             settled = copy.copy(settled)  # the one that is remembered is for other calls too, which may want less
             asked_at = max(self.slice(one).asked_at for one in settled.entitlements)
@@ -145,15 +135,15 @@ class Draws:
         part = self.slice(entitlement)
         return units_of(part, max(part.needed(int(entitlement.value or 0), wish.per_unit), 1))
 
-    def _without(self, errors: list[Exception], wish: Wish) -> Drawn | Exception:
-        """Return the outcome when no alternative was granted."""
+    def _without(self, errors: list[Exception], wish: Wish) -> Exception | None:
+        """Return the error when no alternative was granted; None where policy lets the call go on without units."""
         unknown = next((one for one in errors if isinstance(one, EntitlementUnavailable)), None)
         # a mistake of ours, or a no of IAM: the buyer controls IAM and the network alike
         grave = [one for one in errors if type(one) not in (EntitlementUnavailable, EntitlementDenied)]
         if unknown is None or grave:
             return gravest(grave or errors)
         if (wish.on_unknown or self.limits.policy.on_unknown) is OnUnknown.ALLOW:
-            return Drawn(Reason.ALLOWED_UNKNOWN, wish.alternatives[0], (), unknown)
+            return None
         return unknown
 
     def _reserve_all(self, requirement: Requirement, wish: Wish) -> Attempt:

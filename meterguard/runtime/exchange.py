@@ -14,7 +14,6 @@ from uuid import uuid4
 
 from ..core import lease_state as change
 from ..core import messages, verdicts
-from ..core.backoff import pause
 from ..core.exhaustion import may_be_exhaustion
 from ..core.intents import Intent, is_open, is_pending, take_up
 from ..core.lease_state import LeaseState
@@ -30,6 +29,7 @@ from ..ports import CheckoutAnswer, Clock, ExtendAnswer, FaultKind, LicenseServi
 from .clock import stopwatch
 from .publisher import Publisher
 from .records import Record
+from .retries import may_try_again
 from .returns import SERIES, Returns
 from .series import AllSeries, Turn
 from .single_flight import Landing
@@ -175,7 +175,7 @@ class Exchange:
                         record.noted().trouble = owner.noted().trouble = messages.unavailable(record.requirement, fault)
                         intent = intent.unanswered(sent_at, fault.may_have_acted)
                     is_mine = fault.kind is not FaultKind.UNKNOWN or turn.may_retry(fault)
-                    if not (is_mine and self._try_again(fault, attempt, until, turn.pause)):
+                    if not (is_mine and may_try_again(fault, attempt, until, self.leaving, turn.pause)):
                         if is_open(intent, fault.kind):
                             owner.leave_pending(intent)
                         raise
@@ -185,17 +185,6 @@ class Exchange:
             owner.leave_pending(intent.unanswered(sent_at, may_have_acted=True))
             raise
         raise AssertionError  # for type checkers: the attempts end by themselves
-
-    def _try_again(
-        self, fault: ServiceFault, attempt: int, until: float, wait: Callable[[float], bool] | None = None
-    ) -> bool:
-        """Wait before another attempt; return True when it can begin in time."""
-        if fault.kind is not FaultKind.UNKNOWN:
-            return False
-        delay = max(pause(attempt, random.random()), fault.retry_after or 0.0)
-        wait = self.leaving.wait if wait is None or fault.retry_after else wait
-        # forgotten for want of room, a series hears of no close
-        return stopwatch() + delay < until and not (wait(delay) or self.leaving.is_set())
 
     # -- renewing --------------------------------------------------------------------------------
 
@@ -296,7 +285,7 @@ class Exchange:
             try:
                 return request()
             except ServiceFault as fault:
-                if not self._try_again(fault, attempt, until):
+                if not may_try_again(fault, attempt, until, self.leaving):
                     raise
                 attempt += 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 from ..account import Account
@@ -15,20 +16,24 @@ from .waits import wait_for
 
 
 class LowWaterWatch:
-    """Looks at the usage of a licence after a block was drawn. Where IAM does not let it, it tells of the end only."""
+    """Looks at the usage of a licence after a block was drawn. Where IAM does not let it, it tells nothing."""
 
     def __init__(self, teller: Teller, survey: UsageSurvey) -> None:
         self._teller = teller
         self._survey = survey
+        self._looking = threading.Lock()
 
-    def look(self, part: Slice) -> None:
-        """Ask for the usage, on a worker, and tell what is new."""
-        wait = self._survey.wait()
-        if not wait_for(wait.future, wait.seconds):
-            return
-        for usage in wait.future.result() or ():
-            if (usage.name, usage.unit.value) == (part.name, part.unit):
-                self._note(part, usage)
+    def look(self, part: Slice, since: float) -> None:
+        """Ask for the usage, on a worker, and tell what is new.
+
+        :param since: when the block had been drawn, by the stopwatch; an answer that is older says too little.
+        """
+        with self._looking:  # or an answer that is noted late would take a mark back
+            wait = self._survey.wait(since)
+            if wait_for(wait.future, wait.seconds):
+                for usage in wait.future.result() or ():
+                    if (usage.name, usage.unit.value) == (part.name, part.unit):
+                        self._note(part, usage)
 
     def _note(self, part: Slice, usage: Usage) -> None:
         passed = marks_passed(usage.consumed, usage.maximum)
@@ -36,9 +41,9 @@ class LowWaterWatch:
 
         def deal(account: Account, _now: float) -> Account:
             new.clear()
-            new.update(passed - {int(mark) for mark in account.told})
+            new.update(passed - set(account.told))
             # marks that lie ahead again, as after a reset or an upgrade, will be told again
-            return replace(account, told=tuple(str(mark) for mark in sorted(passed)))
+            return replace(account, told=tuple(sorted(passed)))
 
         try:
             self._teller.deal(part, deal)

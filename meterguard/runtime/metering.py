@@ -17,9 +17,10 @@ from ..ports import LedgerFault
 from ..units import Unit
 from ..usage import UsageKey, UsageLine
 from .clock import stopwatch
-from .refills import Submit
 from .renewal import Errand
 from .teller import Teller
+from .waits import unresolved
+from .workers import Submit
 
 AGAIN = 1.0  # seconds until what could not be written is tried again
 
@@ -30,7 +31,7 @@ class _Batch:
 
     token: str = field(default_factory=lambda: uuid4().hex)
     lines: dict[UsageKey, Decimal] = field(default_factory=dict)
-    done: Future[None] = field(default_factory=lambda: _unresolved())
+    done: Future[None] = field(default_factory=unresolved)
     problem: ConfigurationError | None = None
     """The mistake in the set-up that keeps the ledger from taking it: its calls raise it."""
     open_since: float | None = None
@@ -81,7 +82,7 @@ class Metering:
                     _end(batch)
 
     def _is_written(self, batch: _Batch) -> bool:
-        """Write a batch; whether it is over."""
+        """Write a batch. Returns True when nothing more is to be done for it."""
         try:
             self._teller.write([UsageLine(key, quantity) for key, quantity in batch.lines.items()], batch.token)
         except ConfigurationError as mistake:
@@ -114,9 +115,3 @@ def _end(batch: _Batch) -> None:
         batch.done.set_result(None)
     else:
         batch.done.set_exception(batch.problem)
-
-
-def _unresolved() -> Future[None]:
-    future: Future[None] = Future()
-    future.set_running_or_notify_cancel()
-    return future

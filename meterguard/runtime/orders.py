@@ -8,7 +8,6 @@ for that and is reported as unresolved. Units are never drawn twice for one orde
 from __future__ import annotations
 
 import itertools
-import random
 import threading
 from dataclasses import dataclass
 from uuid import uuid4
@@ -16,14 +15,13 @@ from uuid import uuid4
 from ..account import Account, Order
 from ..core import ledger as books
 from ..core import messages, verdicts
-from ..core.backoff import pause
 from ..errors import EntitlementDenied, EntitlementUnavailable
 from ..events import EntitlementRefused, Event, ServiceUnavailable, UnitsDrawn
 from ..model import Entitlement
 from ..ports import CheckoutAnswer, FaultKind, LicenseService, ServiceFault
 from ..reasons import Reason
 from .clock import stopwatch
-from .publisher import Publisher
+from .retries import may_try_again
 from .slices import Slice
 from .teller import Teller, units_of
 
@@ -59,7 +57,6 @@ class Orders:
 
     service: LicenseService
     teller: Teller
-    publisher: Publisher
     leaving: threading.Event
 
     def obtain(self, part: Slice, need: int, size: int, until: float, *, ahead: bool = False) -> Exception | None:
@@ -85,7 +82,8 @@ class Orders:
                 part.found_low(most)
                 continue
             if problem is not None:
-                self._tell(problem, stopwatch() - began)
+                if not (ahead and isinstance(problem, EntitlementDenied)):
+                    self._tell(problem, stopwatch() - began)
                 return problem
         return None
 
@@ -141,15 +139,9 @@ class Orders:
                 return self.service.draw(request.wanted, request.order.token)
             except ServiceFault as fault:
                 request.may_have_acted = acted or fault.may_have_acted
-                if not self._try_again(fault, attempt, until):
+                if not may_try_again(fault, attempt, until, self.leaving):
                     raise
         raise AssertionError  # for type checkers
-
-    def _try_again(self, fault: ServiceFault, attempt: int, until: float) -> bool:
-        if fault.kind is not FaultKind.UNKNOWN:
-            return False
-        delay = max(pause(attempt, random.random()), fault.retry_after or 0.0)
-        return stopwatch() + delay < until and not self.leaving.wait(delay)
 
     def _landed(self, part: Slice, request: _Request, answer: CheckoutAnswer) -> Exception | None:
         order, units = request.order, verdicts.drawn(request.wanted, answer.allowed)
@@ -162,7 +154,7 @@ class Orders:
         self.teller.deal(part, deal)
         if not units:
             return messages.drew_nothing(request.wanted)
-        self.publisher.tell(UnitsDrawn((units_of(part, units),), units, stopwatch() - request.began))
+        self.teller.publisher.tell(UnitsDrawn((units_of(part, units),), units, stopwatch() - request.began))
         return None
 
     def _let_go(self, part: Slice, request: _Request, fault: ServiceFault) -> None:
@@ -187,7 +179,7 @@ class Orders:
             told = ServiceUnavailable(problem.entitlements, problem.code, problem.request_id, took, False)
         else:
             return
-        self.publisher.tell(told)
+        self.teller.publisher.tell(told)
 
 
 def _may_be_smaller(problem: Exception | None) -> bool:

@@ -8,10 +8,10 @@ from functools import partial
 from ..errors import ConfigurationError
 from ..ports import LedgerFault
 from .compaction import Compaction
-from .refills import Submit
 from .renewal import Errand
 from .slices import Slice
 from .teller import Teller
+from .workers import Submit
 
 SOON = 0.1  # seconds after a charge until it is written down
 IDLE = 1.0  # seconds without a call until free units go back, so that a crash loses none of them

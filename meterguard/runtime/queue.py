@@ -15,6 +15,7 @@ from ..core.backoff import pause
 from ..core.requirements import Requirement
 from ..errors import EntitlementDenied
 from .clock import stopwatch
+from .waits import unresolved
 
 Wanted = tuple[Requirement, ...]
 """What is waited for: any of these."""
@@ -169,13 +170,13 @@ class Place:
         self.queue = queue
         self.number = number
         self.freed = 0
-        self._news: Future[None] = _unresolved()
+        self._news: Future[None] = unresolved()
 
     def look(self) -> tuple[float, Future[None]]:
         """Seconds until it may be its turn to ask, 0.0: now; and what is done when something has changed."""
         with self.queue.lock:
             if self._news.done():
-                self._news = _unresolved()
+                self._news = unresolved()
             return self.queue.delay(self), self._news
 
     def call(self) -> None:
@@ -192,10 +193,3 @@ class Place:
     def leave(self) -> None:
         """Leave the queue."""
         self.queue.leave(self)
-
-
-def _unresolved() -> Future[None]:
-    future: Future[None] = Future()
-    # a future that is not running can be cancelled
-    future.set_running_or_notify_cancel()
-    return future

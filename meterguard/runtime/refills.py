@@ -25,14 +25,13 @@ from .single_flight import Flight, Landing, SingleFlight
 from .slices import Slice
 from .teller import Teller, units_of
 from .usage import UsageSurvey
+from .workers import Submit
 
 LOOKS = 16  # how often it is tried again to take units that other processes were faster to take
 PARTS = 10  # slices of a block
 ALL = 2**64
 ASKING = 0.8  # of the time-out, in which attempts begin
 LOW = 4  # a block is fetched ahead when less than this part of one is left
-
-Submit = Callable[[Callable[[], None]], None]
 
 
 @dataclass(slots=True, frozen=True)
@@ -162,7 +161,7 @@ class Refills:
             part.tries += 1
             return
         part.heard()
-        self._look_at_the_licence(part)
+        self._look_at_the_licence(part, error)
         if isinstance(error, EntitlementDenied):
             part.denial = (need, error, stopwatch() + self._limits.policy.denial_ttl)
 
@@ -180,11 +179,12 @@ class Refills:
             error = self._orders.obtain(part, size // LOW + 1, size, until, ahead=True)
         except LedgerFault as fault:
             return Landing(self.teller.unavailable(part, size, fault))
-        self._look_at_the_licence(part)
+        self._look_at_the_licence(part, error)
         if isinstance(error, EntitlementDenied):
             part.denial = (size, error, stopwatch() + self._limits.policy.denial_ttl)
         return Landing(error)
 
-    def _look_at_the_licence(self, part: Slice) -> None:
+    def _look_at_the_licence(self, part: Slice, error: Exception | None) -> None:
         if not self._limits.policy.inline:
-            self._submit(partial(self._low_water.look, part))
+            since = stopwatch() if error is None else 0.0  # nothing was drawn: what is known will do
+            self._submit(partial(self._low_water.look, part, since))

@@ -30,7 +30,7 @@ from .records import Record, Seat, SharedBySeats
 from .renewal import Errand, Renewal
 from .returns import Owed
 from .single_flight import Flight, Landing, SingleFlight
-from .waits import Wait, wait_for
+from .waits import Wait, unresolved, wait_for
 from .workers import Workers
 
 CHECK_IN_WAIT = 2.0  # seconds a caller waits for its seat to be given back before it goes on
@@ -248,7 +248,7 @@ class Registry:
 
     def give_back(self, record: Record, *, if_idle: bool = False) -> Wait | None:
         """Check the record's lease in, on a worker."""
-        done = _pending()
+        done = unresolved()
         with record.lock:
             owed = record.let_go(if_idle=if_idle)
             if owed is not None:
@@ -312,9 +312,3 @@ def _launch(lane: Workers, job: Callable[[], None]) -> None:
     except BaseException:  # Ctrl-C, but others may wait for the flight already
         lane.submit(job)
         raise
-
-
-def _pending() -> Future[None]:
-    future: Future[None] = Future()
-    future.set_running_or_notify_cancel()
-    return future

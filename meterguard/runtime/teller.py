@@ -69,11 +69,6 @@ class Teller:
         if lost[0]:
             self.publisher.tell(UnitsLost((units_of(part, lost[0]),), lost[0]))
 
-    def look_now(self, part: Slice) -> None:
-        """Write off what dead processes hold, however short ago that was done."""
-        self._looked_at.pop(part.key, None)
-        self.deal(part, lambda account, _: account)
-
     def take(self, part: Slice, least: int, most: int) -> tuple[int, Account]:
         """Post what was used, and take units: between ``least`` and ``most``, or none. Returns the account, too.
 
@@ -115,7 +110,7 @@ class Teller:
         return lent[0] >= units
 
     def post(self, part: Slice, *, give_back: bool = False) -> bool:
-        """Post what was used; whether there was anything.
+        """Post what was used. Returns True when there was anything.
 
         :param give_back: return the free units, too.
         """

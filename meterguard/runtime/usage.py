@@ -57,7 +57,7 @@ class UsageSurvey:
     def _shared(self, since: float) -> tuple[Future[Usages | None], bool]:
         with self._lock:
             answer = self._answer
-            if answer is not None and (not answer.done() or self._is_good(answer, since)):
+            if answer is not None and self._is_good(answer, since):
                 return answer, False
             answer = self._answer = Future()
             answer.set_running_or_notify_cancel()
@@ -65,8 +65,10 @@ class UsageSurvey:
             return answer, True
 
     def _is_good(self, answer: Future[Usages | None], since: float) -> bool:
-        is_young = self._asked_at >= since or answer.result() is None
-        return is_young and stopwatch() < self._until
+        is_young = self._asked_at >= since
+        if not answer.done():
+            return is_young
+        return (is_young or answer.result() is None) and stopwatch() < self._until
 
     def _find_out(self, answer: Future[Usages | None]) -> None:
         usages: Usages | None = None
@@ -76,8 +78,10 @@ class UsageSurvey:
             if raised_by_handler(problem) is not None:
                 raise
         finally:
-            self._until = stopwatch() + (REFUSED_FOR if usages is None else self._keep)
-            self._answer = _answered(usages)  # for a future holds on to all who ever waited for it
+            with self._lock:
+                if self._answer is answer:  # else a younger question is under way
+                    self._until = stopwatch() + (REFUSED_FOR if usages is None else self._keep)
+                    self._answer = _answered(usages)  # for a future holds on to all who ever waited for it
             answer.set_result(usages)
 
 

@@ -10,6 +10,13 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+def unresolved() -> Future[None]:
+    """Return a future that no waiter can cancel, for it says that it is running."""
+    future: Future[None] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """A future to wait for, and for how many seconds at most."""

@@ -18,6 +18,8 @@ IDLE_FOR = 10.0  # seconds until a worker without work ends
 MOST = 32
 
 Job = Callable[[], object]
+Submit = Callable[[Job], None]
+"""Runs a job soon, as ``Workers.submit`` does."""
 
 
 class Workers:

@@ -54,7 +54,7 @@ class TestAccounts:
             orders=(Order("token", 10, 99.25, "a"), Order("other", 1, 1.0, None)),
             unresolved=(Unresolved(10, 1.5),),
             latest=100.125,
-            told=("80",),
+            told=(80,),
             parts="3/1000",
         )
         ledger.transact(PAGES.key, lambda *_: Posting(full))

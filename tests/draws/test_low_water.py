@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from meterguard.events import LowWater
+from meterguard.events import EntitlementRefused, LowWater
 
 
 @pytest.fixture
@@ -66,3 +66,28 @@ def test_where_iam_forbids_the_question_nothing_is_told(lm, licence, make_guard,
     draw(lm, guard, 900)
     guard.close()
     assert told == []
+
+
+def test_overage_goes_on_and_is_told_once(lm, make_guard, told):
+    pages = {"name": "Pages", "max_count": 100, "unit": "Count", "overage": True}
+    licence = lm.add_license("ACME-2", entitlements=[pages])
+    guard = make_guard(lm, licence, denial_ttl=0)
+    guard.subscribe(told)
+    for units in (90, 60, 50):
+        draw(lm, guard, units)
+    guard.consumes_entitlement("Pages", 1000).check()
+    assert told.wait_for(3) == [(80, 90, 100), (95, 150, 100), (100, 150, 100)]
+    found = guard.ledger.summary()["Pages"]
+    assert (found.charged, lm.usage(licence)["Pages"]) == (200, 200)
+
+
+def test_a_no_to_a_block_that_nobody_waits_for_is_told_to_nobody(lm, make_guard):
+    licence = lm.add_license("ACME-2", entitlements=[("Pages", 100, "Count")])
+    guard, refused = make_guard(lm, licence, denial_ttl=60), []
+    guard.subscribe(lambda event: refused.append(event) if isinstance(event, EntitlementRefused) else None)
+    for _ in range(90):
+        with guard.consumes_entitlement("Pages", 1, block=100):
+            pass
+    lm.wait_for_calls("CheckoutLicense", 2, timeout=20, done=True)
+    guard.close()
+    assert refused == []

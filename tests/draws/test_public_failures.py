@@ -58,6 +58,13 @@ def posted(till):
     return till.teller.post(part)
 
 
+def fails(ledger, till, when):
+    """Post what was used, in vain: the ledger fails before it is written, or behind it."""
+    ledger.fails.append(when)
+    with pytest.raises(LedgerFault):
+        posted(till)
+
+
 def charged(ledger):
     return ledger.accounts()[0].charged, sum(line.quantity for line in ledger.usage())
 
@@ -67,9 +74,7 @@ def test_a_batch_that_was_not_written_is_counted_when_it_is_sent_again(till, led
     guard, mine = till()
     use(guard, 3)
     with mine.draws.slices()[0].dealing:
-        ledger.fails.append("before")
-        with pytest.raises(LedgerFault):
-            posted(mine)
+        fails(ledger, mine, "before")
         assert charged(ledger) == (0, 0)
         assert posted(mine)
     assert charged(ledger) == (3, 3)
@@ -80,9 +85,7 @@ def test_a_batch_whose_reply_was_lost_is_counted_once(till, ledger):
     guard, mine = till()
     use(guard, 3)
     with mine.draws.slices()[0].dealing:
-        ledger.fails.append("behind")
-        with pytest.raises(LedgerFault):
-            posted(mine)
+        fails(ledger, mine, "behind")
         use(guard, 2)  # what comes meanwhile is of the next batch
         assert posted(mine)
         assert charged(ledger) == (3, 3)
@@ -95,9 +98,7 @@ def test_a_duplicate_is_delivered(till, ledger):
     guard, mine = till()
     use(guard, 3)
     with mine.draws.slices()[0].dealing:
-        ledger.fails.append("behind")
-        with pytest.raises(LedgerFault):
-            posted(mine)
+        fails(ledger, mine, "behind")
         assert posted(mine)
         assert not posted(mine), "nothing is left to be sent"
 
@@ -108,9 +109,7 @@ def test_a_batch_is_known_by_its_till_and_number_and_not_by_the_order_of_calls(t
     use(first, 3)
     use(second, 4)
     with one.draws.slices()[0].dealing, other.draws.slices()[0].dealing:
-        ledger.fails.append("behind")
-        with pytest.raises(LedgerFault):
-            posted(other)
+        fails(ledger, other, "behind")
         assert posted(one)
         assert posted(other)
     assert charged(ledger) == (7, 7)

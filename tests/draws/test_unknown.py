@@ -182,3 +182,22 @@ def test_a_licence_whose_units_are_reset_takes_nothing_from_the_books(lm, make_g
     found = guard.ledger.summary()["Pages"]
     assert (found.drawn, found.charged, lm.usage(licence)["Pages"]) == (50, 50, 20)
     assert sum(one.quantity for one in guard.ledger.records()) == 50
+
+
+def test_an_overdraft_is_one_for_all_processes_of_a_ledger(lm, licence, make_guard, together, tmp_path):
+    options = {"ledger": f"sqlite:///{tmp_path}/ledger.db", "overdraft": {"Pages": 7}, "denial_ttl": 0}
+    guards = [make_guard(lm, licence, **options) for _ in range(3)]
+    with lm.down(error="RedirectException"):  # an unknown that no attempt is worth
+
+        def one(index):
+            return use(guards[index % 3].consumes_entitlement("Pages", 1))
+
+        outcomes = together(12, one)
+        assert outcomes.count(1) == 7
+        assert {type(one) for one in outcomes if one != 1} == {EntitlementUnavailable}
+        assert guards[0].ledger.summary()["Pages"].owed == 7
+    for guard in guards:
+        again(guard)
+    use(guards[1].consumes_entitlement("Pages", 1, block=10))
+    found = guards[1].ledger.summary()["Pages"]
+    assert (found.owed, found.charged, found.drawn) == (0, 8, found.charged + found.reserved + found.left)

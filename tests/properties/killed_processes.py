@@ -142,7 +142,7 @@ class Process:
     def __init__(self, world, name):
         self.name = name
         self.teller = Teller(world.ledger, Publisher(), name, lambda one, _: one.owner in world.dead)
-        orders = Orders(world.service, self.teller, self.teller.publisher, threading.Event())
+        orders = Orders(world.service, self.teller, threading.Event())
         limits = Limits(POLICY, "scope", {"Pages": world.overdraft})
         refills = Refills(orders, self.teller, limits, lambda job: job(), NoSurvey())
         self.draws = Draws(refills, WorldClock(world), limits, NoSurvey())
@@ -163,7 +163,7 @@ class Process:
                 assert wait.future.done()
                 wait = seek.send(wait.future.result())
         except StopIteration as end:
-            return end.value.reservations[0]
+            return end.value[1][0]
 
     def settle(self, reservation, used):
         self.draws.settle(reservation, used, None)

@@ -11,7 +11,6 @@ from meterguard import Decision, Reason
 OPENFEATURE = {
     Reason.CHECKED_OUT: "STATIC",
     Reason.CACHED: "CACHED",
-    Reason.DRAWN: "STATIC",
     Reason.GRACE: "STALE",
     Reason.ALLOWED_UNKNOWN: "DEFAULT",
     Reason.NOT_ENTITLED: "STATIC",

@@ -22,6 +22,7 @@ STUDIES = {
     "metering": "metering",
     "web": "web",
     "emulator": "emulating",
+    "fleet": "fleet.study",
 }
 """The names on the command line, and the modules behind them."""
 

@@ -49,7 +49,7 @@ nanoseconds do not. A *floor* is the least that a thing of its kind can cost. A 
 """
 NOT_BUILT = """\
 Not built yet, so without a row: H4 (an exact count of every call that a gate lets through), H6 (a guard generated to
-the signature), F2 (shared stores). T1 (clocks under test) is held by tests.
+the signature). F2 (a call over a shared store) is the same code as in memory. T1 (clocks under test) is held by tests.
 """
 
 

@@ -2,12 +2,14 @@
 
 ``states`` is :data:`meterguard.core.lifecycle.TABLE`; only the places of its boxes are set here. ``life`` and
 ``grace`` are played minute by minute with the functions that decide in the library, and so are the units of a draw in
-``gate-draw-meter``. Each picture is written
-for light and for dark pages. A test compares what is committed with what this draws.
+``gate-draw-meter``. ``fleet-load`` and ``fleet-outage`` show what ``python -m benchmarks.fleet --write`` found. Each
+picture is written for light and for dark pages. A test compares what is committed with what this draws.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
@@ -446,7 +448,103 @@ def _card(canvas: Canvas, card: Card) -> None:
     canvas.text(card.x + 14, y + 188, f"{card.counted}, call by call", ink, size=11.5)
 
 
-PICTURES = {"lease-states": states, "lease-life": life, "grace": grace, "gate-draw-meter": declarations}
+# -- fleets ------------------------------------------------------------------------------------------
+
+FLEETS = json.loads((Path(__file__).parents[1] / "benchmarks" / "fleet" / "figures.json").read_text("utf-8"))
+ARRANGEMENTS = {
+    "call": ("one call per request", "bad_ink"),
+    "none": ("no store", "ink"),
+    "sqlite": ("a store a host", "fair_ink"),
+    "redis": ("a store for all", "good_ink"),
+}
+LIMIT = 20 * 60  # requests a minute, as benchmarks/fleet/service.py assumes
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of a canvas where both directions are logarithmic: processes, and what is counted."""
+
+    canvas: Canvas
+    x: float
+    title: str
+    lowest: int
+    highest: int
+    """Powers of ten."""
+    y: float = 40
+    width: float = 236
+    height: float = 200
+
+    def at(self, processes: float, value: float) -> tuple[float, float]:
+        share = (math.log10(value) - self.lowest) / (self.highest - self.lowest)
+        return self.x + self.width * math.log10(processes) / 4, self.y + self.height * (1 - min(1.0, max(0.0, share)))
+
+    def frame(self) -> None:
+        theme = self.canvas.theme
+        self.canvas.text(self.x, 18, self.title, theme.ink, bold=True)
+        for power in range(self.lowest, self.highest + 1, 1 if self.highest - self.lowest < 5 else 2):
+            _, y = self.at(1, 10**power)
+            self.canvas.path(f"M{self.x:g},{y:g} h{self.width:g}", colour=theme.still)
+            self.canvas.text(self.x - 8, y + 4, f"{10**power:,}", theme.faint, size=11.5, anchor="end")
+        for power in range(5):
+            x, _ = self.at(10**power, 1)
+            words = "1 process" if power == 0 else f"{10**power:,}"
+            self.canvas.text(x, self.y + self.height + 19, words, theme.faint, size=11.5, anchor="middle")
+
+    def lines(self, key: str, names: Iterable[str]) -> None:
+        """A line for each arrangement that has figures, with its name at its end."""
+        ends = []
+        for name in names:
+            found = [(int(size), one[key]) for size, one in FLEETS[name].items() if one.get(key)]
+            points = [self.at(size, value) for size, value in found]
+            words, ink = ARRANGEMENTS[name]
+            colour = getattr(self.canvas.theme, ink)
+            self.canvas.path("M" + " L".join(f"{x:.4g},{y:.4g}" for x, y in points), colour=colour)
+            for x, y in points:
+                self.canvas.box(x - 2.5, y - 2.5, 5, 5, colour, round_=2.5)
+            ends.append((points[-1][1], points[-1][0], words, colour))
+        lowest = -math.inf
+        for y, x, words, colour in sorted(ends):
+            lowest = max(y, lowest + 15)
+            self.canvas.text(x + 8, lowest + 4, words, colour, size=12)
+
+
+def fleet_load(theme: Theme) -> Canvas:
+    """What a fleet asks for and holds in quiet times."""
+    title = "Requests a minute and seats of 1 to 10,000 processes, for each way to share a lease"
+    canvas = Canvas(theme, 860, 268, title)
+    asked = Panel(canvas, 72, "Requests to License Manager, a minute", -2, 6)
+    seats = Panel(canvas, 482, "Seats taken, at most", 0, 5)
+    asked.frame()
+    _, y = asked.at(1, LIMIT)
+    canvas.path(f"M{asked.x:g},{y:g} h{asked.width:g}", dashed=True, colour=theme.ink)
+    canvas.text(asked.x + asked.width - 4, y - 6, "rate limit, assumed", theme.ink, size=11.5, anchor="end")
+    asked.lines("calls", ARRANGEMENTS)
+    seats.frame()
+    seats.lines("seats peak", ARRANGEMENTS)
+    return canvas
+
+
+def fleet_outage(theme: Theme) -> Canvas:
+    """What a fleet asks for while the service is down."""
+    title = "Requests and store round trips a minute of 1 to 10,000 processes while License Manager is down"
+    canvas = Canvas(theme, 860, 268, title)
+    asked = Panel(canvas, 72, "Requests a minute while it is down", 1, 6)
+    trips = Panel(canvas, 482, "Store round trips a minute meanwhile", 1, 6)
+    asked.frame()
+    asked.lines("outage calls", ARRANGEMENTS)
+    trips.frame()
+    trips.lines("outage trips", ("sqlite", "redis"))
+    return canvas
+
+
+PICTURES = {
+    "lease-states": states,
+    "lease-life": life,
+    "grace": grace,
+    "gate-draw-meter": declarations,
+    "fleet-load": fleet_load,
+    "fleet-outage": fleet_outage,
+}
 
 
 def drawn() -> dict[str, str]:

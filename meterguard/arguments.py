@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal, TypeVar
 
@@ -89,20 +90,49 @@ def client(name: str, value: T) -> T:
     return value
 
 
-LEDGERS = ("memory", "sqlite", "redis", "rediss")
+LEDGERS = {
+    "memory": "'memory://'",
+    "sqlite": "'sqlite:///relative.db', 'sqlite:////absolute.db'",
+    "redis": "'redis://host:port/db'",
+    "rediss": "'rediss://...'",
+}
+STORES = LEDGERS | {
+    "postgresql": "'postgresql://user:password@host/db'",
+    "postgres": "'postgres://...'",
+    "django": "'django://alias'",
+    "dynamodb": "'dynamodb://table'",
+}
+STORE_METHODS = ("read", "replace", "rows", "describe", "close", "forget")
 
 
 def ledger_url(name: str, value: object) -> str:
     """Check the URL of a ledger, as far as its scheme goes."""
+    return _place(name, value, LEDGERS)
+
+
+def _place(name: str, value: object, forms: Mapping[str, str]) -> str:
     scheme, colon, _ = text(name, value).partition("://")
-    if not colon or scheme not in LEDGERS:
+    if not colon or scheme not in forms:
         # Nothing but the scheme is shown, because a password may follow it.
         got = f"{scheme}://..." if colon else "no URL"
-        raise ConfigurationError(
-            f"{name} must be 'memory://', 'sqlite:///relative.db', 'sqlite:////absolute.db', 'redis://host:port/db' or "
-            f"'rediss://...'; got {got}"
-        )
+        *first, last = forms.values()
+        raise ConfigurationError(f"{name} must be {', '.join(first)} or {last}; got {got}")
     return str(value)
+
+
+def store(name: str, value: T) -> T | str:
+    """Check the URL of a store, or an object with the methods of ``SharedStore``."""
+    if isinstance(value, str):
+        return _place(name, value, STORES)
+    missing = [f"{method}()" for method in STORE_METHODS if not callable(getattr(value, method, None))]
+    if missing or isinstance(value, type):
+        got = (
+            f"the class {value.__name__}" if isinstance(value, type) else f"{type(value).__name__} without {missing[0]}"
+        )
+        raise ConfigurationError(
+            f"{name} must be a URL, or an object with the methods of meterguard.rows.SharedStore; got {got}"
+        )
+    return value
 
 
 def overdraft(name: str, value: object) -> dict[str, int]:
@@ -112,13 +142,3 @@ def overdraft(name: str, value: object) -> dict[str, int]:
             f"{name} must be a dict of units by entitlement name, such as {{'Pages': 100}}; got {shortened(value)}"
         )
     return {key: count(f"{name}[{key!r}]", units) for key, units in value.items()}
-
-
-def memory_url(name: str, value: object) -> str:
-    """Check the URL of a store or a ledger."""
-    if value != "memory://":
-        scheme, colon, _ = text(name, value).partition("://")
-        # Nothing but the scheme is shown, because a password may follow it.
-        got = f"{scheme}://..." if colon else "no URL"
-        raise ConfigurationError(f"{name} must be 'memory://', the only one that this version knows; got {got}")
-    return str(value)

@@ -14,12 +14,14 @@ from . import arguments
 from .arguments import Duration, OnUnknownName
 from .errors import ConfigurationError
 from .reasons import OnUnknown
+from .rows import SharedStore
 from .secret import Secret
 
 if TYPE_CHECKING:
     from .core.policy import Policy
 
 LOOPBACK_ONLY = "METERGUARD_LOOPBACK_ONLY"
+STORE_KEY = "METERGUARD_STORE_KEY"
 
 
 Checked = Mapping[str, object]
@@ -95,10 +97,12 @@ class GuardOptions(TypedDict, total=False):
     # any object: type checkers know nothing of the objects of an untyped boto3
     client: Annotated[object, Option("an object with boto3's methods, used as it is.", arguments.client)]
     store: Annotated[
-        str | None,
+        str | SharedStore | None,
         Option(
-            "where leases live; ``memory://`` is this process.",
-            arguments.memory_url,
+            "where leases live: ``memory://`` is this process, ``sqlite:///file.db`` this host, "
+            "``redis://host:port/db``, ``postgresql://user:password@host/db``, ``django://alias`` and "
+            "``dynamodb://table`` a fleet; or an object with the methods of ``meterguard.rows.SharedStore``.",
+            arguments.store,
             "memory://",
             has_variable=True,
             is_hidden=True,
@@ -236,7 +240,7 @@ def _checked(name: str, value: Any) -> Any:
         return None
     option = OPTIONS[name]
     checked = option.check(name, value)
-    return Secret(checked) if option.is_hidden else checked
+    return Secret(checked) if option.is_hidden and isinstance(checked, str) else checked
 
 
 class Settings(NamedTuple):
@@ -250,12 +254,14 @@ class Settings(NamedTuple):
     endpoint_url: str | None
     session: Any
     client: Any
-    store: str
+    store: str | SharedStore
     ledger: str
     overdraft: Mapping[str, int] | None
     policy: "Policy"
     loopback_only: bool = False
     """True where a client of our own may only talk to this machine, as in tests."""
+    store_key: str | None = None
+    """The key under which tokens are sealed in a shared store."""
 
 
 def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settings:
@@ -273,7 +279,17 @@ def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settin
         inline="AWS_LAMBDA_FUNCTION_NAME" in environ,
         **{name: values.pop(name) for name in Policy.__annotations__ if name in OPTIONS},
     )
-    return Settings(policy=policy, loopback_only=bool(environ.get(LOOPBACK_ONLY)), **values)
+    key = Secret(environ.get(STORE_KEY, "").strip()) or None
+    return Settings(policy=policy, loopback_only=bool(environ.get(LOOPBACK_ONLY)), store_key=key, **values)
+
+
+def settle_without_product(environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of the environment, with empty texts where it names no product or issuer.
+
+    :raises ConfigurationError: a variable is wrong.
+    """
+    missing = {name: "" for name, option in OPTIONS.items() if option.is_required and said(name, environ) is None}
+    return settle({**check({}), **missing}, environ)
 
 
 def variable(name: str) -> str:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+from uuid import uuid4
 
+from .config import Settings, variable
 from .errors import ConfigurationError, EntitlementUnavailable
 from .gating.registration import is_bypassed
 from .guard import MeterGuard
-from .ports import FaultKind, LedgerFault, LicenseCount, LicenseService, ServiceFault, Usage
+from .ports import FaultKind, Ledger, LedgerFault, LicenseCount, LicenseService, ServiceFault, Usage
+from .rows import Row, SharedStore, StoreFault
+
+CLOCKS_DIFFER = 2.0  # seconds from which on the clocks of a store and of its hosts are wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +33,17 @@ class Finding:
 
 
 def examine(guard: MeterGuard, *, offline: bool = False, usage: bool = False) -> Iterator[Finding]:
-    """Check settings, client, licence and ledger.
+    """Check settings, client, licence, ledger and store. Makes no file, and begins nothing in the background.
 
     :param offline: ask AWS nothing; the licence is then not checked.
     :param usage: also ask how many units are in use.
     """
     try:
-        service = guard.engine.registry.exchange.service
+        settings = guard.settings
     except ConfigurationError as problem:
         yield Finding("settings", "failed", str(problem))
         return
+    service = _service(settings)
     yield Finding("settings", "ok", "the product and its issuer are named")
     try:
         service.connect()
@@ -46,7 +55,8 @@ def examine(guard: MeterGuard, *, offline: bool = False, usage: bool = False) ->
         yield Finding("licence", "skipped", "nothing was asked of AWS")
     else:
         yield _licence(service)
-    yield from _ledger(guard)
+    yield from _ledger(guard, settings)
+    yield from _store(settings)
     if usage:
         yield _usage(service)
 
@@ -57,7 +67,7 @@ def licensed(guard: MeterGuard) -> tuple[Usage, ...]:
     :raises ConfigurationError: the set-up is incomplete or wrong.
     :raises EntitlementUnavailable: License Manager did not tell.
     """
-    service = guard.engine.registry.exchange.service
+    service = _service(guard.settings)
     try:
         return service.usage(None)
     except ServiceFault as fault:
@@ -79,21 +89,122 @@ def guards(registered: Iterable[tuple[str, object]]) -> Finding:
     )
 
 
-def _ledger(guard: MeterGuard) -> Iterator[Finding]:
-    till = guard.till
-    ledger = till.teller.ledger
+def _service(settings: Settings) -> LicenseService:
+    # not the engine's: an engine gives back what dead processes left, from its beginning
+    from . import assembly
+
+    return assembly.license_service(settings)
+
+
+def _ledger(guard: MeterGuard, settings: Settings) -> Iterator[Finding]:
+    from . import assembly
+
     try:
-        told = ledger.describe()
+        ledger = guard.ledger_in_use or assembly.ledger(settings.ledger)
     except ConfigurationError as problem:
         yield Finding("ledger", "failed", str(problem))
-    except LedgerFault as problem:
-        yield Finding("ledger", "failed", f"it cannot be had now: {problem}")
-    else:
-        yield Finding("ledger", "ok", told)
-    if till.draws.limits.overdraft:
-        told = ", ".join(f"{units} of {name}" for name, units in sorted(till.draws.limits.overdraft.items()))
+        return
+    yield _books(ledger)
+    if ledger is not guard.ledger_in_use:
+        ledger.close()
+    if settings.overdraft:
+        told = ", ".join(f"{units} of {name}" for name, units in sorted(settings.overdraft.items()))
         whose = "all processes of the ledger together" if ledger.is_shared else "each process"
         yield Finding("overdraft", "ok", f"while the service cannot be asked {whose} may use on credit {told}")
+
+
+def _books(ledger: Ledger) -> Finding:
+    try:
+        return Finding("ledger", "ok", ledger.describe())
+    except ConfigurationError as problem:
+        return Finding("ledger", "failed", str(problem))
+    except LedgerFault as problem:
+        return Finding("ledger", "failed", f"it cannot be had now: {problem}")
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    from . import assembly
+
+    try:
+        store = assembly.shared_store(settings.store)
+    except ConfigurationError as problem:
+        yield Finding("store", "failed", str(problem))
+        return
+    if store is None:
+        yield Finding(
+            "store",
+            "ok",
+            "leases are in the memory of this process: each process takes a seat of its own, unless they are given a "
+            f"store to share ({variable('store')}=sqlite:///... or redis://...)",
+        )
+        return
+    try:
+        yield from _shared(store, assembly.file_to_make(settings.store))
+        if store.is_fleet or settings.store_key is not None:
+            yield _sealing(settings.store_key)
+    finally:
+        if store is not settings.store:
+            store.close()
+
+
+def _shared(store: SharedStore, to_make: Path | None) -> Iterator[Finding]:
+    try:
+        told, skew = _tried(store, to_make)
+        yield Finding("store", "ok", told)
+    except ConfigurationError as problem:
+        yield Finding("store", "failed", str(problem))
+    except StoreFault as problem:
+        yield Finding("store", "failed", f"it cannot be read and written now: {problem}")
+    else:
+        if skew is not None:
+            yield _clock(skew)
+
+
+def _tried(store: SharedStore, to_make: Path | None) -> tuple[str, float | None]:
+    """Return what a store is, and how far its clock is ahead. Raises where it cannot be written.
+
+    The clock of a file that is still to be made is None.
+    """
+    told = store.describe()
+    if to_make is None:
+        return f"{told}; it can be written", _skew(store)
+    if not os.access(to_make.parent, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"the file {to_make} cannot be made: this user may not write its directory")
+    return told, None
+
+
+def _skew(store: SharedStore) -> float:
+    """Write a row and take it away. Returns the seconds by which the store's clock surely is ahead; below 0: behind."""
+    place, row = f"doctor/{uuid4().hex}", Row(uuid4().hex[:16], "{}")
+    store.replace(place, "", row, 60)
+    begin = time.time()
+    now = store.replace(place, row.version, None, 0).seen.now
+    return max(now - time.time(), 0.0) or min(now - begin, 0.0)
+
+
+def _clock(skew: float) -> Finding:
+    if abs(skew) <= CLOCKS_DIFFER:
+        return Finding("clock", "ok", "the clock of the store and the one of this host agree")
+    side = "ahead of" if skew > 0 else "behind"
+    return Finding(
+        "clock",
+        "failed",
+        f"the clock of the store is {abs(skew):.0f} s {side} the one of this host",
+        "let a time server (NTP) set both",
+    )
+
+
+def _sealing(key: str | None) -> Finding:
+    name = variable("store_key")
+    if key is None:
+        return Finding("sealing", "ok", f"{name} is not set: who may read the store can read the tokens in it")
+    from . import assembly
+
+    try:
+        assembly.seal(key)
+    except ConfigurationError as problem:
+        return Finding("sealing", "failed", str(problem))
+    return Finding("sealing", "ok", f"{name} is set")
 
 
 def _licence(service: LicenseService) -> Finding:

@@ -52,10 +52,13 @@ class EntitlementDenied(MeterGuardError):
     service tells; ``code`` and ``request_id`` come from the service; ``retry_after`` is in
     seconds, None when asking again soon would not help. ``is_exhausted`` is True where usage proves that the
     licence has it and that too few units are free, False where usage does not prove that, None where usage
-    is not known.
+    is not known. ``ahead`` is how many calls were before it in the queue, at most, when ``wait=`` ran out; None
+    for a call that did not wait.
     """
 
     default_reason = Reason.NOT_ENTITLED
+    ahead: int | None = None
+    waited: str = ""  # a sentence on the wait, which the text ends with
 
     def __init__(
         self,
@@ -79,6 +82,9 @@ class EntitlementDenied(MeterGuardError):
         self.request_id = request_id
         self.retry_after = retry_after
         self.is_exhausted = is_exhausted
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (super().__str__(), self.waited)))
 
 
 class AuthorizationRefused(EntitlementDenied):

@@ -85,6 +85,21 @@ class LeaseCheckedOut(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseJoined(Event):
+    """A lease that another process of the store has checked out is used here too. No unit was taken for it."""
+
+    lifetime: float
+    """Seconds the lease lives unless it is renewed."""
+    duration: float
+    """Seconds that it took."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLeft(Event):
+    """A lease is no longer used here. Other processes of the store use it, or have given it back already."""
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseRenewed(Event):
     """A lease was renewed before its end, or confirmed after the clocks disagreed."""
 

@@ -160,8 +160,18 @@ class MeterGuard(MeteringGuard):
         """
         config.settle(self._arguments)
 
+    @property
+    def shares_leases(self) -> bool:
+        """True where other processes ride on the same leases, by the store.
+
+        :raises ConfigurationError: the set-up is incomplete.
+        """
+        return config.settle(self._arguments).store != "memory://"
+
     def prewarm(self) -> None:
         """Import boto3 and make the client in the background, so that the first call need not. Takes no unit.
+
+        Over a shared store, what dead processes left goes back from now on.
 
         :raises ConfigurationError: the set-up is incomplete.
         """
@@ -280,6 +290,18 @@ class MeterGuard(MeteringGuard):
                     self.ledger_in_use = self.ledger_in_use or assembly.ledger(settings.ledger)
                     self.till_in_use = assembly.till(engine, self.ledger_in_use, settings)
                 return self.till_in_use
+
+    @property
+    def settings(self) -> config.Settings:
+        """The settings that count now.
+
+        :raises ConfigurationError: something is missing or wrong, or the guard is closed.
+        """
+        if self._is_closed:
+            from .core import messages
+
+            raise messages.closed()
+        return config.settle(self._arguments)
 
     @property
     def engine_in_use(self) -> Engine | None:

@@ -37,6 +37,11 @@ def passing(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     raise raised
 
 
+def must_pass(problem: BaseException) -> bool:
+    """Tell whether something must not be swallowed, though a client's hook may raise anything: a handler raised it."""
+    return isinstance(problem, Interruption | KeyboardInterrupt) or raised_by_handler(problem) is not None
+
+
 def raised_by_handler(exc: BaseException) -> BaseException | None:
     """Return what a signal handler raised, when that is what ``exc`` is about; boto3 makes a lost connection of it."""
     if threading.current_thread() is not threading.main_thread():

@@ -58,6 +58,11 @@ class OpenGuard(MeterGuard):
         return uncounted((entitlement,), charge_on_error=charge_on_error)
 
     @property
+    def shares_leases(self) -> bool:
+        """False: it has none."""
+        return False
+
+    @property
     def ledger(self) -> LedgerReport:
         """Empty books."""
         from . import assembly

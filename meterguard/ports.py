@@ -55,6 +55,7 @@ class ServiceFault(Exception):
 
     ``may_have_acted`` is False only when the service surely did nothing: it answered with an error,
     or was never reached. ``detail`` is for people and holds no secret. ``action`` is the IAM action that was refused.
+    ``is_throttled`` says that there were too many requests.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class ServiceFault(Exception):
         retry_after: float | None = None,
         may_have_acted: bool = False,
         action: str | None = None,
+        is_throttled: bool = False,
     ) -> None:
         super().__init__(kind, detail)  # all that copies are made from
         self.kind = kind
@@ -76,6 +78,7 @@ class ServiceFault(Exception):
         self.retry_after = retry_after
         self.may_have_acted = may_have_acted
         self.action = action
+        self.is_throttled = is_throttled
 
     def __str__(self) -> str:
         return self.detail
@@ -135,6 +138,18 @@ class LicenseCount:
     of_product: int
     usable: int
     """Those of the issuer that was named, which are available."""
+
+
+class Traffic(Protocol):
+    """Hears of the requests that are sent to the service. Its methods take no time."""
+
+    def checking_out(self) -> None:
+        """Hear that a checkout is about to be sent."""
+        ...
+
+    def throttled(self, pause: float) -> None:
+        """Hear that there were too many, and that the service wants no more for so many seconds."""
+        ...
 
 
 class LicenseService(Protocol):

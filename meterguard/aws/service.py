@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from ..errors import ConfigurationError
 from ..model import Entitlement
-from ..ports import CheckoutAnswer, ExtendAnswer, FaultKind, LicenseCount, ServiceFault, Usage
+from ..ports import CheckoutAnswer, ExtendAnswer, FaultKind, LicenseCount, ServiceFault, Traffic, Usage
 from ..secret import Secret
 from . import regions, usage, wire
 from .boto_types import Client, Session
@@ -43,7 +43,7 @@ class LicenseManager:
     ``client`` is any object with the boto3 methods used, and then nothing else about AWS is configured
     here; ``session`` is a ``boto3.Session``. ``timeout`` is the budget, in seconds, of a whole call with its
     retries; one attempt takes a part of it. ``loopback_only`` refuses a client of its own that would talk to another
-    machine. Nothing is imported or connected before the first use.
+    machine. ``traffic`` hears of requests. Nothing is imported or connected before the first use.
     """
 
     def __init__(
@@ -59,7 +59,9 @@ class LicenseManager:
         session: Session | None = None,
         client: Client | None = None,
         loopback_only: bool = False,
+        traffic: Traffic | None = None,
     ) -> None:
+        self._traffic = traffic
         self._identity = wire.Identity(product_sku, Secret(key_fingerprint), _secret(beneficiary), node_id)
         self._clients = Clients(Settings(timeout, region_name, _secret(endpoint_url), session, client, loopback_only))
 
@@ -113,13 +115,18 @@ class LicenseManager:
     def _ask(self, operation: str, request: wire.Parameters, *, parting: bool = False) -> object:
         """Return the answer to one request; to a second one only where the first was sent to another Region."""
         client = self._clients.client(parting=parting)
+        if self._traffic is not None and operation == "CheckoutLicense":
+            self._traffic.checking_out()
         outcome = _send(client, operation, request)
         # A process that is leaving has a second for each request, and no time for a second request.
         if isinstance(outcome, Failure) and not parting and regions.is_redirect(answer_of(outcome.trouble)):
             outcome = self._follow(client, outcome, operation, request)
         if isinstance(outcome, Failure):
             # Raised outside of every except block, so that no exception with the service's text is its context.
-            raise self._fault(client, outcome, operation)
+            fault = self._fault(client, outcome, operation)
+            if fault.is_throttled and self._traffic is not None:
+                self._traffic.throttled(fault.retry_after or 0.0)
+            raise fault
         return outcome.made
 
     def _follow(self, client: Client, redirect: Failure, operation: str, request: wire.Parameters) -> _Outcome:

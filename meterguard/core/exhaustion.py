@@ -62,11 +62,20 @@ def _is_overdrawn(usage: Usage) -> bool:
     return usage.maximum is not None and usage.consumed > usage.maximum
 
 
-def prove(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> None:
-    """Write on a denial what usage says of it, None where that is not known. Copies made from ``args`` say it too."""
+def prove(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> bool:
+    """Write on a denial what usage says of it, None where that is not known. Copies made from ``args`` say it too.
+
+    Returns True where all units are in use.
+    """
     known = None if usages is None else is_exhausted(denied, usages)
     text = messages.all_in_use(denied.entitlements) if known else denied.args[0]
     denied.is_exhausted, denied.args = known, (text, *denied.args[1:-1], known)
+    return bool(known)
+
+
+def retry_after(denied: EntitlementDenied, seconds: float | None) -> None:
+    """Write on a denial when a unit comes back, as :func:`prove` does."""
+    denied.retry_after, denied.args = seconds, (*denied.args[:6], seconds, *denied.args[7:])
 
 
 def _fits(one: Entitlement, usage: Usage, taken: int = 0) -> bool:

@@ -42,10 +42,11 @@ def encoded(requirement: Requirement, per: tuple[Hashable, ...] = (), seat: str 
     return f"[{text}]".encode("ascii")
 
 
-def numbered(requirement: Requirement, number: int, seat: str | None = None) -> bytes:
-    """Return a key for a value of ``per`` that only this process knows, by a number that stands for it here."""
+def numbered(requirement: Requirement, number: int | str, seat: str | None = None) -> bytes:
+    """Return a key for a value of ``per`` that only this process knows, by what stands for it here."""
     mark = "" if seat is None else f',{{"{CALL}":{quoted(seat)}}}'
-    return f'[{_head(requirement)},{{"{LOCAL}":{number}}}{mark}]'.encode("ascii")
+    name = number if isinstance(number, int) else quoted(number)
+    return f'[{_head(requirement)},{{"{LOCAL}":{name}}}{mark}]'.encode("ascii")
 
 
 def seat_of(shared: bytes, seat: str) -> bytes:

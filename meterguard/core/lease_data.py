@@ -19,7 +19,7 @@ def to_data(state: LeaseState) -> Data:
         "standing": state.standing.name,
         "version": state.version,
         "fence": state.fence,
-        "facts": None if state.facts is None else _facts(state.facts),
+        "facts": None if state.facts is None else facts_to_data(state.facts),
         "ttl": state.ttl,
         "good_at": state.good_at,
         "is_unsure": state.is_unsure,
@@ -35,7 +35,7 @@ def from_data(data: Data) -> LeaseState:
         State[data["standing"]],
         data["version"],
         data["fence"],
-        None if data["facts"] is None else _read_facts(data["facts"]),
+        None if data["facts"] is None else facts_from_data(data["facts"]),
         data["ttl"],
         data["good_at"],
         data["is_unsure"],
@@ -45,7 +45,8 @@ def from_data(data: Data) -> LeaseState:
     )
 
 
-def _facts(facts: LeaseFacts) -> Data:
+def facts_to_data(facts: LeaseFacts) -> Data:
+    """Return what the service said of a lease."""
     return {
         "entitlements": [line_of(one) for one in facts.entitlements],
         "license_arn": facts.license_arn,
@@ -59,6 +60,7 @@ def _facts(facts: LeaseFacts) -> Data:
     }
 
 
-def _read_facts(data: Data) -> LeaseFacts:
+def facts_from_data(data: Data) -> LeaseFacts:
+    """Return what was written down of it."""
     entitlements = tuple(Entitlement(*line) for line in data["entitlements"])
     return LeaseFacts(**{**data, "entitlements": entitlements})

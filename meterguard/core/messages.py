@@ -71,6 +71,27 @@ def all_in_use(requirement: Requirement) -> str:
     )
 
 
+def others_wait(requirement: Requirement) -> EntitlementDenied:
+    """Return the denial of a call whose process never had its turn to ask: others came before."""
+    return EntitlementDenied(
+        f"{shown(requirement)} is waited for by other processes, who came before: it was not this call's turn to ask "
+        "License Manager in time. Raise wait=, or try again when units have come back.",
+        requirement,
+        requirement,
+        Reason.NOT_ENTITLED,
+    )
+
+
+def waited(seconds: float, calls: int, processes: int, others: int) -> str:
+    """Return a sentence on a call that waited in vain: the calls before it, here and in other processes."""
+    here = f"{calls} call{'' if calls == 1 else 's'} of this process"
+    there = f"{others} of {processes} other process{'' if processes == 1 else 'es'}"
+    if not calls and not processes:
+        return f"It waited {seconds:g} s, and was the first in the queue."
+    before = " and ".join(filter(None, (here if calls else "", f"at most {there}" if processes else "")))
+    return f"It waited {seconds:g} s, with {before} before it in the queue."
+
+
 def refused(requirement: Requirement, refusal: Refusal) -> AuthorizationRefused:
     """Return the exception that tells again how IAM or the credentials stopped the last question."""
     return AuthorizationRefused(
@@ -109,7 +130,7 @@ def timed_out(
         why = f"License Manager gave no answer about {shown(requirement)} within {seconds:g} s"
         advice = "raise timeout= if the service is merely slow."
     else:
-        why, advice = str(trouble), f"no better answer came within {seconds:g} s."
+        why, advice = str(trouble).removesuffix("."), f"no better answer came within {seconds:g} s."
     return EntitlementUnavailable(
         f"{why}. The request goes on in the background; {advice}",
         requirement,

@@ -293,7 +293,7 @@ class Emulator:
         check_arguments(operation="*" if operation is None else operation)
         return self._journal.count(operation)
 
-    def wait_for_calls(self, operation: str, count: int = 1, timeout: float = 5, *, done: bool = False) -> None:
+    def wait_for_calls(self, operation: str, count: int = 1, timeout: float = 20, *, done: bool = False) -> None:
         """Wait until ``count`` requests of an operation have arrived, or with ``done`` have been answered."""
         check_arguments(operation=operation, count=count, timeout=timeout, done=done)
         if not self._journal.wait_for(operation, count, timeout, done=done):

@@ -16,13 +16,13 @@ from ..guard import MeterGuard
 from .audit import Registered, audit
 from .declaration import COUNTED, Declaration, declared
 from .http import HttpOptions
-from .installation import Installation, set_up
+from .installation import Installation, begin, set_up
 from .settings import check, in_code
 
 with needed("celery", "celery", by="meterguard.integrations.celery"):
     from celery import Celery, Task, states
     from celery.exceptions import Ignore, Reject
-    from celery.signals import worker_init, worker_process_shutdown, worker_shutdown
+    from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_shutdown
     from celery.utils.time import get_exponential_backoff_interval
 
 __all__ = ("EntitledTask", "registered", "setup_celery")
@@ -45,9 +45,10 @@ def setup_celery(app: Celery, guard: MeterGuard | None = None, **settings: objec
         app = Celery("reports", broker="redis://")
         setup_celery(app, linger=900)
 
-    Asks nobody and starts nothing. Each process of a worker has leases of its own: those of a prefork pool give them
-    back when they end, also when they are replaced after ``max_tasks_per_child``; the threads and solo pools when the
-    worker stops. What a killed process held comes back when the service ends it.
+    Asks nobody and starts nothing. Each process of a worker has leases of its own, or with a shared store its part in
+    those of all: those of a prefork pool give them back when they end, also when they are replaced after
+    ``max_tasks_per_child``; the threads and solo pools when the worker stops. What a killed process held comes back
+    when the service ends it; with a shared store another process gives it back within seconds.
 
     :param guard: used by :class:`EntitledTask`, and closed when the worker stops; None: the default guard.
     :param settings: the arguments of :class:`~meterguard.MeterGuard` for a default guard, and ``enabled=False`` to
@@ -63,10 +64,13 @@ def setup_celery(app: Celery, guard: MeterGuard | None = None, **settings: objec
     installed = set_up(guard, in_code(settings, "setup_celery()", guard))
     setattr(app, _INSTALLED, installed)
 
-    def begin(**_: Any) -> None:
+    def look(**_: Any) -> None:
         if guard is not None:
             guard.reopen()  # a worker may have run in this process before
         audit(registered(app), strict=False)
+
+    def serve(**_: Any) -> None:
+        begin(installed.guard)
 
     def give_back(**_: Any) -> None:
         last = installed.guard
@@ -74,7 +78,8 @@ def setup_celery(app: Celery, guard: MeterGuard | None = None, **settings: objec
         if guard is None:
             last.reopen()  # nobody passed it in, so nobody can make another
 
-    worker_init.connect(begin, weak=False)
+    worker_init.connect(look, weak=False)
+    worker_process_init.connect(serve, weak=False)
     worker_process_shutdown.connect(give_back, weak=False)
     worker_shutdown.connect(give_back, weak=False)
 

@@ -169,6 +169,11 @@ class ProjectGuard(PermissionGuard):
         return super().engine if self._instead is None else self._instead.engine
 
     @property
+    def settings(self) -> Any:
+        """The settings of the guard in charge."""
+        return super().settings if self._instead is None else self._instead.settings
+
+    @property
     def till(self) -> Any:
         """The till of the guard in charge."""
         return super().till if self._instead is None else self._instead.till
@@ -189,6 +194,14 @@ class Misconfigured(MeterGuard):
     @property
     def engine(self) -> Never:
         """There is none.
+
+        :raises ConfigurationError: always, and it says what is wrong.
+        """
+        raise copy.copy(self._mistake)
+
+    @property
+    def settings(self) -> Never:
+        """There are none.
 
         :raises ConfigurationError: always, and it says what is wrong.
         """

@@ -112,6 +112,7 @@ class HttpOptions:
             retry_after=None if retry_after is None else min(max(1, retry_after), LONGEST_RETRY),
             entitlements=getattr(error, "entitlements", ()),
             reason=reason_of(error, slug),
+            ahead=getattr(error, "ahead", None) if slug == "entitlement-exhausted" else None,
             error=error,
         )
 

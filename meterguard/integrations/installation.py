@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from ..default import get_guard, install_guard
-from ..errors import MeterGuardError
+from ..errors import ConfigurationError, MeterGuardError
 from ..guard import MeterGuard
 from ..open_guard import OpenGuard
 from .http import HttpOptions
@@ -45,3 +46,16 @@ def set_up(guard: MeterGuard | None, settings: Settings) -> Installation:
         given: dict[str, Any] = arguments  # the guard checks them
         install_guard(MeterGuard(**given))
     return Installation(guard, options)
+
+
+def begin(guard: MeterGuard | None) -> None:
+    """Have what dead processes left of a shared store given back from now on; do nothing where leases are not shared.
+
+    It is for processes that serve, after the fork. The first call is told of a set-up that is wrong.
+
+    :param guard: None: the default guard.
+    """
+    with contextlib.suppress(ConfigurationError):
+        serving = get_guard() if guard is None else guard
+        if serving.shares_leases:
+            serving.prewarm()

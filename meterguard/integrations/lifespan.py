@@ -1,4 +1,4 @@
-"""The life of an ASGI application: when it stops, all leases go back."""
+"""The life of an ASGI application: when it starts, those of dead processes go back, when it stops, all leases do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from ..default import get_guard
 from ..guard import MeterGuard
+from .installation import begin
 
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 """A lifespan as Starlette has it: called with the application."""
@@ -17,6 +18,7 @@ def start(guard: MeterGuard | None) -> None:
     """Begin, perhaps anew in the same process."""
     if guard is not None:
         guard.reopen()
+    begin(guard)
 
 
 async def stop(guard: MeterGuard | None) -> None:

@@ -22,6 +22,7 @@ _PROBLEM = {
         "unit": {"type": "string"},
         "reason": {"type": "string"},
         "retry_after": {"type": "integer"},
+        "ahead": {"type": "integer"},
     },
 }
 

@@ -65,6 +65,8 @@ _AGAIN = '<p><a href="">Try again</a></p>\n'
 
 def _facts(refusal: Refusal) -> str:
     rows = [("Needed", _asked(one)) for one in refusal.entitlements]
+    if refusal.ahead is not None:
+        rows.append(("Waiting before you", f"{refusal.ahead} at most" if refusal.ahead else "nobody"))
     if refusal.retry_after is not None:
         rows.append(("Try again in", _duration(refusal.retry_after)))
     if not rows:

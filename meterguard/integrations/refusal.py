@@ -67,6 +67,8 @@ class Refusal:
     entitlements: tuple[Entitlement, ...] = ()
     """The entitlements asked for; empty for a mistake in the set-up."""
     reason: str = ""
+    ahead: int | None = None
+    """How many calls were before it in the queue when ``wait=`` ran out, at most; None where it did not wait."""
     error: MeterGuardError
     """The exception that was raised. Not for clients: its text is the operator's."""
 
@@ -90,6 +92,8 @@ class Refusal:
             members["reason"] = self.reason
         if self.retry_after is not None:
             members["retry_after"] = self.retry_after
+        if self.ahead is not None:
+            members["ahead"] = self.ahead
         return members
 
 

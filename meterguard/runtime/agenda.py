@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, Self, TypeVar
 
 from .clock import stopwatch
+from .workers import start
 
 LONGEST_SLEEP = 30.0  # seconds after which a clock that jumped is noticed at the latest
 AFTER_A_FAILURE = 0.25  # seconds
@@ -39,6 +40,16 @@ class Subject(Protocol):
 SubjectT = TypeVar("SubjectT", bound=Subject)
 
 
+class Errand:
+    """Something to run later."""
+
+    __slots__ = ("entry", "run")
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self.run = run
+        self.entry: Entry | None = None
+
+
 class Agenda(Generic[SubjectT]):
     """Looks at subjects in the order in which they are due.
 
@@ -48,7 +59,9 @@ class Agenda(Generic[SubjectT]):
     def __init__(self, name: str, look: Callable[[SubjectT], float | None]) -> None:
         self._name = name
         self._look = look
-        self._changed = threading.Condition(threading.RLock())
+        # taken as a lock: a signal handler may strike in the methods by which a condition is entered, and leave it held
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._due: list[Entry] = []
         self._tidy_at = TIDY_FROM
         self._thread: threading.Thread | None = None
@@ -62,7 +75,7 @@ class Agenda(Generic[SubjectT]):
         if delay is None:
             return
         when = stopwatch() + min(delay, LONGEST_SLEEP)
-        with self._changed:
+        with self._lock:
             if self.stopped:
                 return
             if subject.entry is None or when < subject.entry.when:
@@ -76,14 +89,14 @@ class Agenda(Generic[SubjectT]):
 
     def drop(self, subject: SubjectT) -> None:
         """Stop looking at the subject, and keep it no longer."""
-        with self._changed:
+        with self._lock:
             entry, subject.entry = subject.entry, None
             if entry is not None:
                 entry.subject = None
 
     def stop(self) -> None:
         """Stop looking at anything."""
-        with self._changed:
+        with self._lock:
             self.stopped = True
             for entry in self._due:
                 subject, entry.subject = entry.subject, None
@@ -103,7 +116,8 @@ class Agenda(Generic[SubjectT]):
 
     def forget(self) -> None:
         """In a forked child: the lock may be another thread's."""
-        self._changed = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self.stopped = True
 
     def _tidy(self) -> None:
@@ -116,7 +130,7 @@ class Agenda(Generic[SubjectT]):
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         try:
-            self._thread.start()
+            start(self._thread)
         except RuntimeError:  # the interpreter is shutting down
             self._thread = None
 
@@ -130,7 +144,7 @@ class Agenda(Generic[SubjectT]):
             del subject  # it may be evicted while nothing is due
 
     def _next(self) -> SubjectT | None:
-        with self._changed:
+        with self._lock:
             while not self.stopped:
                 delay = self._due[0].when - stopwatch() if self._due else math.inf
                 if delay > 0:

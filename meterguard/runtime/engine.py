@@ -16,8 +16,8 @@ from functools import partial
 from typing import Any
 
 from ..core import messages
-from ..core.causes import gravest, may_pass
-from ..core.exhaustion import may_be_exhaustion, prove
+from ..core.causes import gravest
+from ..core.exhaustion import may_be_exhaustion, prove, retry_after
 from ..core.lease_state import LeaseState
 from ..core.policy import Policy
 from ..core.requirements import Question, Requirement
@@ -28,13 +28,17 @@ from ..reasons import OnUnknown, Reason
 from .admission import Admission
 from .clock import stopwatch
 from .exchange import Exchange
+from .lessor import Lessor
+from .patience import Asks, queue_up
 from .publisher import Publisher
-from .queue import Place
+from .queue import Standing
 from .records import Record
 from .reentry import is_inside
 from .registry import Registry
+from .request_budget import RequestBudget
 from .single_flight import Landing
 from .usage import UsageSurvey
+from .vacancies import soonest
 from .waits import Wait
 from .window import Window
 
@@ -67,12 +71,15 @@ class Engine:
         store: LeaseStore[LeaseState],
         denials: DenialMemory[tuple[bytes, Requirement]],
         publisher: Publisher,
+        leaving: threading.Event,
+        lessor: Lessor,
+        budget: RequestBudget,
     ) -> None:
         self.clock = clock
         self.policy = policy
         self.denials = denials
         self.publisher = publisher
-        exchange = Exchange(service, clock, policy, publisher, threading.Event())
+        exchange = Exchange(service, clock, policy, publisher, leaving, lessor, budget)
         self.registry = Registry(exchange, store, denials)
         self.survey = UsageSurvey(self._usage, self.registry.renewals, policy.denial_ttl)
         self.pid = os.getpid()
@@ -96,55 +103,35 @@ class Engine:
         self.registry.check_open()
         began = stopwatch()
         call = _Call(ask, hot, probing, ask.on_unknown or self.policy.on_unknown)
-        outcome = yield from (self._queue_up(call) if ask.wait else self._pass(call))
+        standing = None
+        if ask.wait:
+            outcome, standing = yield from self._queue_up(call)
+        else:
+            outcome = yield from self._pass(call)
         if isinstance(outcome, Admission):
             return outcome
         if ask.proves and isinstance(outcome, EntitlementDenied):
             yield from self._prove(outcome, began)
         # each caller its own, for they share it; a hook's exception may not know how to be copied
-        raise copy.copy(outcome) if isinstance(outcome, MeterGuardError) else outcome
+        own = copy.copy(outcome) if isinstance(outcome, MeterGuardError) else outcome
+        if standing is not None and isinstance(own, EntitlementDenied):
+            own.waited = messages.waited(ask.wait, *standing)
+            own.ahead = standing.calls + standing.others
+        raise own
 
     def _prove(self, denied: EntitlementDenied, began: float) -> Generator[Wait, Any, None]:
         """Find out, once for all who share a denial, whether all units are in use."""
         if denied.is_exhausted is None and may_be_exhaustion(denied):
-            prove(denied, (yield from self.survey.explaining(denied, began)))
+            usages = yield from self.survey.explaining(denied, began)
+            if prove(denied, usages) and denied.retry_after is None:
+                wanted = denied.missing or denied.entitlements
+                retry_after(denied, soonest(self.registry.all_records(), wanted, self.clock.now()))
 
-    def _queue_up(self, call: _Call) -> Attempt:
+    def _queue_up(self, call: _Call) -> Generator[Wait, Any, tuple[Admission | Exception, Standing | None]]:
         """Ask, and while the answer is a no wait in order for a better one."""
-        give_up = stopwatch() + call.ask.wait
-        queues = self.registry.queues
-        ticket = queues.ticket(call.ask.alternatives)
-        is_alone = queues.denial(ticket.wanted) is None
-        outcome = (yield from self._pass(call)) if is_alone else self._ride_any(call)
-        while outcome is None or may_pass(outcome):
-            place = queues.join(ticket, outcome)
-            try:
-                outcome = yield from self._wait_in(place, call, give_up)
-            finally:
-                place.leave()
-            if stopwatch() >= give_up:
-                break
-        return outcome
-
-    def _wait_in(self, place: Place, call: _Call, give_up: float) -> Attempt:
-        queue = place.queue
-        while True:
-            self.registry.check_open()
-            delay, news = place.look()
-            left = give_up - stopwatch()
-            if delay > 0 and left > 0:
-                yield Wait(news, min(delay, left))
-                continue
-            if delay > 0 and queue.denial is not None:
-                return queue.denial
-            outcome = yield from self._pass(call)
-            if not may_pass(outcome):
-                if not isinstance(outcome, Admission) or outcome.fault is not None:
-                    queue.dissolve()
-                return outcome
-            if queue.is_dissolved:
-                return outcome
-            place.denied(outcome)
+        wanted, check_open = call.ask.alternatives, self.registry.check_open
+        asks = Asks(wanted, check_open, partial(self._ride_any, call), partial(self._pass, call))
+        return (yield from queue_up(self.registry.queues, asks, call.ask.wait))
 
     def _ride_any(self, call: _Call) -> Admission | None:
         """Return the admission under a lease that is held already; None where there is none."""
@@ -230,7 +217,8 @@ class Engine:
         can_do_without = owner is not None and owner.last_good is not None and self._in_grace(owner, call.declared)
         # attempts on the caller's own thread begin within this time, and each is waited for
         patience = min(left, SHORT_WAIT) if can_do_without else left
-        flight = self.registry.join(record, patience, wanted=not call.probing)
+        is_fresh = call.ask.wait > 0
+        flight = self.registry.join(record, patience, wanted=not call.probing, is_fresh=is_fresh)
         landing = yield Wait(flight.future, patience)
         while landing is None and owner is not None and owner.setbacks.trouble is trouble and stopwatch() < deadline:
             landing = yield Wait(flight.future, min(deadline - stopwatch(), SHORT_WAIT))

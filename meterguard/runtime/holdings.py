@@ -198,17 +198,16 @@ class Holding:
             token = self.token
             if token is None:
                 return None
-            bars = None if self._is_one_of_many() else self.key
-            lasting = self.state.ttl + LONGEST_SLACK
-            owed = self.around.returns.owe(self.requirement, token, lasting, self.settled, bars)
+            lasting, bars = self.state.ttl + LONGEST_SLACK, not self._is_one_of_many()
+            owed = self.around.returns.owe(self.requirement, token, lasting, self.settled, self.key, bars=bars)
             self.become(follow if self.state.standing.holds else partial(change.giving_back, token=token))
             return owed
 
-    def owe(self, token: str, ttl: float) -> Owed:
-        """Owe the service a token that opens nothing."""
+    def owe(self, token: str, ttl: float, mark: str = "") -> Owed:
+        """Owe the service a token that opens nothing, or that nobody wants any more who holds it under a mark."""
         with self.lock:
             self.become(partial(change.owing, token=token, ttl=ttl))
-            return self.around.returns.owe(self.requirement, token, ttl, self.settled)
+            return self.around.returns.owe(self.requirement, token, ttl, self.settled, self.key, mark=mark)
 
     def settled(self, token: str) -> None:
         """Hear that the service has a token back, or that it has lapsed."""

@@ -16,8 +16,8 @@ from ..model import Entitlement
 from ..ports import LedgerFault
 from ..units import Unit
 from ..usage import UsageKey, UsageLine
+from .agenda import Errand
 from .clock import stopwatch
-from .renewal import Errand
 from .teller import Teller
 from .waits import unresolved
 from .workers import Submit

@@ -7,8 +7,8 @@ from functools import partial
 
 from ..errors import ConfigurationError
 from ..ports import LedgerFault
+from .agenda import Errand
 from .compaction import Compaction
-from .renewal import Errand
 from .slices import Slice
 from .teller import Teller
 from .workers import Submit

@@ -22,19 +22,18 @@ from ..core.terms import Phase
 from ..errors import ConfigurationError, EntitlementDenied
 from ..lease import Lease
 from ..ports import DenialMemory, LeaseStore, ServiceFault
+from .check_ins import CHECK_IN_WAIT, CheckIns
 from .clock import stopwatch
+from .deferrals import Waiting
 from .exchange import Exchange
 from .holdings import Surroundings, new_locks
+from .lost_checkouts import settle
 from .queue import Queues
 from .records import Record, Seat, SharedBySeats
-from .renewal import Errand, Renewal
-from .returns import Owed
+from .renewal import Renewal
 from .single_flight import Flight, Landing, SingleFlight
-from .waits import Wait, unresolved, wait_for
+from .waits import Wait, wait_for
 from .workers import Workers
-
-CHECK_IN_WAIT = 2.0  # seconds a caller waits for its seat to be given back before it goes on
-
 
 Work = Callable[[Record, float], Landing]
 """Asks the service for a record's lease, which was wanted at a moment of the stopwatch."""
@@ -57,12 +56,19 @@ class Registry:
         self.flights = SingleFlight()
         # a lane each: checkouts that take long, however many, hold up neither renewals nor check-ins
         self.workers, self.renewals, self.returns = (Workers(exchange.policy.inline) for _ in range(3))
-        self.renewal = Renewal(exchange.clock, exchange.policy, self.renew, self.give_back_idle, self.all_records)
-        self.errand = Errand(self._collect)
+        self.renewal = Renewal(
+            exchange.clock,
+            exchange.policy,
+            exchange.budget,
+            functools.partial(self._in_background, ask=exchange.renew),
+            self.give_back_idle,
+            self.flights.is_flying,
+            self.all_records,
+        )
+        self.check_ins = CheckIns(self.returns, exchange.returns, self.renewal, self._drop)
         exchange.returns.on_return = self.vacated
-        exchange.returns.on_failure = functools.partial(self.renewal.remind, self.errand)
+        exchange.make_room = self.renewal.deferrals.make_room
         self.seats: set[Record] = set()
-        self.returning: set[Future[None]] = set()
         self.serials = itertools.count(1)
         self.mark = uuid4().hex[:12]  # of the seats of this registry
         self.queues = Queues()
@@ -92,7 +98,7 @@ class Registry:
         with self.lock:
             record = self.index.pop(place, None)
             if record is None:
-                key = key or keys.numbered(requirement, next(self.serials), "" if single else None)
+                key = key or keys.numbered(requirement, self._number(), "" if single else None)
                 record = (SharedBySeats if single else Record)(key, keys.shared(requirement), self.around)
             self.index[place] = record
             record.sought += 1
@@ -102,16 +108,21 @@ class Registry:
             self._evict(one)
         return record
 
+    def _number(self) -> int | str:
+        number = next(self.serials)
+        return f"{self.mark}-{number}" if self.exchange.lessor.is_shared else number
+
     def _make_room(self) -> list[Record]:
         """Take out the records used longest ago, but those that are in use."""
         surplus = len(self.index) - self.exchange.policy.max_leases
-        unused = ((place, one) for place, one in self.index.items() if not self._is_busy(one))
+        unused = ((place, one) for place, one in self.index.items() if not self.is_busy(one))
         evicted = list(itertools.islice(unused, surplus))
         for place, _ in evicted:
             del self.index[place]
         return [one for _, one in evicted]
 
-    def _is_busy(self, record: Record) -> bool:
+    def is_busy(self, record: Record) -> bool:
+        """Tell whether a call uses a record, looks for it, or waits for its lease."""
         return record.pins > 0 or record.sought > 0 or self.flights.is_flying(record.key)
 
     def found(self, record: Record) -> None:
@@ -120,12 +131,14 @@ class Registry:
             record.sought -= 1
 
     def _evict(self, record: Record) -> None:
-        self.renewal.agenda.drop(record)
+        self.renewal.drop(record)
         pending = record.pending(self.exchange.clock.now())
         self.give_back(record)
         record.become(lease_state.forgotten)
         for intent in pending:
-            self.returns.submit(functools.partial(self.exchange.settle, record, intent))
+            self.returns.submit(functools.partial(settle, self.exchange, record, intent))
+        if self.exchange.lessor.is_open(record.key):
+            self.returns.submit(functools.partial(self.exchange.lessor.settle, record.key))
 
     def seat(self, parent: Record) -> Seat:
         """Make a record for one call, whose answers its parent hears of."""
@@ -135,7 +148,7 @@ class Registry:
         return seat
 
     def _drop(self, seat: Record, landing: Landing | None = None) -> None:
-        self.renewal.agenda.drop(seat)
+        self.renewal.drop(seat)
         with self.lock:
             self.seats.discard(seat)
         if landing is not None and isinstance(landing.error, EntitlementDenied) and not landing.was_renewal:
@@ -162,12 +175,14 @@ class Registry:
 
     # -- flights ---------------------------------------------------------------------------------
 
-    def join(self, record: Record, patience: float = math.inf, *, wanted: bool = True) -> Flight:
+    def join(
+        self, record: Record, patience: float = math.inf, *, wanted: bool = True, is_fresh: bool = False
+    ) -> Flight:
         """Return the flight that makes the record's lease good, which is over where it flies on the caller's thread."""
         if wanted:
             record.wanted = True
         most = patience if self.exchange.policy.inline else math.inf
-        return self._join(record, lambda record, since: self.exchange.obtain(record, since, most))
+        return self._join(record, lambda record, since: self.exchange.obtain(record, since, most, is_fresh=is_fresh))
 
     def _join(self, record: Record, ask: Work) -> Flight:
         flight, is_leader = self.flights.join(record.key)
@@ -183,8 +198,15 @@ class Registry:
         self._in_background(record, self.exchange.obtain)
 
     def renew(self, record: Record) -> None:
-        """Renew the lease in the background, if it is still held then."""
-        self._in_background(record, self.exchange.renew)
+        """Renew the lease in the background, as soon as the budget lets it, if it is still held then."""
+        self.renewal.renew(record)
+
+    def confirm(self, record: Record) -> None:
+        """Renew the lease that is held in the background, though it is not due, as soon as the budget lets it."""
+        confirm = functools.partial(self._in_background, record, self.exchange.confirm)
+        waiting = Waiting(record.requirement, record.key, confirm)
+        if self.renewal.deferrals.lets_renew(record, waiting, record.remaining() / 2):
+            confirm()
 
     def _in_background(self, record: Record, ask: Callable[..., Landing]) -> None:
         with record.lock:
@@ -205,8 +227,7 @@ class Registry:
         noted.tries += 1
 
     def _fly(self, record: Record, ask: Work, since: float) -> Landing:
-        if record.setbacks.returning is not None:  # beside it, a checkout might find its own unit still taken
-            wait_for(record.setbacks.returning, CHECK_IN_WAIT)
+        self._let_return(record)
         if self.is_closed:
             return Landing(messages.closed())
         if record.is_abandoned:
@@ -227,6 +248,12 @@ class Registry:
             self._drop(record, landing)
         return landing
 
+    def _let_return(self, record: Record) -> None:
+        """Wait for what goes back under the record's key: beside it, a checkout might find its own unit still taken."""
+        for returning in (*self.renewal.deferrals.hurry(record.key), record.setbacks.returning):
+            if returning is not None:
+                wait_for(returning, CHECK_IN_WAIT)
+
     def _sound(self, parent: Record) -> Landing:
         """Find out whether the service answers again, for calls that take seats of their own."""
         seat = self.seat(parent)
@@ -241,43 +268,19 @@ class Registry:
         """Return the seat of a call that is gone, whether it has come or is still to come."""
         if record.parent is not None:
             self.give_back(record)
+            self.flights.strike_off(record.key)
 
     def give_back_idle(self, record: Record) -> None:
-        """Check the record's lease in unless somebody took it up again."""
-        self.give_back(record, if_idle=True)
+        """Check the record's lease in, which has had its place in the budget, unless somebody took it up again."""
+        self.check_ins.give_back(record, if_idle=True, has_waited=True)
 
     def give_back(self, record: Record, *, if_idle: bool = False) -> Wait | None:
         """Check the record's lease in, on a worker."""
-        done = unresolved()
-        with record.lock:
-            owed = record.let_go(if_idle=if_idle)
-            if owed is not None:
-                record.noted().returning = done
-        if record.is_abandoned:  # not where a call took it up again
-            self._drop(record)
-        if owed is None:
-            return None
-        self.returning.add(done)
-        try:
-            self.returns.submit(functools.partial(self._return, owed, done))
-        except BaseException:  # Ctrl-C
-            self.renewal.remind(self.errand, 0.0)
-            raise
-        return Wait(done, CHECK_IN_WAIT)
-
-    def _return(self, owed: Owed, done: Future[None]) -> None:
-        try:
-            self.exchange.returns.give_back(owed)
-        finally:
-            self.returning.discard(done)
-            done.set_result(None)
-
-    def _collect(self) -> None:
-        self.returns.submit(self.exchange.returns.collect)
+        return self.check_ins.give_back(record, if_idle=if_idle)
 
     def in_air(self) -> list[Future[Any]]:
         """Return the flights and check-ins that are under way."""
-        return [*(flight.future for flight in self.flights.in_air()), *self.returning.copy()]
+        return [*(flight.future for flight in self.flights.in_air()), *self.check_ins.under_way.copy()]
 
     def end_threads(self, until: float) -> None:
         """Let all threads end, and wait for those that are idle. What is asked later has threads that end at once."""
@@ -289,7 +292,7 @@ class Registry:
         """In a forked child, whose only thread this is: nothing here is ours, and no lock of it may be taken."""
         self.is_closed = self.is_inherited = True
         self.lock = threading.RLock()
-        self.renewal.agenda.forget()
+        self.renewal.forget()
         self.exchange.returns.forget()
         self.around.locks = new_locks()
         for record in (*self.index.values(), *self.seats):

@@ -7,23 +7,19 @@ calls wait for a renewal that they find due.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
 
 from ..core.policy import Policy
 from ..core.schedule import Tend, tend
 from ..ports import Clock
-from .agenda import LONGEST_SLEEP, Agenda, Entry
+from .agenda import AFTER_A_FAILURE, LONGEST_SLEEP, Agenda, Errand
 from .clock import stopwatch
+from .deferrals import Deferrals, Waiting
 from .records import Record
+from .request_budget import RequestBudget
 
-
-class Errand:
-    """Something to run later."""
-
-    __slots__ = ("entry", "run")
-
-    def __init__(self, run: Callable[[], None]) -> None:
-        self.run = run
-        self.entry: Entry | None = None
+SOONEST = 0.05  # seconds until a lease is looked at again whose renewal is in the air
 
 
 class Renewal:
@@ -33,17 +29,21 @@ class Renewal:
         self,
         clock: Clock,
         policy: Policy,
+        budget: RequestBudget,
         renew: Callable[[Record], None],
         give_back: Callable[[Record], object],
+        is_flying: Callable[[bytes], bool],
         records: Callable[[], list[Record]],
     ) -> None:
         self.clock = clock
         self._policy = policy
         self._renew = renew
         self._give_back = give_back
+        self._is_flying = is_flying
         self._records = records
         self._round = Errand(self._look_at_all)
         self.agenda: Agenda[Record | Errand] = Agenda("meterguard-renewal", self._look_soon)
+        self.deferrals = Deferrals(budget, self.remind)
 
     def watch(self, record: Record) -> None:
         """Look after this record from now on, starting now."""
@@ -55,9 +55,24 @@ class Renewal:
         if not self._policy.inline:
             self.agenda.put(errand, delay)
 
-    def _look_soon(self, subject: Record | Errand) -> float | None:
+    def drop(self, record: Record) -> None:
+        """Look after this record no longer, and keep it no longer."""
+        self.agenda.drop(record)
+        self.deferrals.drop(record)
+
+    def stop(self) -> None:
+        """Do nothing any more. What has waited is left to who closes the guard."""
+        self.agenda.stop()
+        self.deferrals.stop()
+
+    def forget(self) -> None:
+        """In a forked child: all of it is the parent's."""
+        self.agenda.forget()
+        self.deferrals.forget()
+
+    def _look_soon(self, subject: Record | Errand, *, has_waited: bool = False) -> float | None:
         """Do what is due. A record has a place in the agenda only while something is due for it soon."""
-        delay = self._look(subject)
+        delay = self._look(subject, has_waited)
         if delay is not None and delay > LONGEST_SLEEP:
             self.agenda.put(self._round, LONGEST_SLEEP)
             return None
@@ -68,7 +83,7 @@ class Renewal:
             if record.term is not None:
                 self.watch(record)
 
-    def _look(self, subject: Record | Errand) -> float | None:
+    def _look(self, subject: Record | Errand, has_waited: bool) -> float | None:
         """Do what is due; return the seconds until the next look, None when there is nothing to look after."""
         if isinstance(subject, Errand):
             subject.run()
@@ -78,11 +93,33 @@ class Renewal:
         if verdict is Tend.WAIT:
             return delay
         if verdict is Tend.RENEW:
-            self._renew(subject)
-            return max(0.05, subject.setbacks.next_try - stopwatch())
-        if verdict is Tend.RETURN:
+            return self.renew(subject, has_waited=has_waited)
+        if verdict is Tend.RETURN and (has_waited or self.deferrals.lets_check_in(subject, self._waiting(subject))):
             self._give_back(subject)
         return None
+
+    def renew(self, record: Record, *, has_waited: bool = False) -> float | None:
+        """Renew a lease that is due as soon as the budget lets it; return the seconds until the next look."""
+        pause = record.setbacks.next_try - stopwatch()
+        if pause <= 0 and not self._is_flying(record.key):
+            # half of its time is left for attempts that fail
+            if not (has_waited or self.deferrals.lets_renew(record, self._waiting(record), record.remaining() / 2)):
+                return None  # until it has waited
+            self._renew(record)
+            pause = record.setbacks.next_try - stopwatch()
+        return max(SOONEST, pause)
+
+    def _waiting(self, record: Record) -> Waiting:
+        return Waiting(record.requirement, record.key, partial(self._go_on, record))
+
+    def _go_on(self, record: Record) -> Future[None] | None:
+        """Do what is still due for a record that has waited for the budget. Returns what is done once it is back."""
+        delay: float | None = AFTER_A_FAILURE
+        try:
+            delay = self._look_soon(record, has_waited=True)
+        finally:
+            self.agenda.put(record, delay)
+        return record.setbacks.returning
 
     def _due(self, record: Record) -> tuple[Tend | None, float]:
         now = self.clock.now()

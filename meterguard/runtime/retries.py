@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from ..core.backoff import pause
 from ..ports import FaultKind, ServiceFault
 from .clock import stopwatch
+
+Answer = TypeVar("Answer")
 
 
 def may_try_again(
@@ -31,3 +34,19 @@ def may_try_again(
     wait = leaving.wait if wait is None or fault.retry_after else wait
     # forgotten for want of room, a series hears of no close
     return stopwatch() + delay < until and not (wait(delay) or leaving.is_set())
+
+
+def retried(request: Callable[[], Answer], until: float, leaving: threading.Event, *, can_wait: bool = False) -> Answer:
+    """Send a request again until it is answered. Raises the last fault.
+
+    :param can_wait: True where nobody waits for the answer: while the service throttles, the next attempt is made
+        when the budget has room for it.
+    """
+    attempt = 0
+    while True:
+        try:
+            return request()
+        except ServiceFault as fault:
+            if (can_wait and fault.is_throttled) or not may_try_again(fault, attempt, until, leaving):
+                raise
+            attempt += 1

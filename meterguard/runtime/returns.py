@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 
 from ..core.backoff import pause, retry_pause
 from ..core.requirements import Requirement
-from ..events import CheckInFailed, LeaseCheckedIn
-from ..interruption import Interruption, raised_by_handler
-from ..ports import FaultKind, LicenseService, ServiceFault
+from ..events import CheckInFailed, LeaseCheckedIn, LeaseLeft
+from ..interruption import must_pass
+from ..ports import FaultKind, ServiceFault
 from .clock import stopwatch
+from .lessor import Lessor
 from .publisher import Publisher
+from .request_budget import RequestBudget
 from .waits import wait_for
 
 SERIES = 2.0  # seconds for the attempts that follow each other at once
@@ -38,12 +40,18 @@ class Owed:
     """When it has surely lapsed by itself, in stopwatch seconds."""
     settle: Callable[[str], None] = field(repr=False)
     """Hears that the service has it back, or that it has lapsed."""
+    key: bytes = b""
+    """The key under which it came."""
+    mark: str = ""
+    """Under which this process is listed among those that share the lease."""
     bars: bytes | None = None
     """The key for which nothing is checked out beside it; None for a seat of one call among others."""
     fault: ServiceFault | None = None
     """How the last attempt failed."""
     noes: int = 0
     was_told: bool = False
+    is_left: bool = False
+    """True once it is others who use it, or give it back."""
     asking: Future[None] | None = None
     """Done when the attempt that is in the air has ended."""
 
@@ -52,6 +60,12 @@ class Owed:
         """True when another attempt may soon fare better: where none gets through, no call waits for it."""
         fault = self.fault  # read once: an attempt beside this clears it
         return fault is not None and fault.kind is FaultKind.UNKNOWN
+
+    @property
+    def may_be_tried_soon(self) -> bool:
+        """True when another attempt is worth it at once, which it is not while the service throttles."""
+        fault = self.fault
+        return self.is_worth_waiting and not (fault is not None and fault.is_throttled)
 
     @property
     def is_unanswered(self) -> bool:
@@ -63,8 +77,9 @@ class Owed:
 class Returns:
     """The tokens owed by one guard, and one pace for all attempts that follow a failure."""
 
-    def __init__(self, service: LicenseService, publisher: Publisher, leaving: threading.Event) -> None:
-        self._service = service
+    def __init__(self, lessor: Lessor, publisher: Publisher, leaving: threading.Event, budget: RequestBudget) -> None:
+        self._lessor = lessor
+        self._budget = budget
         self._publisher = publisher
         self._leaving = leaving
         self._lock = threading.RLock()
@@ -75,6 +90,8 @@ class Returns:
         self._asked_at = -math.inf
         self.on_return: Callable[[Requirement], None] = lambda _: None
         self.on_failure: Callable[[float], None] = lambda _: None
+        self.waits: Callable[[Owed], bool] = lambda _: False
+        """Tells whether somebody else will make the first attempt for a token."""
 
     def owe(
         self,
@@ -82,12 +99,20 @@ class Returns:
         token: str,
         lasting: float,
         settle: Callable[[str], None],
-        bars: bytes | None = None,
+        key: bytes,
+        *,
+        mark: str | None = None,
+        bars: bool = False,
     ) -> Owed:
-        """Remember a token that has to go back and lapses by itself after ``lasting`` seconds."""
+        """Remember a token that has to go back and lapses by itself after ``lasting`` seconds.
+
+        :param mark: None: the one under which a lease is held now.
+        :param bars: True where nothing is checked out under the key beside it.
+        """
         with self._lock:
             if token not in self._owed:
-                self._owed[token] = Owed(requirement, token, stopwatch() + lasting, settle, bars)
+                until, mark = stopwatch() + lasting, self._lessor.mark(key) if mark is None else mark
+                self._owed[token] = Owed(requirement, token, until, settle, key, mark, key if bars else None)
             return self._owed[token]
 
     def left(self) -> list[Owed]:
@@ -133,14 +158,12 @@ class Returns:
 
     def _asked(self, owed: Owed, parting: bool) -> ServiceFault | None:
         try:
-            self._service.check_in(owed.token, parting=parting)
+            owed.is_left = not self._lessor.check_in(owed.key, owed.mark, owed.token, parting=parting)
         except ServiceFault as fault:
             # not found: it lapsed, or an attempt whose answer was lost gave it back
             return None if fault.kind is FaultKind.NOT_FOUND else fault
-        except (Interruption, KeyboardInterrupt):
-            raise
         except BaseException as problem:  # a hook of the client's may raise anything
-            if raised_by_handler(problem) is not None:
+            if must_pass(problem):
                 raise
             return ServiceFault(FaultKind.UNREACHABLE, "a hook of the client's failed", code=type(problem).__name__)
         return None
@@ -151,7 +174,8 @@ class Returns:
             was_owed = self._drop(owed)
         if was_owed:
             owed.settle(owed.token)
-            self._publisher.tell(LeaseCheckedIn(owed.requirement))
+            self._publisher.tell((LeaseLeft if owed.is_left else LeaseCheckedIn)(owed.requirement))
+        if was_owed and not owed.is_left:
             self.on_return(owed.requirement)
 
     def _failed(self, owed: Owed, fault: ServiceFault) -> None:
@@ -174,7 +198,7 @@ class Returns:
         until = stopwatch() + (0.0 if parting else SERIES)
         while not self.attempt(owed, parting=parting):
             delay = max(0.0, self._next_try - stopwatch())
-            if not owed.is_worth_waiting or stopwatch() + delay >= until or self._leaving.wait(delay):
+            if not owed.may_be_tried_soon or stopwatch() + delay >= until or self._leaving.wait(delay):
                 self.tell(owed)
                 return False
         return True
@@ -224,12 +248,16 @@ class Returns:
             self._leaving.wait(min(longest, max(0.0, self._next_try - stopwatch())))
 
     def collect(self) -> None:
-        """Try failed check-ins again, until one attempt fails."""
+        """Try failed check-ins again as the budget lets them, until one attempt fails."""
         for owed in self.left():
+            if owed.asking is not None or self.waits(owed):
+                continue
             too_soon = self._next_try - stopwatch()
+            if too_soon <= 0:
+                too_soon = self._budget.take()
             if too_soon > 0:
                 self.on_failure(too_soon)
             if too_soon > 0 or self._leaving.is_set():
                 break
-            if owed.asking is None and not self.attempt(owed):
+            if not self.attempt(owed):
                 self.tell(owed)

@@ -42,11 +42,12 @@ class Series:
         self._is_closed = False
 
     @contextmanager
-    def checkout(self, record: Record, since: float, until: float) -> Iterator[Turn]:
+    def checkout(self, record: Record, since: float, until: float, *, is_open: bool) -> Iterator[Turn]:
         """Wait for a turn; what the body raises is heard by all who want the same.
 
         :param since: when this checkout was wanted, by the stopwatch.
         :param until: when its attempts are over.
+        :param is_open: True where one of before may have got something, as the processes of a store know.
         :raises ConfigurationError: nobody wants it any more.
         :raises ServiceFault: nobody got an answer in time.
         :raises EntitlementDenied: a no was heard since this checkout was wanted.
@@ -55,7 +56,7 @@ class Series:
         failure: Exception | None = None
         is_heard = True
         try:
-            self._begin(turn, record, since, until)
+            self._begin(turn, record, since, until, is_open)
             yield turn
         except (ServiceFault, EntitlementDenied) as problem:
             failure = problem
@@ -69,11 +70,11 @@ class Series:
             if turn.is_taken:
                 self._end(turn, failure, is_heard)
 
-    def _begin(self, turn: Turn, record: Record, since: float, until: float) -> None:
+    def _begin(self, turn: Turn, record: Record, since: float, until: float, is_open: bool) -> None:
         short = min(until, stopwatch() + SHORT_TURN)
         with self._changed:
             is_new = True
-            while not (self._is_closed or self._has_turn(record, since)):
+            while not (self._is_closed or self._has_turn(record, since, is_open)):
                 left = (until if self._is_out() else short) - stopwatch()
                 if left <= 0 and self._trouble is not None:
                     raise copy.copy(self._trouble)
@@ -91,9 +92,10 @@ class Series:
             if self._is_out() and self._leader is None:
                 self._leader = turn
 
-    def _has_turn(self, record: Record, since: float) -> bool:
+    def _has_turn(self, record: Record, since: float, is_open: bool) -> bool:
         # one whose answer was lost may have what the others are denied, and only its own token can tell
-        is_shared = _is_unknown(self._failure) or not (record.parent or record).state.pending
+        owner = record.parent or record
+        is_shared = _is_unknown(self._failure) or not (owner.state.pending or is_open)
         if self._failure is not None and self._failed_at >= since and is_shared:
             raise copy.copy(self._failure)
         return self._in_air < self._most or (self._is_out() and (self._leader is None or self._in_air < AT_FIRST))

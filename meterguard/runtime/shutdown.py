@@ -15,6 +15,7 @@ from collections import deque
 from ..core import messages
 from ..ports import FaultKind
 from .clock import stopwatch
+from .lost_checkouts import settle
 from .records import Record
 from .registry import Registry
 from .returns import Returns
@@ -57,7 +58,7 @@ def _close_in_time(registries: list[tuple[Registry, bool]]) -> None:
 def _close(registry: Registry, check_in: bool, deadline: float) -> None:
     registry.is_closed = True
     registry.exchange.leaving.set()
-    registry.renewal.agenda.stop()
+    registry.renewal.stop()
     registry.queues.dissolve()
     registry.exchange.series.close()
     for record in registry.all_records():
@@ -71,6 +72,7 @@ def _close(registry: Registry, check_in: bool, deadline: float) -> None:
         wait_for(parted, deadline - stopwatch())
     if check_in:
         _return_all(registry, records, deadline)
+        registry.exchange.lessor.end(deadline - ONE_REQUEST)
 
 
 def _let_land(registry: Registry, deadline: float) -> None:
@@ -91,7 +93,7 @@ def _return_all(registry: Registry, records: list[Record], deadline: float) -> N
                 ask.returns.give_back(left.popleft(), parting=True)
         with contextlib.suppress(IndexError):
             while stopwatch() <= deadline - ONE_REQUEST:
-                ask.settle(*lost.popleft())
+                settle(ask, *lost.popleft())
 
     helpers = [registry.returns.promise(work) for _ in range(min(HELPERS, len(left) // LEASES_EACH))]
     work()

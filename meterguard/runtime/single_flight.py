@@ -74,6 +74,13 @@ class SingleFlight:
                 self._in_air.pop(key, None)
             flight.future.set_result(landing)
 
+    def strike_off(self, key: Hashable) -> None:
+        """Forget a flight without a pilot, for which nobody waits any more: it may never get off the ground."""
+        with self._lock:
+            flight = self._in_air.get(key)
+            if flight is not None and flight.pilot is None:
+                del self._in_air[key]
+
     def is_flying(self, key: Hashable) -> bool:
         """Return True while a flight for this key is under way."""
         with self._lock:

@@ -21,8 +21,8 @@ from ..core.parts import Parts
 from ..errors import EntitlementDenied, EntitlementUnavailable
 from ..ports import Clock
 from ..usage import UsageKey, UsageLine, hour_of
+from .agenda import Errand
 from .clock import stopwatch
-from .renewal import Errand
 
 LOW_FOR = 60.0  # seconds in which no larger block is asked for after one was denied
 

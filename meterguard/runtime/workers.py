@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 
+from ..interruption import raised_by_handler
 from .clock import stopwatch
 
 IDLE_FOR = 10.0  # seconds until a worker without work ends
@@ -26,7 +27,7 @@ class Workers:
     """Runs jobs on threads started when needed; on the caller's own when ``inline``."""
 
     def __init__(self, inline: bool = False) -> None:
-        self._inline = inline
+        self.is_inline = inline
         self._lock = threading.RLock()
         self._jobs: SimpleQueue[Job] = SimpleQueue()
         self._threads: set[threading.Thread] = set()
@@ -36,7 +37,7 @@ class Workers:
 
     def submit(self, job: Job) -> None:
         """Run ``job`` soon. Jobs handle their own exceptions."""
-        if self._inline:
+        if self.is_inline:
             job()
             return
         with self._lock:
@@ -84,7 +85,7 @@ class Workers:
 
     def _start(self, thread: threading.Thread) -> None:
         try:
-            thread.start()
+            start(thread)
         except RuntimeError:  # the interpreter is shutting down and starts no threads any more
             with self._lock:
                 self._threads.discard(thread)
@@ -132,6 +133,19 @@ class Workers:
                 return None
             self._queued -= 1
             return job
+
+
+def start(thread: threading.Thread) -> None:
+    """Start a thread. Where a signal handler strikes as it comes up, Python may raise a KeyError of its own instead."""
+    try:
+        thread.start()
+    except KeyError as missing:
+        raised = raised_by_handler(missing)
+        if raised is None:
+            raise
+    else:
+        return
+    raise raised
 
 
 def _nothing() -> None:

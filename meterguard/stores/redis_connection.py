@@ -16,18 +16,16 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..extras import needed
-from ..ports import LedgerFault
 from ..secret import Secret
+from .purposes import Fault, Purpose
 from .redis_server import Facts, passing
 
-with needed("redis", "redis", by="A ledger in Redis"):
+with needed("redis", "redis", by="A ledger or a lease store in Redis"):
     from redis import ConnectionPool, Redis, exceptions
     from redis.backoff import NoBackoff
     from redis.connection import parse_url
     from redis.retry import Retry
 
-TIMEOUT = 3.0  # seconds to connect, and for each reply; the URL may have others
-LONGEST_TIMEOUT = 10.0
 CODE_OF = {  # redis-py takes the code out of these texts
     exceptions.BusyLoadingError: "LOADING",
     exceptions.ClusterDownError: "CLUSTERDOWN",
@@ -46,6 +44,18 @@ NOT_LET_IN = (
 T = TypeVar("T")
 Argument = str | bytes | int
 Command = Callable[..., Any]
+
+
+class Timeouts(NamedTuple):
+    """The seconds in which a server has to let us connect, and to send each reply."""
+
+    usual: float = 3.0
+    """They count where the URL has none."""
+    longest: float = 10.0
+    """The URL may not have more."""
+
+
+USUAL = Timeouts()
 
 
 class Script(NamedTuple):
@@ -67,12 +77,16 @@ class RedisConnection:
     """The connections of one process to one server, opened when they are needed, and again after a fork.
 
     ``check`` is called with what a server says of itself, and with a way to ask it more, before it is used. It raises
-    ``ConfigurationError`` where the server will not do. Every other failure is a ``LedgerFault``.
+    ``ConfigurationError`` where the server will not do. Every other failure is a fault of the purpose.
     """
 
-    def __init__(self, url: str, check: Callable[[Facts, Command], None]) -> None:
+    def __init__(
+        self, url: str, purpose: Purpose, check: Callable[[Facts, Command], None], timeouts: Timeouts = USUAL
+    ) -> None:
         url = self._url = Secret(url)
+        self._purpose = purpose
         self._check = check
+        self._timeouts = timeouts
         at = self._pool().connection_kwargs
         self.place = f"{at.get('host', 'localhost')}:{at.get('port', 6379)}"
         self.forget()
@@ -115,7 +129,7 @@ class RedisConnection:
     def run_once(
         self, script: Script, keys: Sequence[str], arguments: Sequence[Argument], deadline: float
     ) -> tuple[Any, bool]:
-        """Run a script that has a nonce among its arguments, again where its reply is lost, until there is one.
+        """Run a script that knows its own repetition by an argument, again where its reply is lost, until there is one.
 
         Also returns whether an earlier reply may have been lost.
         """
@@ -152,27 +166,29 @@ class RedisConnection:
 
     def _pool(self) -> ConnectionPool:
         """Return a new pool, with nothing open yet."""
-        pool = _pool(self._url)
+        pool = _pool(self._url, self._timeouts)
         if pool is None:
             scheme = self._url.partition("://")[0] if "://" in self._url else ""
             raise ConfigurationError(
-                "The ledger's URL must be redis://[[user]:password@]host[:port][/database][?options of redis-py], "
-                f"or the same with rediss:// for TLS; got {f'{scheme}://...' if scheme else 'no scheme'}. "
+                f"The {self._purpose.noun}'s URL must be redis://[[user]:password@]host[:port][/database][?options of "
+                f"redis-py], or the same with rediss:// for TLS; got {f'{scheme}://...' if scheme else 'no scheme'}. "
                 "Special characters in a password are written %XX."
             )
         return pool
 
     # -- what is said --------------------------------------------------------------------------------
 
-    def fault(self, reason: str, *, may_have_written: bool = False) -> LedgerFault:
+    def fault(self, reason: str) -> Fault:
         """Return the fault that says so."""
-        text = f"the ledger at {self.place} cannot be had now: {reason}"
-        return LedgerFault(text, may_have_written=may_have_written)
+        return self._purpose.fault(self._trouble(reason))
 
-    def unknown(self, reason: str) -> LedgerFault:
+    def unknown(self, reason: str) -> Fault:
         """Return the fault that says that a write may have been carried out."""
         lost = "The reply to a write was lost: whether it was written is not known"
-        return self.fault(f"{reason}. {lost}", may_have_written=True)
+        return self._purpose.unknown(self._trouble(f"{reason}. {lost}"))
+
+    def _trouble(self, reason: str) -> str:
+        return f"the {self._purpose.noun} at {self.place} cannot be had now: {reason}"
 
     def _failure(self, problem: Exception) -> Exception:
         """Return what a failure means, where it is known that nothing was written."""
@@ -180,13 +196,13 @@ class RedisConnection:
             return problem
         if isinstance(problem, NOT_LET_IN):
             return ConfigurationError(
-                f"The server at {self.place} does not let the ledger in: {problem} "
+                f"The server at {self.place} does not let the {self._purpose.noun} in: {problem} "
                 "Look at the user and the password in the URL, and at the user's rights."
             )
         if is_lost(problem) or _passing(problem):
             self._drop()  # another server may answer to the name by now
             return self.fault(f"{_reason(problem)}; nothing was written")
-        return ConfigurationError(f"The server at {self.place} cannot keep a ledger: {problem}")
+        return ConfigurationError(f"The server at {self.place} cannot keep a {self._purpose.noun}: {problem}")
 
 
 def is_lost(problem: Exception) -> bool:
@@ -239,24 +255,26 @@ def _allowed(ask: Callable[[], Any]) -> dict[str, Any]:
         return {}
 
 
-def _pool(url: str) -> ConnectionPool | None:
+def _pool(url: str, timeouts: Timeouts) -> ConnectionPool | None:
     """Return a pool, None for a wrong URL: an error from here would carry the password in its frames."""
     with contextlib.suppress(ValueError, TypeError, AttributeError):
-        pool = ConnectionPool(**_options(url))
+        pool = ConnectionPool(**_options(url, timeouts))
         pool.make_connection()  # which finds options that do not exist
         return pool
     return None
 
 
-def _options(url: str) -> dict[str, Any]:
+def _options(url: str, timeouts: Timeouts) -> dict[str, Any]:
     """Return the options of a URL, with ours. Raises ``ValueError`` for a URL that redis-py would guess about."""
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss"} or not re.fullmatch(r"/?\d*", parts.path) or parts.fragment:
         raise ValueError("not such a URL")
     parse: Callable[[str], dict[str, Any]] = parse_url
     options: dict[str, Any] = {"host": "localhost", "port": parts.port or 6379} | parse(str(url))
-    timeouts = ("socket_timeout", "socket_connect_timeout")
-    limits = {name: min(float(options.get(name) or TIMEOUT), LONGEST_TIMEOUT) for name in timeouts}
+    limits = {
+        name: min(float(options.get(name) or timeouts.usual), timeouts.longest)
+        for name in ("socket_timeout", "socket_connect_timeout")
+    }
     fixed = {
         # Every attempt is ours to make: a write is sent again with its nonce, and known to be.
         "retry": Retry(NoBackoff(), 0),

@@ -15,6 +15,7 @@ from ..ports import Change, Posting
 from ..secret import Secret
 from ..usage import UsageKey, UsageLine, day_of
 from . import redis_layout as layout
+from .purposes import LEDGER
 from .redis_connection import Command, RedisConnection, Script, pause
 from .redis_server import Facts, check
 
@@ -59,7 +60,7 @@ class RedisLedger:
 
     def __init__(self, url: str, *, deadline: float = DEADLINE) -> None:
         url = Secret(url)  # for debug pages that show the variables of a failed call
-        self._connection = RedisConnection(url, self._check)
+        self._connection = RedisConnection(url, LEDGER, self._check)
         self._deadline = deadline
         self._has_warned = False
         self._facts: Facts | None = None

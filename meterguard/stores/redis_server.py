@@ -1,4 +1,4 @@
-"""A server that speaks Redis, judged by what it says of itself: fit for a ledger or not, and what its errors mean."""
+"""A server that speaks Redis, judged by what it says of itself: what it is fit for, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -34,13 +34,18 @@ class Facts(NamedTuple):
     """What it does when its memory is full: ``maxmemory-policy``."""
 
 
-def check(facts: Facts, place: str) -> None:
-    """Raise ``ConfigurationError`` where a server would lose a ledger, or is too old."""
+def check_version(facts: Facts, place: str, noun: str) -> None:
+    """Raise ``ConfigurationError`` where a server is too old."""
     numbers = re.match(r"(\d+)\.(\d+)", facts.version or "")
     if numbers and (int(numbers[1]), int(numbers[2])) < OLDEST:
         raise ConfigurationError(
-            f"The server at {place} is Redis {facts.version}; a ledger needs 6.2 or newer, or Valkey."
+            f"The server at {place} is Redis {facts.version}; a {noun} needs 6.2 or newer, or Valkey."
         )
+
+
+def check(facts: Facts, place: str) -> None:
+    """Raise ``ConfigurationError`` where a server would lose a ledger, or is too old."""
+    check_version(facts, place, "ledger")
     if facts.appendonly is False:
         raise ConfigurationError(
             f"The server at {place} keeps nothing on its disk (appendonly is no). A ledger that is lost "

@@ -5,16 +5,10 @@ from __future__ import annotations
 import sqlite3
 
 from ..errors import ConfigurationError
-from ..ports import LedgerFault
+from .purposes import Fault
+from .sqlite_place import Place
 
 PATIENCE = 10  # seconds that a writer waits for the others
-
-WAY_OUT = (
-    "Nothing was changed in it. Stop the processes that use it, then restore a copy; or move it away, with the files"
-    " of the same name that end in -wal and -journal, and an empty ledger will be made. An empty one knows no record"
-    " of usage, and none of the units that were drawn and not used yet, or asked for without an answer: the licence"
-    " has counted those all the same."
-)
 
 # The primary codes of SQLite that pass by themselves, or once somebody has seen to their cause.
 _PASSING = {
@@ -46,13 +40,13 @@ _PASSING = {
 _DAMAGED = {"CORRUPT", "NOTADB", "ERROR", "CONSTRAINT", "MISMATCH", "FORMAT", "SCHEMA"}
 
 
-def reported(problem: sqlite3.Error, path: str) -> ConfigurationError | LedgerFault:
+def reported(problem: sqlite3.Error, place: Place) -> ConfigurationError | Fault:
     """Return the exception that tells people what an error of SQLite means."""
     name = primary(problem)
     if name in _DAMAGED:
-        return damaged(path, str(problem))
+        return damaged(place, str(problem))
     why, what_to_do = _PASSING.get(name, (str(problem), "Try again."))
-    return LedgerFault(f"The ledger {path} could not be used, and nothing was written: {why}. {what_to_do}")
+    return place.purpose.fault(f"The {place} could not be used, and nothing was written: {why}. {what_to_do}")
 
 
 def primary(problem: sqlite3.Error) -> str:
@@ -60,6 +54,11 @@ def primary(problem: sqlite3.Error) -> str:
     return getattr(problem, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]
 
 
-def damaged(path: str, detail: str) -> ConfigurationError:
-    """Return the exception for a ledger that cannot be believed."""
-    return ConfigurationError(f"The ledger {path} is damaged, or is none ({detail[:200]}). {WAY_OUT}")
+def damaged(place: Place, detail: str) -> ConfigurationError:
+    """Return the exception for a file that cannot be believed."""
+    purpose = place.purpose
+    return ConfigurationError(
+        f"The {place} is damaged, or is none ({detail[:200]}). Nothing was changed in it. Stop the processes that use"
+        f" it, then {purpose.remedy}, with the files of the same name that end in -wal and -journal, and an empty"
+        f" {purpose.noun} will be made. {purpose.price}"
+    )

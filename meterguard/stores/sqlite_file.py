@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import ConfigurationError
-from ..ports import LedgerFault
 from . import sqlite_faults, sqlite_journal, sqlite_schema
-from .sqlite_place import check_place, identity, make_private
+from .purposes import FAULTS
+from .sqlite_place import Place, check_place, identity, make_private
 
 FORK_PATIENCE = 15.0  # seconds that a fork waits for a transaction
 _LOOK = 20  # milliseconds
@@ -25,7 +25,6 @@ _held: list[Any] = []
 _abandoned: list[sqlite3.Connection] = []
 
 _SETTINGS = (
-    "PRAGMA synchronous=FULL",
     "PRAGMA fullfsync=1",  # macOS flushes a disk's cache only so
     "PRAGMA checkpoint_fullfsync=1",
     "PRAGMA cell_size_check=1",
@@ -38,22 +37,26 @@ _SETTINGS = (
 class SqliteFile:
     """A file of SQLite, as one process uses it.
 
-    ``path`` is absolute. ``journal`` is a mode of ``sqlite_journal``. ``install`` is called for each connection, to
-    give it functions. Errors of SQLite come out as
-    ``ConfigurationError`` and ``LedgerFault``; after one the next transaction opens and checks the file anew.
+    ``journal`` is a mode of ``sqlite_journal``. ``synchronous`` is SQLite's: with ``FULL`` what was committed outlives
+    a power cut, with ``NORMAL`` only the end of a process. ``install`` is called for each connection, to give it
+    functions. Errors of SQLite come out as ``ConfigurationError`` and the fault of the place's purpose; after one the
+    next transaction opens and checks the file anew.
     """
 
     def __init__(
         self,
-        path: str,
+        place: Place,
         schema: sqlite_schema.Schema,
         journal: str,
         install: Callable[[sqlite3.Connection], None] = lambda _: None,
+        *,
+        synchronous: str = "FULL",
     ) -> None:
-        self.path = path
+        self.place = place
         self._schema = schema
         self._journal = journal
         self._install = install
+        self._synchronous = synchronous
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None  # of the file that was open last, and not closed
         self._is_stranded = False
@@ -72,8 +75,8 @@ class SqliteFile:
         """Give a connection for one transaction that writes: all of it is written, or nothing."""
         with self._current() as connection, self._transaction(connection, "BEGIN IMMEDIATE"):
             if self._journal != sqlite_journal.WAL and sqlite_journal.mode_of(connection) == sqlite_journal.WAL:
-                raise LedgerFault(
-                    f"The ledger {self.path} was given a write-ahead log by a process with another SQLite, which is"
+                raise self.place.purpose.fault(
+                    f"The {self.place} was given a write-ahead log by a process with another SQLite, which is"
                     " not safe with this one. Nothing was written; the next attempt takes it away, if it can."
                 )
             yield connection
@@ -129,8 +132,8 @@ class SqliteFile:
                 yield self._opened()
             except sqlite3.Error as problem:
                 self._drop()
-                raise sqlite_faults.reported(problem, self.path) from problem
-            except (ConfigurationError, LedgerFault):
+                raise sqlite_faults.reported(problem, self.place) from problem
+            except (ConfigurationError, *FAULTS):
                 self._drop()
                 raise
 
@@ -140,51 +143,63 @@ class SqliteFile:
             self.forget()
         with self._lock:
             if self._is_used:  # by this very thread: the garbage collector ended something that writes
-                raise LedgerFault(f"The ledger {self.path} is in the middle of a transaction of this thread.")
+                raise self.place.purpose.fault(f"The {self.place} is in the middle of a transaction of this thread.")
             self._is_used = True
             try:
                 yield
             finally:
                 self._is_used = False
 
+    def describe(self, look: Callable[[], object]) -> str:
+        """Return where the file is, and its journal mode. Where it is there, its integrity is checked.
+
+        ``look`` reads what is in it.
+        """
+        check_place(self.place)
+        is_there = os.path.exists(self.place.path)  # noqa: PTH110 - of a text, as it is everywhere else
+        if is_there:
+            look()
+        state = "whose integrity was checked" if is_there else "which is made at the first use"
+        return f"the file {self.place.path}, {state}; {sqlite_journal.explained(self._journal)}"
+
     # -- the connection ------------------------------------------------------------------------------
 
     def _opened(self) -> sqlite3.Connection:
         if self._is_stranded:
             raise ConfigurationError(
-                f"The ledger {self.path} was open when this process was forked by a program that runs no hooks of"
+                f"The {self.place} was open when this process was forked by a program that runs no hooks of"
                 " Python before a fork, and cannot be used safely here. Use it in the children only, or have each"
                 " load the application itself (with uWSGI: lazy-apps)."
             )
-        found = identity(self.path)
+        found = identity(self.place.path)
         if self._identity is not None and found is None:
             raise ConfigurationError(
-                f"The ledger {self.path} was taken away while it was in use. Put it back; or restart the processes"
+                f"The {self.place} was taken away while it was in use. Put it back; or restart the processes"
                 " that use it, to begin with an empty one."
             )
         if self._connection is not None and (found != self._identity or self._connection.in_transaction):
             self._drop()  # another file was put there, a copy for instance
         if self._connection is None:
             self._connection = self._open()
-            self._identity = identity(self.path)
+            self._identity = identity(self.place.path)
         return self._connection
 
     def _open(self) -> sqlite3.Connection:
-        check_place(self.path)
-        make_private(self.path)
+        check_place(self.place)
+        make_private(self.place)
         connection = sqlite3.connect(
-            f"file:{quote(self.path)}?mode=rw",  # never makes a file
+            f"file:{quote(self.place.path)}?mode=rw",  # never makes a file
             uri=True,
             timeout=sqlite_faults.PATIENCE,
             isolation_level=None,
             check_same_thread=False,
         )
         try:
-            for setting in _SETTINGS:
+            for setting in (f"PRAGMA synchronous={self._synchronous}", *_SETTINGS):
                 connection.execute(setting)
             self._install(connection)
-            sqlite_schema.prepare(connection, self._schema, self.path)
-            sqlite_journal.switch(connection, self._journal, self.path)
+            sqlite_schema.prepare(connection, self._schema, self.place)
+            sqlite_journal.switch(connection, self._journal, self.place)
         except BaseException:
             connection.close()
             raise
@@ -198,7 +213,7 @@ class SqliteFile:
 
     def close(self) -> None:
         """Write the log into the file, if it has one, and close it. The next transaction opens it again."""
-        with contextlib.suppress(LedgerFault), self._turn():
+        with contextlib.suppress(*FAULTS), self._turn():
             if self._connection is not None:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlite3
 import time
 
-from ..ports import LedgerFault
 from .sqlite_faults import PATIENCE, primary
+from .sqlite_place import Place
 
 WAL = "wal"
 # Truncated, not deleted: with synchronous=FULL a truncated journal is flushed, and a deleted one is not, so that a
@@ -41,15 +41,15 @@ def mode_of(connection: sqlite3.Connection) -> str:
     return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
 
 
-def switch(connection: sqlite3.Connection, wanted: str, path: str) -> None:
-    """Bring a file into a journal mode. Raises ``LedgerFault`` where a mode that is not safe cannot be left."""
+def switch(connection: sqlite3.Connection, wanted: str, place: Place) -> None:
+    """Bring a file into a journal mode. Raises a fault where a mode that is not safe cannot be left."""
     if wanted == WAL and not _is_switched(connection, WAL, attempts=20):
         wanted = ROLLBACK  # others are at work; that is safe, too
     if wanted == ROLLBACK and not _is_switched(connection, ROLLBACK, attempts=int(PATIENCE / _PAUSE)):
-        raise LedgerFault(
-            f"The ledger {path} is open in another process with a write-ahead log, which is not safe with SQLite"
+        raise place.purpose.fault(
+            f"The {place} is open in another process with a write-ahead log, which is not safe with SQLite"
             f" {sqlite3.sqlite_version} of this process: it could lose what was written. End the other process, or"
-            " let all that use this ledger have the same SQLite, 3.51.3 or newer."
+            f" let all that use this {place.purpose.noun} have the same SQLite, 3.51.3 or newer."
         )
 
 

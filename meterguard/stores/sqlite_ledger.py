@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
@@ -11,8 +10,9 @@ from ..account import Account
 from ..ports import Change, Posting
 from ..usage import UsageLine
 from . import sqlite_faults, sqlite_hosts, sqlite_journal, sqlite_schema, sqlite_usage
+from .purposes import LEDGER
 from .sqlite_file import SqliteFile
-from .sqlite_place import check_place
+from .sqlite_place import Place
 
 
 class SqliteLedger:
@@ -32,15 +32,15 @@ class SqliteLedger:
         host: sqlite_hosts.Host | None = None,
         schema: sqlite_schema.Schema = sqlite_schema.LEDGER,
     ) -> None:
-        self.path = os.path.abspath(path)  # noqa: PTH100 - of now: the process may change its directory
+        place = self._place = Place.at(path, LEDGER)
         self.journal = journal or sqlite_journal.journal_for(sqlite3.sqlite_version_info)
         self._host = host or sqlite_hosts.this_host()
-        self._file = SqliteFile(self.path, schema, self.journal, sqlite_usage.install)
+        self._file = SqliteFile(place, schema, self.journal, sqlite_usage.install)
 
     def transact(self, key: str, change: Change) -> Posting:
         """Change one account."""
         with self._file.writing() as connection:
-            sqlite_hosts.note(connection, self._host, self.path)
+            sqlite_hosts.note(connection, self._host, self._place)
             row = connection.execute("SELECT body FROM account WHERE key = ?", (key,)).fetchone()
             posting = change(None if row is None else self._account(row[0]), time.time())
             account = posting.account
@@ -55,13 +55,13 @@ class SqliteLedger:
         try:
             return Account.decoded(str(text))
         except ValueError as problem:
-            raise sqlite_faults.damaged(self.path, str(problem)) from None
+            raise sqlite_faults.damaged(self._place, str(problem)) from None
 
     def post(self, lines: Iterable[UsageLine], token: str | None = None) -> None:  # noqa: ARG002 - no fault leaves it open
         """Add to the usage."""
         lines = list(lines)  # whatever they come from may take its time, or fail
         with self._file.writing() as connection:
-            sqlite_hosts.note(connection, self._host, self.path)
+            sqlite_hosts.note(connection, self._host, self._place)
             sqlite_usage.add(connection, lines)
 
     def accounts(self) -> list[Account]:
@@ -79,7 +79,7 @@ class SqliteLedger:
         try:
             yield from found.lines()
         except (KeyError, ValueError, ArithmeticError) as problem:
-            raise sqlite_faults.damaged(self.path, f"usage: {type(problem).__name__}") from None
+            raise sqlite_faults.damaged(self._place, f"usage: {type(problem).__name__}") from None
 
     def compact(self, hours_before: float, days_before: float) -> None:
         """Put old hours together to days, delete what is older still, and give the space back.
@@ -87,7 +87,7 @@ class SqliteLedger:
         Each day is a transaction of its own, so that others need not wait for all of them.
         """
         with self._file.writing() as connection:
-            sqlite_hosts.note(connection, self._host, self.path)
+            sqlite_hosts.note(connection, self._host, self._place)
             sqlite_usage.delete(connection, days_before)
             days = sqlite_usage.old_days(connection, hours_before)
         for day in days:
@@ -102,12 +102,7 @@ class SqliteLedger:
 
     def describe(self) -> str:
         """Return where it is, and its journal mode; its integrity is checked."""
-        check_place(self.path)
-        is_there = os.path.exists(self.path)  # noqa: PTH110 - of a text, as it is everywhere else
-        if is_there:
-            self.accounts()
-        state = "whose integrity was checked" if is_there else "which is made at the first use"
-        return f"the file {self.path}, {state}; {sqlite_journal.explained(self.journal)}"
+        return self._file.describe(self.accounts)
 
     def close(self) -> None:
         """Write everything into the one file, and close it."""

@@ -6,10 +6,11 @@ import contextlib
 import os
 import stat
 from pathlib import Path
+from typing import NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 from ..errors import ConfigurationError
-from ..ports import LedgerFault
+from .purposes import Fault, Purpose
 
 # Locks of these reach other hosts late, or never, and nobody may keep units there.
 NETWORK = {
@@ -21,6 +22,23 @@ NETWORK_FUSE = {
     *("blobfuse2", "rclone", "davfs", "glusterfs", "ceph", "ceph-fuse", "juicefs", "seaweedfs", "moosefs", "mfs"),
     *("lizardfs", "curlftpfs", "smbnetfs", "cvmfs", "cvmfs2", "beegfs", "gvfsd-fuse", "vmhgfs-fuse", "grpcfuse"),
 }
+
+
+class Place(NamedTuple):
+    """A file, and what it is for."""
+
+    purpose: Purpose
+    path: str
+    """Absolute."""
+
+    @classmethod
+    def at(cls, path: str, purpose: Purpose) -> Self:
+        """Return the place that a path means now: the process may change its directory later."""
+        return cls(purpose, os.path.abspath(path))  # noqa: PTH100 - of a text, as it is everywhere else
+
+    def __str__(self) -> str:
+        return f"{self.purpose.noun} {self.path}"
+
 
 FORMS = "write sqlite:///relative.db or sqlite:////absolute.db"
 
@@ -46,20 +64,21 @@ def path_of(url: str) -> str:
     return path
 
 
-def check_place(path: str) -> None:
-    """Check that a ledger can be kept there. Raises ``ConfigurationError`` where it cannot."""
+def check_place(place: Place) -> None:
+    """Check that something can be kept there. Raises ``ConfigurationError`` where it cannot."""
+    path, noun = place.path, place.purpose.noun
     directory = os.path.dirname(path)  # noqa: PTH120 - of a text, as it is everywhere else
     if not Path(directory).is_dir():
         raise ConfigurationError(
-            f"The ledger {path} has no place: there is no directory {directory}. Make it, for this user alone."
+            f"The {place} has no place: there is no directory {directory}. Make it, for this user alone."
         )
     if Path(path).exists() and not Path(path).is_file():
-        raise ConfigurationError(f"The ledger {path} is a directory or a device: name a file.")
+        raise ConfigurationError(f"The {place} is a directory or a device: name a file.")
     kind = network_file_system(os.path.realpath(path), _mounts())
     if kind is not None:
         raise ConfigurationError(
-            f"The ledger {path} is on a network file system ({kind}), whose locks cannot be relied on: units could be"
-            " lost or used twice. Put it on a disk of this host; for several hosts use a ledger in Redis."
+            f"The {place} is on a network file system ({kind}), whose locks cannot be relied on:"
+            f" {place.purpose.risk}. Put it on a disk of this host; for several hosts use a {noun} in Redis."
         )
 
 
@@ -94,12 +113,13 @@ def _decoded(field: str) -> str:
     return field
 
 
-def make_private(path: str) -> None:
+def make_private(place: Place) -> None:
     """Make an empty file that only its owner may use, or take that right from others. SQLite's own files follow it.
 
     An existing file is never opened for it: closing that descriptor would take away the locks that this process has
     on the file through other connections.
     """
+    path = place.path
     try:
         os.mknod(path, stat.S_IFREG | 0o600)
     except FileExistsError:
@@ -107,25 +127,25 @@ def make_private(path: str) -> None:
             if stat.S_IMODE(Path(path).stat().st_mode) & 0o077:
                 Path(path).chmod(0o600)
     except (OSError, AttributeError) as problem:
-        _make_by_opening(path, problem)
+        _make_by_opening(place, problem)
 
 
-def _make_by_opening(path: str, refused: Exception) -> None:
+def _make_by_opening(place: Place, refused: Exception) -> None:
     """Make the file where the system has no ``mknod`` for everybody."""
     if not isinstance(refused, PermissionError | AttributeError):
-        raise _not_made(path, refused) from None
+        raise _not_made(place, refused) from None
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        os.close(os.open(place.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
         return
     except OSError as problem:
-        raise _not_made(path, problem) from None
+        raise _not_made(place, problem) from None
 
 
-def _not_made(path: str, problem: Exception) -> LedgerFault:
+def _not_made(place: Place, problem: Exception) -> Fault:
     why = problem.strerror if isinstance(problem, OSError) else str(problem)
-    return LedgerFault(
-        f"The ledger {path} could not be made: {why}. Let the process write its directory, and look for a full disk."
+    return place.purpose.fault(
+        f"The {place} could not be made: {why}. Let the process write its directory, and look for a full disk."
     )
 
 

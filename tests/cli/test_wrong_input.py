@@ -60,7 +60,7 @@ def test_a_name_that_leads_to_no_application(run, app):
     assert "Invalid value for '--app': " in told(run("doctor", "--app", app))
 
 
-@pytest.mark.parametrize("command", ["demo", "doctor", "emulator", "usage"])
+@pytest.mark.parametrize("command", ["demo", "doctor", "emulator", "release", "status", "usage"])
 @pytest.mark.parametrize("more", [["--no-such"], ["too", "many"]])
 def test_options_and_arguments_that_no_command_has(run, command, more):
     assert f"See 'meterguard {command} --help'." in told(run(command, *more))
@@ -95,6 +95,40 @@ def test_a_url_of_no_ledger(run, files, tmp_path, url, complaint):
     assert complaint in line
     assert "secret" not in line
     assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("command", [["status"], ["release", "--orphans"]])
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("memory://", "lives in the process that takes leases"),
+        ("memory:", "no store of leases has such a URL"),
+        ("sqlite:///missing.db", "there is no lease store at missing.db"),
+        ("sqlite:///empty.db", "the file empty.db is empty"),
+        ("sqlite://secret@host/leases.db", "sqlite:///relative.db"),
+        ("postgresql://user:secret@[/db", "postgresql://"),
+        ("dynamodb://a?secret=1", "dynamodb://TABLE"),
+        ("redis://:secret@host:no/0", "redis"),
+        ("tape://:secret@host", "no store of leases has such a URL"),
+        ("\udcff", "no store of leases has such a URL"),
+    ],
+)
+def test_a_url_of_no_store(run, files, tmp_path, command, url, complaint):
+    (tmp_path / "empty.db").touch()
+    before = set(tmp_path.iterdir())
+    line = told(run(*command, "--store", url))
+    assert line.startswith("Error: Invalid value for '--store': ")
+    assert complaint in line
+    assert "secret" not in line
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("command", [["status"], ["release", "--orphans"]])
+def test_a_store_that_cannot_be_read(run, files, command):
+    assert "deep.json" in told(run(*command, "--store", "sqlite:///deep.json"), code=1)
+    line = told(run(*command, "--store", "redis://:secret@127.0.0.1:1/0"), code=4)
+    assert "127.0.0.1:1" in line
+    assert "secret" not in line
 
 
 @pytest.mark.parametrize("name", ["folder", "deep.json"])

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 import traceback
 from dataclasses import replace
@@ -23,9 +21,7 @@ from meterguard.ports import LedgerFault, Posting
 from meterguard.stores import redis_layout, redis_ledger, redis_server
 from meterguard.stores.redis_ledger import RedisLedger
 from meterguard.usage import UsageKey, UsageLine
-from tests import redis_server as servers
 
-KINDS = servers.carried()
 PAGES = Account("scope", "Pages", "Count")
 HOUR = 1_700_000_400 // 3600 * 3600
 QUICK = "?socket_timeout=0.3&socket_connect_timeout=0.3"
@@ -47,28 +43,6 @@ def total(ledger):
     return sum(one.quantity for one in ledger.usage())
 
 
-@pytest.fixture(params=KINDS)
-def start(request, tmp_path):
-    """``start(*options)``: a server of the test's own."""
-    started = []
-
-    def start(*options):
-        (directory := tmp_path / f"server-{len(started)}").mkdir()
-        started.append(servers.Server(KINDS[request.param], directory, *options))
-        return started[-1]
-
-    yield start
-    for server in started:
-        if server.process.poll() is None:
-            server.process.send_signal(signal.SIGCONT)
-            server.stop()
-
-
-@pytest.fixture
-def server(start):
-    return start()
-
-
 @pytest.fixture
 def make(start):
     """``make(url)``: a ledger that is closed when the test ends."""
@@ -86,69 +60,6 @@ def make(start):
 @pytest.fixture
 def ledger(server, make):
     return make(server.url)
-
-
-@pytest.fixture
-def admin(server):
-    with redis.Redis.from_url(server.url) as client:
-        yield client
-
-
-class Proxy:
-    """Passes on what it gets. Of each request for which ``loses`` is true it drops the reply, and hangs up."""
-
-    def __init__(self, port, loses):
-        self.port, self.loses, self.lost = port, loses, 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"redis://127.0.0.1:{self.listener.getsockname()[1]}/0"
-        self.threads = [threading.Thread(target=self._accept)]
-        self.threads[0].start()
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                server, requests = socket.create_connection(("127.0.0.1", self.port)), [b""]
-                for serve in (self._pass_requests, self._pass_replies):
-                    self.threads.append(threading.Thread(target=serve, args=(client, server, requests)))
-                    self.threads[-1].start()
-
-    def _pass_requests(self, client, server, requests):
-        with contextlib.suppress(OSError):
-            while request := client.recv(1 << 20):
-                requests[0] = request  # a client sends no other one before it has the reply
-                server.sendall(request)
-        with contextlib.suppress(OSError):
-            server.shutdown(socket.SHUT_RDWR)
-
-    def _pass_replies(self, client, server, requests):
-        with client, server, contextlib.suppress(OSError):
-            while reply := server.recv(1 << 20):
-                if b"-NOSCRIPT" not in reply and self.loses(requests[0]):
-                    self.lost += 1
-                    client.shutdown(socket.SHUT_RDWR)
-                    return
-                client.sendall(reply)
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        for thread in self.threads:
-            thread.join(10)
-
-
-@pytest.fixture
-def lossy(server):
-    """``lossy(loses)``: a proxy before the server."""
-    proxies = []
-
-    def lossy(loses):
-        proxies.append(Proxy(server.port, loses))
-        return proxies[-1]
-
-    yield lossy
-    for proxy in proxies:
-        proxy.close()
 
 
 def is_write(request):
@@ -400,7 +311,7 @@ class TestServersThatCannotServe:
         began = time.monotonic()
         with pytest.raises(LedgerFault, match="nothing was written"):
             ledger.transact(PAGES.key, drawing(1))
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
         server.process.send_signal(signal.SIGCONT)
         assert ledger.transact(PAGES.key, drawing(1)).account.drawn == 2
 
@@ -648,4 +559,5 @@ except meterguard.MissingExtra as missing:
     print(missing)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
-    assert done.stdout == "A ledger in Redis needs a package that is not installed: pip install 'meterguard[redis]'\n"
+    needed = "A ledger or a lease store in Redis needs a package that is not installed"
+    assert done.stdout == f"{needed}: pip install 'meterguard[redis]'\n"

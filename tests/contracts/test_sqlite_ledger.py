@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import shutil
 import sqlite3
 import stat
@@ -26,6 +25,7 @@ from meterguard.stores.sqlite_journal import journal_for
 from meterguard.stores.sqlite_ledger import SqliteLedger
 from meterguard.stores.sqlite_place import network_file_system, path_of
 from meterguard.usage import DAY, DAYS_KEPT, HOUR, HOURS_KEPT, UsageKey, UsageLine
+from tests.rights import as_nobody_special
 
 PAGES = Account("scope", "Pages", "Count")
 START = 1_700_000_400 // DAY * DAY
@@ -619,26 +619,6 @@ class TestRefusals:
         with pytest.raises(LedgerFault, match="in the middle of a transaction"):
             ledger.transact(PAGES.key, change)
         assert draw(ledger) == 1
-
-
-def as_nobody_special(work):
-    """Do it in a thread for which the rights of files count, also where the tests are root's."""
-    outcome = []
-
-    def worker():
-        libc = ctypes.CDLL(None, use_errno=True)
-        header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # of capset(2): its version 3, this thread
-        assert libc.capset(header, (ctypes.c_uint32 * 6)()) == 0
-        try:
-            work()
-        except Exception as problem:  # noqa: BLE001 - raised again where the test sees it
-            outcome.append(problem)
-
-    thread = threading.Thread(target=worker)
-    thread.start()
-    thread.join()
-    for problem in outcome:
-        raise problem
 
 
 class TestProcesses:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meterguard import Entitlement, EntitlementUnavailable
-from meterguard.core.messages import failed, no_more_on_grace
+from meterguard.core.messages import failed, no_more_on_grace, timed_out
 from meterguard.ports import FaultKind, ServiceFault
 
 
@@ -27,3 +27,5 @@ def test_only_counted_units_are_said_to_be_in_use(requirement, may_be_in_use):
 def test_a_second_sentence_begins_after_one_full_stop(text):
     told = str(no_more_on_grace(EntitlementUnavailable(text)))
     assert told.startswith(f"{text.removesuffix('.')}. As many calls")
+    told = str(timed_out((Entitlement("Export"),), 2, EntitlementUnavailable(text)))
+    assert told.startswith(f"{text.removesuffix('.')}. The request goes on")

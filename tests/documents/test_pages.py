@@ -12,7 +12,7 @@ from tests.house.source import ROOT
 WIDTH = 86  # columns of code that the theme shows without scrolling
 
 
-@pytest.mark.parametrize("language", ["python", "console", "json", "toml"])
+@pytest.mark.parametrize("language", ["python", "console", "json", "toml", "yaml"])
 def test_code_fits_the_page(language):
     wide = [
         f"{block.place}: {line}"

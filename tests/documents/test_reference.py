@@ -145,6 +145,7 @@ OF_THE_HOUSE = {
     "is_closed",
     "meter",
     "probe",
+    "settings",
     "aprobe",
     "reopen",
     "resume",

@@ -15,6 +15,9 @@ import meterguard
 from meterguard import Entitlement, requires_entitlement
 from meterguard.core import messages
 from meterguard.ports import ServiceFault
+from meterguard.rows import Row
+from meterguard.runtime.execution import lease_in
+from meterguard.stores.memory_rows import MemoryRows
 from meterguard.stores.redis_server import Facts, check
 from meterguard.stores.sqlite_hosts import Host
 from meterguard.stores.sqlite_ledger import SqliteLedger
@@ -112,6 +115,17 @@ def drawn(lm, make_guard, tmp_path):
     return [*told, message(lambda: enter(shared.consumes_entitlement("Pages", 1))), str(forgetful.value)]
 
 
+@pytest.fixture
+def stored(lm, make_guard, caplog):
+    """The messages of stores of leases. It comes before ``asked``, too."""
+    licence, rows = lm.add_license("ACME-3", entitlements=[("Export", None, "None")]), MemoryRows()
+    with make_guard(lm, licence, store=rows).requires_entitlement("Export"):
+        rows.is_fleet = True
+        with caplog.at_level("WARNING", "meterguard"):
+            enter(make_guard(lm, licence, store=rows).requires_entitlement("Export"))
+    return [caplog.text, message(lambda: lease_in(Row("1", "written with another key"), rows, str))]
+
+
 def unasked(monkeypatch):
     """The messages of declarations and set-ups."""
     session = boto3.Session("any", "any", region_name="us-east-1")
@@ -125,7 +139,7 @@ def unasked(monkeypatch):
     placeless = meterguard.MeterGuard("ACME-1", "issuer", session=no_region)
     yield message(lambda: enter(placeless.requires_entitlement("Export")))
     yield message(lambda: enter(closed.requires_entitlement("Export")))
-    yield message(lambda: meterguard.MeterGuard(store="redis://host"))
+    yield message(lambda: meterguard.MeterGuard(store="mysql://host"))
     yield message(lambda: requires_entitlement("Seats", 0))
     yield message(lambda: requires_entitlement("Seats", 1, "Piece"))
     yield message(lambda: requires_entitlement("Seats", None, "Count"))
@@ -153,8 +167,8 @@ def unasked(monkeypatch):
 UNPROVOKED = {"boto3 knows of no License Manager in Region"}
 
 
-def test_the_page_and_the_messages_are_the_same(drawn, asked, monkeypatch):
-    told = [*asked, *drawn, *unasked(monkeypatch)]
+def test_the_page_and_the_messages_are_the_same(drawn, stored, asked, monkeypatch):
+    told = [*asked, *drawn, *stored, *unasked(monkeypatch)]
     unlisted = [one for one in told if not any(heading in one for heading in HEADINGS)]
     assert unlisted == []
     unheard = {heading for heading in HEADINGS if not any(heading in one for one in told)}

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import Counter
 
 import pytest
 
 from meterguard.events import EntitlementRefused, LowWater
+from meterguard.runtime.low_water import LowWaterWatch
+from meterguard.runtime.refills import Refills
 
 
 @pytest.fixture
@@ -30,51 +34,74 @@ def told():
     return Told()
 
 
-def draw(lm, guard, units):
-    """Draw units, and wait until the look at the licence that follows has its answer."""
-    asked = lm.calls("GetLicenseUsage")
-    with guard.consumes_entitlement("Pages", units):
-        pass
-    lm.wait_for_calls("GetLicenseUsage", asked + 1, timeout=20, done=True)
+@pytest.fixture
+def draw(monkeypatch):
+    """``draw(guard, units)``: draw units, and wait until the looks at the licence that follow have been noted."""
+    look, submit = LowWaterWatch.look, Refills._look_at_the_licence
+    counts = Counter()
+
+    def counted(self, *arguments):
+        counts["begun"] += 1
+        return submit(self, *arguments)
+
+    def noted(self, *arguments):
+        try:
+            return look(self, *arguments)
+        finally:
+            counts["noted"] += 1
+
+    monkeypatch.setattr(Refills, "_look_at_the_licence", counted)
+    monkeypatch.setattr(LowWaterWatch, "look", noted)
+
+    def drawn(guard, units):
+        before = counts["noted"]
+        with guard.consumes_entitlement("Pages", units):
+            pass
+        until = time.monotonic() + 20
+        while not before < counts["noted"] == counts["begun"]:
+            assert time.monotonic() < until, counts
+            time.sleep(0.01)
+
+    return drawn
 
 
-def test_each_mark_is_told_once(lm, licence, make_guard, tmp_path, told):
+def test_each_mark_is_told_once(lm, licence, make_guard, tmp_path, told, draw):
     guards = [make_guard(lm, licence, ledger=f"sqlite:///{tmp_path}/ledger.db", denial_ttl=0) for _ in range(2)]
     for guard in guards:
         guard.subscribe(told)
     for turn, (units, marks) in enumerate([(790, 0), (20, 1), (20, 1), (150, 2), (20, 3)]):
-        draw(lm, guards[turn % 2], units)
+        draw(guards[turn % 2], units)
         told.wait_for(marks)
     assert told.wait_for(3) == [(80, 810, 1000), (95, 980, 1000), (100, 1000, 1000)]
 
 
-def test_a_licence_that_grew_begins_again(lm, licence, make_guard, told):
+def test_a_licence_that_grew_begins_again(lm, licence, make_guard, told, draw):
     guard = make_guard(lm, licence, denial_ttl=0)
     guard.subscribe(told)
-    draw(lm, guard, 850)
+    draw(guard, 850)
     told.wait_for(1)
     lm.update_license(licence, entitlements=[("Pages", 5000, "Count"), ("Words", 10, "Count")])
-    draw(lm, guard, 10)
-    draw(lm, guard, 3200)
+    draw(guard, 10)
+    draw(guard, 3200)
     assert told.wait_for(2) == [(80, 850, 1000), (80, 4060, 5000)]
 
 
-def test_where_iam_forbids_the_question_nothing_is_told(lm, licence, make_guard, told):
+def test_where_iam_forbids_the_question_nothing_is_told(lm, licence, make_guard, told, draw):
     guard = make_guard(lm, licence, denial_ttl=0)
     guard.subscribe(told)
     lm.faults.add("GetLicenseUsage", error="AccessDeniedException", times=None)
-    draw(lm, guard, 900)
+    draw(guard, 900)
     guard.close()
     assert told == []
 
 
-def test_overage_goes_on_and_is_told_once(lm, make_guard, told):
+def test_overage_goes_on_and_is_told_once(lm, make_guard, told, draw):
     pages = {"name": "Pages", "max_count": 100, "unit": "Count", "overage": True}
     licence = lm.add_license("ACME-2", entitlements=[pages])
     guard = make_guard(lm, licence, denial_ttl=0)
     guard.subscribe(told)
     for units in (90, 60, 50):
-        draw(lm, guard, units)
+        draw(guard, units)
     guard.consumes_entitlement("Pages", 1000).check()
     assert told.wait_for(3) == [(80, 90, 100), (95, 150, 100), (100, 150, 100)]
     found = guard.ledger.summary()["Pages"]

@@ -289,7 +289,9 @@ def shared_ledger(request, licence, redis_servers, monkeypatch):  # noqa: F811
 
 
 @pytest.mark.parametrize("tokens", [3_000], indirect=True)
-def test_two_servers_count_together(shared_ledger, start, books, calls):
+def test_two_servers_count_together(shared_ledger, start, books, calls, monkeypatch):
+    monkeypatch.setenv("PROXY_TIMEOUT", "20")  # with no answer in time, tokens would come on credit
+
     async def conversation(*clients):
         both = [ask(client, name, most=50, asks=40, pieces=10) for name in CUSTOMERS * 3 for client in clients]
         return await asyncio.gather(*both)

@@ -53,7 +53,7 @@ MISTAKES = {
     "no such option": {"tiemout": 1},
     "the fingerprint as bytes": {"key_fingerprint": FINGERPRINT.encode()},
     "the beneficiary in a list": {"beneficiary": [BENEFICIARY]},
-    "a store": {"store": f"redis://:{PASSWORD}@host"},
+    "a store": {"store": f"mysql://:{PASSWORD}@host"},
     "a ledger": {"ledger": f"mysql://:{PASSWORD}@host"},
 }
 
@@ -70,7 +70,7 @@ def test_a_guard_that_is_not_made(make, mistake):
         {},
         {"METERGUARD_PRODUCT_SKU": "ACME-1", "METERGUARD_GRACE": "soon"},
         {"METERGUARD_PRODUCT_SKU": "ACME-1", "METERGUARD_ON_UNKNOWN": "shrug"},
-        {"METERGUARD_PRODUCT_SKU": "ACME-1", "METERGUARD_STORE": f"redis://:{PASSWORD}@host"},
+        {"METERGUARD_PRODUCT_SKU": "ACME-1", "METERGUARD_STORE": f"mysql://:{PASSWORD}@host"},
     ],
     ids=lambda environ: " ".join(environ) or "incomplete",
 )

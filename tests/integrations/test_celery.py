@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
@@ -81,13 +82,24 @@ class Worker:
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(20)
 
+    def stop_its_children(self):
+        """A warm shutdown. Its parent may wait for ever for a lock of the pool that went with a child."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.end_at_once()
+
+    def end_at_once(self):
+        """By SIGKILL."""
+        self._process.kill()
+        self._process.wait()
+
     def kill(self):
         if self._process.poll() is None:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # one that does not stop is killed after all
                 self.stop()
-            finally:  # one that does not stop is killed after all
-                self._process.kill()
-                self._process.wait()
+            self.end_at_once()
         self._reader.join(5)
         self._process.stdout.close()
         self.client.close()
@@ -190,10 +202,40 @@ def test_a_killed_child_costs_its_own_seat_until_that_ends(new_worker, lm, licen
     wait_for(lambda: seats() == 1)
     assert worker.run("export", "june") == "june.pdf"
     worker.wait_for_children(3)
-    worker.stop()
+    worker.stop_its_children()
+    wait_for(lambda: len(lm.checkouts()) <= 1)
     assert len(lm.checkouts()) == 1, "nobody but the service can give back what a killed process held"
     lm.clock.advance(licence.ttl)
     assert seats() == 0
+
+
+def test_the_children_of_a_worker_share_one_seat_in_a_shared_store(new_worker, lm, seats, monkeypatch, tmp_path):
+    monkeypatch.setenv("METERGUARD_STORE", f"sqlite:///{tmp_path}/store.db")
+
+    worker, room = new_worker("prefork", "--concurrency", "2"), tmp_path / "room"
+    both = [worker.send("meet", "room", 3) for _ in range(2)]
+    wait_for(lambda: room.exists() and len(list(room.iterdir())) == 2)
+    assert (seats(), lm.calls("CheckoutLicense")) == (1, 1), "both work under the same lease"
+    doomed, other = sorted(int(one.name) for one in room.iterdir())
+    # at work: one that waits for work may hold a lock of Celery's, without which the other gets none
+    os.kill(doomed, signal.SIGKILL)
+    (room / "door").touch()
+    wait_for(lambda: any(one.successful() and one.get() == other for one in both))
+    assert worker.send("meet", "another", 1).get(timeout=20, interval=0.02) != doomed
+    worker.wait_for_children(3)
+    assert (seats(), lm.calls("CheckoutLicense")) == (1, 1)
+    worker.stop_its_children()
+    wait_for(lambda: seats() == 0)
+
+
+def test_what_a_killed_worker_left_goes_back_when_the_next_one_starts(new_worker, lm, seats, monkeypatch, tmp_path):
+    monkeypatch.setenv("METERGUARD_STORE", f"sqlite:///{tmp_path}/store.db")
+    killed = new_worker("solo")
+    killed.begin("doomed")
+    killed.end_at_once()
+    assert seats() == 1
+    new_worker("prefork", "--concurrency", "1")
+    wait_for(lambda: seats() == 0)  # no task has run
 
 
 def test_children_that_are_replaced_give_back_what_they_held(new_worker, lm):
@@ -202,8 +244,8 @@ def test_children_that_are_replaced_give_back_what_they_held(new_worker, lm):
         assert worker.run("export", "june") == "june.pdf"
     wait_for(lambda: lm.calls("CheckInLicense") >= 2)
     worker.wait_for_children(4)
-    worker.stop()
-    assert lm.checkouts() == []
+    worker.stop_its_children()
+    wait_for(lambda: lm.checkouts() == [])
 
 
 def test_tasks_are_charged_once_in_all_processes_of_a_worker(kept, new_worker, lm):

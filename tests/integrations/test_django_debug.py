@@ -128,7 +128,7 @@ WRONG = {
     "KEY_FINGERPRINT": 7,
     "ENTITLEMENT": ("Seats", -1),
     "NOTHING": True,
-    "STORE": "redis://secret@host",
+    "STORE": "mysql://secret@host",
 }
 
 

@@ -182,7 +182,8 @@ def test_exhaustion_that_cannot_be_proven_is_a_plain_no(new_site, make_guard):
 # -- neither -----------------------------------------------------------------------------------------
 
 
-def test_the_service_is_down_and_comes_back(new_site):
+def test_the_service_is_down_and_comes_back(new_site, monkeypatch):
+    monkeypatch.setenv("SITE_TIMEOUT", "1.5")
     site = new_site()
     with site.lm.down():
         reply = site.get("/seat")
@@ -202,7 +203,8 @@ def test_the_service_is_down_and_comes_back(new_site):
     site.wait_for_books(charged=1, reserved=0)
 
 
-def test_grace_carries_what_was_served_before(new_site):
+def test_grace_carries_what_was_served_before(new_site, monkeypatch):
+    monkeypatch.setenv("SITE_TIMEOUT", "1.5")
     site = new_site(ttl=1)
     assert site.get("/export/june").status == 200
     with site.lm.down():

@@ -111,7 +111,7 @@ def test_the_hot_path_closes_within_its_window(lm, seat):
 
 def test_a_wall_clock_that_is_held_does_not_hold_the_window_open(lm, make_warm):
     licence = lm.add_license("ACME-2", entitlements=[("Seats", 1, "Count")], ttl=2)
-    guard = make_warm(lm, licence, on_unknown="deny", timeout=0.2)
+    guard = make_warm(lm, licence, on_unknown="deny", timeout=2)
     seat = guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")
     with time_machine.travel(datetime.now(UTC), tick=False), lm.faults.active("ExtendLicenseConsumption", status=503):
         seat()

@@ -77,7 +77,7 @@ def test_no_seat_is_taken_twice_or_left_behind(lm, skip, make_warm, fault, opera
     if operation == "CheckInLicense" and fault == NOT_FOUND:
         fault = {**fault, "applied": True}
     licence = lm.add_license("ACME-1", entitlements=[("Seats", 9, "Count")], ttl=TTL)
-    guard = make_warm(lm, licence, timeout=1, on_unknown="deny", denial_ttl=0)
+    guard = make_warm(lm, licence, timeout=5, on_unknown="deny", denial_ttl=0)
     gates = [guard.requires_entitlement("Seats", 1, "Count", hold=hold, per=str(one)) for one in range(GATES)]
     books = Books(lm, licence)
     try:

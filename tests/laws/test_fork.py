@@ -8,6 +8,7 @@ import threading
 import pytest
 
 import meterguard
+from tests.laws import forks
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
@@ -193,3 +194,9 @@ def test_the_default_guard_follows_into_the_child(lm, licence):
     assert in_child(child) == "'ran'"
     assert lm.calls("CheckoutLicense") == 2
     assert lm.usage("ACME-1") == {"Seats": 1}
+
+
+@pytest.mark.timeout(180)
+def test_forks_under_load_neither_hang_nor_leave_a_seat(lm, tmp_path):
+    """``python -m tests.laws.forks 1000`` does so a thousand times."""
+    forks.run(lm, f"sqlite:///{tmp_path}/store.db", 24, seconds=150.0)

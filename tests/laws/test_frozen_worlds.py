@@ -90,7 +90,7 @@ def test_a_wall_clock_that_is_held_or_set_back_lengthens_no_lease(lm, make_warm,
         wall.shift(timedelta(days=days))
         with lm.down(), pytest.raises(EntitlementUnavailable):
             [seat() for _ in iter(lambda: time.monotonic() < began + 20, False)]
-        assert time.monotonic() - began < 2 + 2, "its lifetime, and a call that found out"
+        assert time.monotonic() - began < 2 + 8, "its lifetime, and a call that found out"
         assert seat() == "ran", "by renewing it, or by a checkout once it went back"
         asked = lm.calls("ExtendLicenseConsumption")
         while lm.calls("ExtendLicenseConsumption") == asked and time.monotonic() < began + 20:

@@ -118,8 +118,9 @@ def test_a_seat_that_is_collected_in_the_middle_of_a_write_waits_for_no_lock(lm,
             was_free.append(free.wait(10))
 
     def collecting(state, version):
-        work.clear()
-        gc.collect()
+        if work:  # once, for it takes long in a process of tests
+            work.clear()
+            gc.collect()
         return stamped(state, version)
 
     holding = threading.Thread(target=hold_all)
@@ -239,7 +240,7 @@ def test_a_token_that_comes_back_while_a_call_looks_at_it_is_no_error(lm, guard,
         def fault(self, value):
             """Nothing is kept."""
 
-    owed = ComingBack((Entitlement("Seats", 1, "Count"),), "token", 0.0, lambda _: None)
+    owed = ComingBack((Entitlement("Seats", 1, "Count"),), "token", 0.0, lambda _: None, b"key")
     for question in ("is_worth_waiting", "is_unanswered"):
         owed.looks = iter([ServiceFault(FaultKind.UNKNOWN, "no answer")])
         assert getattr(owed, question)

@@ -1,83 +1,151 @@
-"""Law 4 under a real prefork server: SIGTERM leaves no lease live at the service."""
+"""Law 4 and one seat for all, under real servers: what they take, and what is left of it however they end.
+
+``python -m tests.laws.servers`` runs the full table of gunicorn's.
+"""
 
 from __future__ import annotations
 
-import os
-import re
 import signal
-import subprocess
-import sys
-import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-APP = """
-import meterguard
-
-@meterguard.requires_entitlement("Seats", 1, "Count")
-def export():
-    return b"exported"
-
-if {early}:
-    export()
-
-def app(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [export()]
-"""
+from tests import redis_server
+from tests.extras import is_installed
+from tests.laws import servers
+from tests.laws.servers import GTHREAD, PRELOAD, SYNC
 
 
 @pytest.fixture
-def gunicorn(lm, licence, tmp_path):
-    """``gunicorn(*options)``: a server of the guarded application, its port known."""
+def licence(lm):
+    return lm.add_license("ACME-1", entitlements=[("Seats", 20, "Count")], ttl=3600)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return f"sqlite:///{tmp_path}/store.db"
+
+
+@pytest.fixture
+def serve(lm, licence, tmp_path):
+    """``serve(kind, workers, store, *options)``: a server of the guarded application."""
     started = []
 
-    def start(*options, early=False):
-        (tmp_path / "guarded_app.py").write_text(APP.format(early=early))
-        env = dict(
-            os.environ,
-            AWS_ENDPOINT_URL_LICENSE_MANAGER=lm.url,
-            METERGUARD_PRODUCT_SKU=licence.product_sku,
-            METERGUARD_KEY_FINGERPRINT=licence.key_fingerprint,
-        )
-        command = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "--workers", "2", *options]
-        process = subprocess.Popen(
-            [*command, "guarded_app:app"], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True
-        )
-        started.append(process)
-        for line in process.stderr:
-            listening = re.search(r"Listening at: (http://\S+)", line)
-            if listening:
-                return process, listening[1]
-        raise AssertionError("gunicorn did not start")
+    def start(kind, workers, store, *options, **settings):
+        environment = servers.environment(lm, licence, store) | settings
+        started.append(servers.Server(kind, workers, tmp_path, environment, *options))
+        return started[-1]
 
     yield start
-    for process in started:
-        process.kill()
-        process.stderr.close()
-        process.wait()
+    for one in started:
+        one.end()
 
 
-def visit(url):
-    with urllib.request.urlopen(url, timeout=20) as answer:
-        return answer.read()
+@pytest.mark.parametrize(
+    ("workers", "options"),
+    [(1, SYNC), (2, (*GTHREAD, *PRELOAD)), (4, (*SYNC, *PRELOAD)), (8, GTHREAD)],
+    ids=["1 sync", "2 gthread, preloaded", "4 sync, preloaded", "8 gthread"],
+)
+def test_one_seat_through_the_life_of_gunicorn(lm, licence, serve, store, make_guard, workers, options):
+    """From the first request over a killed worker and a reload to the end of all at once, and the next start."""
+    servers.lead(lm, serve("gunicorn", workers, store, *options), make_guard(lm, licence, store=store))
 
 
-@pytest.mark.parametrize("options", [(), ("--threads", "4"), ("--preload",)], ids=["sync", "threads", "preload"])
-def test_sigterm_gives_everything_back(lm, gunicorn, options):
-    process, url = gunicorn(*options)
-    assert {visit(url) for _ in range(8)} == {b"exported"}
-    assert 1 <= lm.usage("ACME-1")["Seats"] <= 2, "a seat for each worker that was asked"
-    process.send_signal(signal.SIGTERM)
-    process.wait(20)
-    assert lm.usage("ACME-1") == {"Seats": 0}
+@pytest.mark.parametrize(
+    ("workers", "options"), [(2, (*SYNC, *PRELOAD)), (3, GTHREAD)], ids=["sync, preloaded", "gthread"]
+)
+def test_sigterm_leaves_no_seat(lm, serve, store, workers, options):
+    servers.come_and_go(lm, serve("gunicorn", workers, store, *options), 1)
+    servers.come_and_go(lm, serve("gunicorn", workers, None, *options), workers)
 
 
-def test_workers_do_not_use_what_was_checked_out_before_the_fork(lm, gunicorn):
-    process, url = gunicorn("--preload", early=True)
-    assert lm.usage("ACME-1") == {"Seats": 1}
-    assert visit(url) == b"exported"
-    assert lm.usage("ACME-1") == {"Seats": 2}, "one of the master, one of the worker"
-    process.send_signal(signal.SIGTERM)
-    process.wait(20)
-    assert lm.usage("ACME-1") == {"Seats": 0}
+@pytest.mark.parametrize("options", [SYNC, GTHREAD], ids=["sync", "gthread"])
+def test_a_master_that_is_killed_leaves_no_seat(lm, serve, store, options):
+    """Its workers notice, serve what they have, and end by themselves."""
+    server = serve("gunicorn", 2, store, *options)
+    pids = server.meet()
+    server.process.kill()
+    servers.wait_for(lambda: not any(map(servers.is_running, pids)))
+    assert (lm.calls("CheckoutLicense"), lm.usage("ACME-1")["Seats"]) == (1, 0), server.log()
+
+
+# Rows of docs/how-to/prefork-servers.md: package, server, options, and whether a worker that was killed is replaced.
+ROWS = {
+    "gunicorn, `-k asgi`": ("gunicorn", "gunicorn-asgi", ("--worker-class", "asgi"), True),
+    "gunicorn, `-k uvicorn_worker.UvicornWorker`": (
+        *("uvicorn_worker", "gunicorn-asgi"),
+        *(("--worker-class", "uvicorn_worker.UvicornWorker"), True),
+    ),
+    "uvicorn, `--workers`": ("uvicorn", "uvicorn", (), True),
+    "hypercorn": ("hypercorn", "hypercorn", (), False),
+    "granian, ASGI": ("granian", "granian", (), True),
+    "granian, WSGI": ("granian", "granian-wsgi", (), True),
+    "uWSGI, `lazy-apps`": ("pyuwsgi", "uwsgi", (), True),
+}
+
+
+@pytest.mark.parametrize("row", [row for row, (package, *_) in ROWS.items() if is_installed(package)])
+def test_a_row_of_the_page(lm, serve, store, row):
+    """One seat for two workers, also while one of them is killed and replaced; SIGTERM leaves none."""
+    _, kind, options, is_replaced = ROWS[row]
+    servers.come_and_go(lm, serve(kind, 2, store, *options), 1, is_killed=is_replaced)
+    assert servers.most_taken(lm) == 1
+
+
+@pytest.mark.skipif(not is_installed("pyuwsgi"), reason="uWSGI is not installed")
+def test_a_request_under_uwsgi_is_covered_to_its_end(lm, serve, store, tmp_path):
+    """Its ``die-on-term`` would end a worker that serves a request without Python's exit hooks."""
+    server = serve("uwsgi", 2, store)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(server.get, "/stay/short")
+        servers.wait_for((tmp_path / "short.began").exists)
+        server.process.send_signal(signal.SIGTERM)
+        servers.wait_for(lambda: "Gracefully killing worker" in server.log())
+        assert lm.usage("ACME-1")["Seats"] == 1
+        (tmp_path / "short.end").touch()
+        assert asked.result() > 0
+    server.process.wait(30)
+    assert lm.usage("ACME-1")["Seats"] == 0, server.log()
+
+
+def test_a_lifespan_gives_back_what_was_left_before_any_request(lm, serve, store):
+    first = serve("uvicorn", 2, store)
+    first.meet()
+    first.end()
+    assert lm.usage("ACME-1")["Seats"] == 1
+    serve("uvicorn", 1, store)
+    servers.wait_for(lambda: lm.usage("ACME-1")["Seats"] == 0)
+
+
+def test_a_request_that_outlasts_the_graceful_time_out(lm, licence, serve, store, make_guard, tmp_path):
+    """Within the time-out its work is covered to its end; beyond it gunicorn kills its worker."""
+    with ThreadPoolExecutor(2) as pool:
+        for name, seconds in (("short", "30"), ("long", "1")):
+            server = serve("gunicorn", 2, store, *GTHREAD, "--graceful-timeout", seconds)
+            asked = pool.submit(server.get, f"/stay/{name}")
+            servers.wait_for((tmp_path / f"{name}.began").exists)
+            server.process.send_signal(signal.SIGTERM)
+            if name == "short":
+                assert lm.usage("ACME-1")["Seats"] == 1
+                (tmp_path / "short.end").touch()
+                assert asked.result() > 0
+            server.process.wait(30)
+            assert lm.usage("ACME-1")["Seats"] == (0 if name == "short" else 1)
+    assert isinstance(asked.exception(), servers.BROKEN)
+    servers.next_start(lm, make_guard(lm, licence, store=store))
+
+
+@pytest.mark.parametrize("kind", redis_server.carried() if is_installed("redis") else ())
+def test_one_seat_over_redis(lm, licence, serve, make_guard, tmp_path, kind):
+    (tmp_path / "redis").mkdir()
+    server = redis_server.Server(redis_server.carried()[kind], tmp_path / "redis")
+    try:
+        servers.lead(lm, serve("gunicorn", 2, server.url, *SYNC), make_guard(lm, licence, store=server.url))
+    finally:
+        server.stop()
+
+
+def test_workers_do_not_use_what_was_checked_out_before_the_fork(lm, serve):
+    server = serve("gunicorn", 1, None, "--preload", SITE_IS_EARLY="1")
+    servers.wait_for(lambda: lm.usage("ACME-1") == {"Seats": 1})
+    servers.come_and_go(lm, server, 2)

@@ -9,6 +9,7 @@ import pytest
 
 from meterguard import ConfigurationError, MeterGuard, config
 from meterguard.reasons import OnUnknown
+from meterguard.stores.memory_rows import MemoryRows
 
 GIVEN = {"product_sku": "ACME-1", "key_fingerprint": "fingerprint"}
 
@@ -44,6 +45,14 @@ def test_a_variable_stands_in_for_an_argument(name):
     environ = {f"METERGUARD_{name.upper()}": f" {VARIABLES[name]} "}
     assert getattr(settled(environ, **{name: None}), name) == VARIABLES[name]
     assert getattr(settled(environ, **{name: "memory://"}), name) == "memory://", "the argument beats it"
+
+
+def test_a_store_is_named_by_a_url_or_is_an_object():
+    store = MemoryRows()
+    assert settled({"METERGUARD_STORE": "sqlite:///leases.db"}, store=store).store is store
+    for url in ("sqlite:///leases.db", "redis://:hunter2@host:6379/0", "rediss://host"):
+        assert settled(store=url).store == settled({"METERGUARD_STORE": url}).store == url
+        assert "hunter2" not in repr(settled(store=url))
 
 
 STRICT = {"METERGUARD_ON_UNKNOWN": "deny", "METERGUARD_GRACE": "90.5"}
@@ -105,6 +114,13 @@ def test_what_is_missing_is_named(name):
     assert str(caught.value) == f"{name} is missing: pass {name}= to MeterGuard or configure(), or set {variable}"
 
 
+PLACES = (
+    "must be 'memory://', 'sqlite:///relative.db', 'sqlite:////absolute.db', 'redis://host:port/db' or 'rediss://...'"
+)
+SHARED_PLACES = (
+    PLACES.replace(" or ", ", ") + ", 'postgresql://user:password@host/db', 'postgres://...', 'django://alias' or "
+    "'dynamodb://table'"
+)
 WRONG_VARIABLES = {
     ("METERGUARD_GRACE", "soon"): "METERGUARD_GRACE must be a number of seconds; got 'soon'",
     ("METERGUARD_GRACE", "-1"): "METERGUARD_GRACE: grace must be seconds or a timedelta, from zero to a hundred years; "
@@ -117,8 +133,7 @@ WRONG_VARIABLES = {
         "METERGUARD_ON_UNKNOWN",
         "DENY",
     ): "METERGUARD_ON_UNKNOWN: on_unknown must be 'grace', 'deny' or 'allow'; got 'DENY'",
-    ("METERGUARD_STORE", "redis://:hunter2@host"): "METERGUARD_STORE: store must be 'memory://', the only one "
-    "that this version knows; got redis://...",
+    ("METERGUARD_STORE", "tape://:hunter2@host"): f"METERGUARD_STORE: store {SHARED_PLACES}; got tape://...",
 }
 
 
@@ -169,6 +184,7 @@ def test_a_text_is_a_non_empty_string_and_is_not_repeated(name, value):
     assert str(caught.value) == f"{name} must be a non-empty string; got {type(value).__name__}"
 
 
+STORES = "must be a URL, or an object with the methods of meterguard.rows.SharedStore"
 MISTAKES = [
     ("refresh_ahead", 0, "refresh_ahead must lie between 0 and 1, both excluded; got 0"),
     ("refresh_ahead", 1, "refresh_ahead must lie between 0 and 1, both excluded; got 1"),
@@ -182,9 +198,13 @@ MISTAKES = [
     ("check_in_on_exit", 0, "check_in_on_exit must be True or False; got 0"),
     ("on_unknown", "open", "on_unknown must be 'grace', 'deny' or 'allow'; got 'open'"),
     ("on_unknown", False, "on_unknown must be 'grace', 'deny' or 'allow'; got False"),
-    ("store", "tape://", "store must be 'memory://', the only one that this version knows; got tape://..."),
-    ("store", "memory", "store must be 'memory://', the only one that this version knows; got no URL"),
-    ("store", 7, "store must be a non-empty string; got int"),
+    ("store", "tape://", f"store {SHARED_PLACES}; got tape://..."),
+    ("store", "memory", f"store {SHARED_PLACES}; got no URL"),
+    ("store", " ", "store must be a non-empty string; got str"),
+    ("store", 7, f"store {STORES}; got int without read()"),
+    ("store", MemoryRows, f"store {STORES}; got the class MemoryRows"),
+    ("store", frozenset(), f"store {STORES}; got frozenset without read()"),
+    ("ledger", "tape://", f"ledger {PLACES}; got tape://..."),
     ("ledger", "", "ledger must be a non-empty string; got str"),
 ]
 

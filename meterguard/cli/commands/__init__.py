@@ -13,6 +13,8 @@ from ..group import Commands
 from .demo import demo
 from .doctor import doctor
 from .emulator import emulator
+from .release import release
+from .status import status
 from .usage import usage
 
 __all__ = ("meterguard",)
@@ -24,5 +26,5 @@ def meterguard() -> None:
     """Put an AWS License Manager licence in front of Python code."""
 
 
-for _command in (demo, doctor, emulator, usage):
+for _command in (demo, doctor, emulator, release, status, usage):
     meterguard.add_command(_command)

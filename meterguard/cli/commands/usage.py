@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 import click
 
-from ...errors import ConfigurationError, MissingExtra
+from ...errors import MissingExtra
 from ..exits import Exit
+from ..stores import opened_ledger
 from ..usage import report
 from ..usage.choices import TERMINAL, Asked, Choices, aligned, moment, parts, picture
 from ..usage.document import document
@@ -78,7 +79,7 @@ def usage(
     choices = Choices(**asked)
     _check(ctx, choices, form, plot, as_document=as_document, reconcile=reconcile)
     form = "json" if as_document else form
-    ledger = _opened(url)
+    ledger = opened_ledger(url)
     licence = _asked(ledger) if reconcile else None
     records = ledger.records(*choices)
     _write(records, plot)  # first, for who reads the output may stop early
@@ -113,21 +114,6 @@ def _check(
         raise click.UsageError("--plot - goes with a table, whose terminal it shares; plot into a file instead")
     if form == "cloudevents":
         aligned(choices)
-
-
-def _opened(url: str | None) -> LedgerReport:
-    from ...config import said
-    from ...ledger import open_report
-
-    url = url or said("ledger")
-    if url is None:
-        raise click.UsageError("no ledger is named: pass --ledger URL, or set METERGUARD_LEDGER")
-    try:
-        return open_report(url)
-    except MissingExtra:
-        raise
-    except ConfigurationError as problem:
-        raise click.BadParameter(str(problem), param_hint="'--ledger'") from None
 
 
 def _asked(ledger: LedgerReport) -> _Licence:

@@ -10,13 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
-from ...events import GraceEnded, GraceEntered
-from ...usage import Balance
+from ...events import GraceEnded
 from .load import Tally
+from .process_scenes import killed_service, one_seat
 from .records import Claim, Glimpse, Outcome
-from .renderer import BLOCK
-from .renderer import PAGES as PAGES_EACH
-from .services import ENDLESS
 from .stage import RENEWAL, SEATS, SHORT, USERS, Stage, is_served
 
 Playing = Generator[Glimpse, None, Outcome]
@@ -24,8 +21,6 @@ Playing = Generator[Glimpse, None, Outcome]
 MANY, ROUNDS = 20_000, 5
 CROWD = 50
 AGAIN = 1_000
-DOCUMENTS, MORE = 40, 10
-"""Documents rendered before the kill, and after it: together less than two blocks of pages."""
 CHEAP = 20e-6
 """Seconds that a guarded call may take, on a slow machine."""
 SLOW = 0.2
@@ -156,9 +151,8 @@ def renewal(stage: Stage) -> Playing:
 
 def outage(stage: Stage) -> Playing:
     """An unknown is not a no."""
-    before = stage.count(GraceEntered)
     stage.take_down()
-    yield from stage.until(lambda: stage.count(GraceEntered) - before >= SEATS and not stage.leases, 5)
+    yield from stage.until(lambda: stage.carried >= SEATS and not stage.leases, 5)
     ended = time.monotonic()
     yield from stage.until(lambda: time.monotonic() - ended > 0.5, 1)
     tally = stage.load.turn()
@@ -166,7 +160,7 @@ def outage(stage: Stage) -> Playing:
         "AWS answers 503 until the leases have ended, and longer. Work goes on.",
         (
             Claim("leases live at AWS", stage.leases, 0),
-            Claim("leases carried by grace", stage.count(GraceEntered) - before, SEATS),
+            Claim("leases carried by grace", stage.carried, SEATS),
             *_served(tally),
             Claim("requests in vain", sum(stage.requests().values()), 100, "at most"),
         ),
@@ -215,49 +209,6 @@ def check_in(stage: Stage) -> Playing:
     )
 
 
-def killed_service(stage: Stage) -> Playing:
-    """A killed process loses a slice of its block at most, and the next one uses the rest."""
-    first, second = stage.open_service(), stage.open_service()  # at once, for starting is what takes time
-    first.wait_until_ready()
-    for _ in range(DOCUMENTS):
-        first.render()
-        yield stage.glimpse()
-    first.render(ENDLESS)
-    first.kill()
-    drawn = stage.pages
-    second.wait_until_ready()
-    for _ in range(MORE):
-        yield stage.glimpse()
-        second.render()
-    ended = second.finish()
-    rendered = first.pages + second.pages
-    return Outcome(
-        f"Pages are drawn for good, {BLOCK} at once. kill -9 comes amid a document.",
-        (
-            Claim("pages rendered before the kill", first.pages, (DOCUMENTS + 1) * PAGES_EACH),
-            Claim("pages the next process rendered", second.pages, MORE * PAGES_EACH),
-            Claim("which ended with exit code", ended, 0),
-            Claim("pages AWS gave it, beyond those left", stage.pages - drawn, 0),
-            *_books(stage.balance(), stage.pages, rendered),
-        ),
-        calls=first.documents + second.documents,
-    )
-
-
-def _books(books: Balance, drawn: int, rendered: int) -> tuple[Claim, ...]:
-    """Return the claims that the ledger agrees with AWS, and with what was rendered."""
-    parts = books.charged + books.reserved + books.left + books.lost
-    return (
-        Claim("pages drawn: AWS counts", drawn, 2 * BLOCK),
-        Claim("pages drawn: the ledger counts", books.drawn, drawn),
-        Claim("charged", books.charged, rendered, "at most"),
-        Claim("lost with the killed process", books.lost, BLOCK // 10, "at most"),
-        Claim("charged and lost, of those rendered", books.charged + books.lost, rendered, "at least"),
-        Claim("still reserved by anybody", books.reserved, 0),
-        Claim("charged + reserved + left + lost", parts, drawn),
-    )
-
-
 SCENES = (
     Scene("The first call checks a lease out", first_call),
     Scene("Thousands of calls ride along", ride_along),
@@ -269,6 +220,7 @@ SCENES = (
     Scene("AWS comes back", recovery),
     Scene("Everything is checked in", check_in),
     Scene("A service that draws pages is killed", killed_service),
+    Scene("Four processes share one seat", one_seat),
 )
 
 # -- what several scenes do or claim ---------------------------------------------------------------

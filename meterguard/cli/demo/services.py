@@ -15,16 +15,17 @@ ENDLESS = 600.0
 
 
 class Service:
-    """A document service in another process. Close it, whatever has become of it."""
+    """A program in another process: a document service, or a worker. Close it, whatever has become of it."""
 
-    def __init__(self, settings: Mapping[str, str], patience: float) -> None:
+    def __init__(self, program: str, settings: Mapping[str, str], patience: float) -> None:
         """Start it.
 
+        :param program: ``renderer`` or ``worker``.
         :param settings: environment variables for it.
         :param patience: seconds after which it is killed, so that one that hangs does not hang the demonstration.
         """
         self._process = subprocess.Popen(  # noqa: S603 - this Python, and a module of this package
-            [sys.executable, "-m", f"{__package__}.renderer"],
+            [sys.executable, "-m", f"{__package__}.{program}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -74,5 +75,5 @@ class Service:
     def _said(self) -> str:
         line = self._answers.readline()
         if not line:
-            raise ChildProcessError(f"the document service has ended, with code {self._process.wait()}")
+            raise ChildProcessError(f"the program has ended, with code {self._process.wait()}")
         return line

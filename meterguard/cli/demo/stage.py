@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from ... import MeterGuard
 from ...emulator import Emulator, License, Request
-from ...events import Event
+from ...events import Event, GraceEnded, GraceEntered
 from ...ledger import open_report
 from ...usage import Balance
 from .load import Load
@@ -87,7 +87,7 @@ class Stage:
         self.events: list[Event] = []
         self.is_up = True
         self._services: list[Service] = []
-        self._ledger = ""
+        self._ledger = self._store = ""
 
     def __enter__(self) -> Self:
         try:
@@ -132,17 +132,26 @@ class Stage:
 
     def open_service(self) -> Service:
         """Start a document service in a process of its own. All of them share a ledger, in a file."""
-        if not self._ledger:
-            directory = self._rooms.enter_context(tempfile.TemporaryDirectory(prefix="meterguard-demo-"))
-            self._ledger = f"sqlite:///{quote(str(Path(directory, 'pages.db')))}"
-        settings = {
+        self._ledger = self._ledger or self._file("pages.db")
+        return self._open("renderer", METERGUARD_LEDGER=self._ledger)
+
+    def open_worker(self) -> Service:
+        """Start a worker of a server in a process of its own. All of them share their leases, in a file."""
+        self._store = self._store or self._file("leases.db")
+        return self._open("worker", METERGUARD_STORE=self._store)
+
+    def _file(self, name: str) -> str:
+        directory = self._rooms.enter_context(tempfile.TemporaryDirectory(prefix="meterguard-demo-"))
+        return f"sqlite:///{quote(str(Path(directory, name)))}"
+
+    def _open(self, program: str, **settings: str) -> Service:
+        settings |= {
             "METERGUARD_PRODUCT_SKU": SKU,
             "METERGUARD_KEY_FINGERPRINT": self.licence.key_fingerprint,
-            "METERGUARD_LEDGER": self._ledger,
             "AWS_ENDPOINT_URL_LICENSE_MANAGER": self.lm.url,
             "AWS_REGION": self.lm.region,
         }
-        service = Service(settings, PATIENCE)
+        service = Service(program, settings, PATIENCE)
         self._rooms.callback(service.close)
         self._services.append(service)
         return service
@@ -207,6 +216,11 @@ class Stage:
     def count(self, kind: type[Event]) -> int:
         """Count the events of a kind so far."""
         return sum(isinstance(event, kind) for event in tuple(self.events))
+
+    @property
+    def carried(self) -> int:
+        """The number of leases that grace carries now."""
+        return self.count(GraceEntered) - self.count(GraceEnded)
 
     def mark(self) -> None:
         """Begin the next scene: count requests from here on."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from ...extras import needed
 from ...usage import UsageRecord
+from ..texts import number, period, printable
 from .series import Point, latest, series
-from .texts import number, period, printable
 
 with needed("rich.bar", "cli", by="a plot in the terminal"):
     from rich.bar import Bar

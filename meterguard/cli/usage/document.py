@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 
 from ...usage import Balance, Comparison, Forecast, UsageRecord
+from ..texts import iso, number
 from .lines import as_json
-from .texts import iso, number
 
 _PARTS = ("unit", "drawn", "charged", "reserved", "left", "lost")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 from ...usage import UsageRecord
-from .texts import iso, number
+from ..texts import iso, number
 
 HEADINGS = ("entitlement", "unit", "subject", "start", "end", "quantity")
 TYPE = "meterguard.usage"

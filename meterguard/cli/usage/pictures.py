@@ -8,8 +8,8 @@ from typing import Any
 
 from ...extras import needed
 from ...usage import UsageRecord
+from ..texts import printable
 from .series import Series, series
-from .texts import printable
 
 with needed("matplotlib", "plot", by="a plot in a file"):
     from matplotlib import rc_context

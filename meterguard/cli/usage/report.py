@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from ...usage import Balance, Comparison, Forecast, UsageRecord
-from .table import Table
-from .texts import number, period, printable
+from ..table import Table
+from ..texts import number, period, printable
 
 _NUMBERS = ("drawn", "charged", "reserved", "left", "lost")
 _TENTH = Decimal("0.1")

@@ -11,7 +11,14 @@ import json
 import os
 from pathlib import Path
 
-import llm_proxy
+from meterguard.integrations import starlette
+
+PATIENCE = os.environ.get("PROXY_TIMEOUT")
+if PATIENCE:  # more seconds than the example has, for a busy machine
+    install = starlette.install
+    starlette.install = lambda app, **options: install(app, **options | {"timeout": float(PATIENCE)})
+
+import llm_proxy  # noqa: E402
 
 CALLS = Path(os.environ["MODEL_CALLS"])
 

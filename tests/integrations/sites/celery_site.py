@@ -36,7 +36,7 @@ def connected(app, folder):
 
 
 app = connected(Celery("site"), FOLDER)
-setup_celery(app, timeout=2, denial_ttl=0)
+setup_celery(app, timeout=15, denial_ttl=0)
 SEAT = {"base": EntitledTask, "entitlement": ("Seats", 1, "Count")}
 
 
@@ -49,6 +49,17 @@ def tell_of_a_child(**_):
 @requires_entitlement("Export")
 def export(name):
     return f"{name}.pdf"
+
+
+@app.task
+@requires_entitlement("Seats", 1, "Count")
+def meet(room, count):
+    """Wait until so many processes are in it."""
+    (FOLDER / room).mkdir(exist_ok=True)
+    (FOLDER / room / f"{os.getpid()}").touch()
+    while len(list((FOLDER / room).iterdir())) < count:
+        time.sleep(0.01)
+    return os.getpid()
 
 
 @app.task(base=EntitledTask, entitlement="Analytics")

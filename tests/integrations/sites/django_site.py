@@ -20,7 +20,7 @@ from django.views import View
 from meterguard import consumes_entitlement, get_guard, requires_entitlement
 from meterguard.integrations.asgi import with_lifespan
 from meterguard.integrations.django.views import EntitlementRequiredMixin
-from tests.integrations.sites.licence import books
+from tests.integrations.sites.licence import TIMEOUT, books
 
 SEAT = ("Seats", 1, "Count")
 PAGES = consumes_entitlement("Pages", 2)
@@ -35,7 +35,7 @@ def configured(**views):
         ALLOWED_HOSTS=["*"],
         INSTALLED_APPS=["meterguard.integrations.django"],
         METERGUARD={
-            "TIMEOUT": 1.5,
+            "TIMEOUT": TIMEOUT,
             "DENIAL_TTL": 0,
             "ENTITLEMENT": SEAT,
             "ENTITLEMENT_OPTIONS": {"hold": "call"},

@@ -12,7 +12,7 @@ from django.http import StreamingHttpResponse
 from django.urls import path
 
 from meterguard import consumes_entitlement, get_guard, requires_entitlement
-from tests.integrations.sites.licence import books
+from tests.integrations.sites.licence import TIMEOUT, books
 
 SEAT = ("Seats", 1, "Count")
 
@@ -21,7 +21,7 @@ def served():
     settings.configure(
         ALLOWED_HOSTS=["*"],
         INSTALLED_APPS=["rest_framework", "meterguard.integrations.django"],
-        METERGUARD={"TIMEOUT": 1.5, "DENIAL_TTL": 0},
+        METERGUARD={"TIMEOUT": TIMEOUT, "DENIAL_TTL": 0},
         REST_FRAMEWORK={
             "DEFAULT_AUTHENTICATION_CLASSES": [],
             "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

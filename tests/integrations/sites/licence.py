@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from meterguard import MeterGuard
+
+TIMEOUT = float(os.environ.get("SITE_TIMEOUT", "20"))  # seconds, with room for a busy machine
 
 
 def guard_of_the_site():
-    return MeterGuard(timeout=2, denial_ttl=0)
+    return MeterGuard(timeout=TIMEOUT, denial_ttl=0)
 
 
 def books(guard):

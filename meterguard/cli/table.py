@@ -12,15 +12,19 @@ LEAST = 10  # columns that a text gets, where there is too little room for all
 
 
 class Table:
-    """Rows below headings. A heading that begins with ``>`` has numbers below it, which are never shortened."""
+    """Rows below headings.
+
+    A heading that begins with ``>`` has numbers below it, and one with ``=`` a few words: neither is ever shortened.
+    """
 
     def __init__(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         self._are_numbers = [heading.startswith(">") for heading in headings]
-        self._headings = [heading.removeprefix(">") for heading in headings]
+        self._are_whole = [heading.startswith((">", "=")) for heading in headings]
+        self._headings = [heading.lstrip(">=") for heading in headings]
         self._rows = [[printable(cell) for cell in row] for row in rows]
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines: a table, or, where its numbers are too wide for one, a line for each value."""
+        """Yield the lines: a table, or, where what is whole is too wide for one, a line for each value."""
         widths = self._widths()
         if widths is None:
             yield from self._listed()
@@ -34,7 +38,7 @@ class Table:
 
     def _widths(self) -> list[int] | None:
         widths = [max(map(columns, column)) for column in zip(self._headings, *self._rows, strict=True)]
-        texts = [at for at, is_number in enumerate(self._are_numbers) if not is_number]
+        texts = [at for at, is_whole in enumerate(self._are_whole) if not is_whole]
         while (excess := sum(widths) + len(GAP) * (len(widths) - 1) - WIDTH) > 0:
             widest = max(texts, key=lambda at: widths[at])
             if widths[widest] <= LEAST:

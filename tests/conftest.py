@@ -9,6 +9,7 @@ import sys
 import pytest
 from hypothesis import settings
 
+from meterguard.runtime import check_ins, registry
 from tests import extras
 
 # Started in the background by some shells, a process is deaf to Ctrl-C, and so would be those that tests start.
@@ -72,6 +73,13 @@ def environment(monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     yield
     forget_default_guard()
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A caller waits two seconds for its seat to be given back, then goes on; a busy machine may take longer."""
+    monkeypatch.setattr(check_ins, "CHECK_IN_WAIT", 30)
+    monkeypatch.setattr(registry, "CHECK_IN_WAIT", 30)
 
 
 @pytest.fixture

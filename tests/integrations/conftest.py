@@ -7,14 +7,6 @@ from __future__ import annotations
 
 import pytest
 
-from meterguard.runtime import registry
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch):
-    """A caller waits two seconds for its seat to be given back, then goes on; a busy machine may take longer."""
-    monkeypatch.setattr(registry, "CHECK_IN_WAIT", 30)
-
 
 @pytest.fixture
 def lm(meterguard_emulator):

@@ -119,20 +119,21 @@ class Exchange:
         what = record.requirement
         now = stopwatch()
         self._recover(record, min(now + SERIES, (now + until) / 2), until)
+        was_owed = self.returns.owes(what)  # it may come back beside the request
         try:
             return self._take_a_turn(record, since, until, is_fresh=is_fresh)
         except (EntitlementDenied, ServiceFault) as no:
             denial = messages.failed(what, no) if isinstance(no, ServiceFault) else no
-            if not isinstance(denial, EntitlementDenied) or not self._may_have_more(what, denial, until):
+            if not isinstance(denial, EntitlementDenied) or not may_be_exhaustion(denial):
+                raise
+            if not (self._has_more(what, until) or was_owed):
                 raise
         # what is taken may well be what could not be given back
         self._recover(record, until, until)
         return self._take_a_turn(record, stopwatch(), until, is_fresh=True)
 
-    def _may_have_more(self, what: Requirement, denial: EntitlementDenied, until: float) -> bool:
+    def _has_more(self, what: Requirement, until: float) -> bool:
         """Tell whether what is taken may be ours: owed, or back just now because it was in the way."""
-        if not may_be_exhaustion(denial):
-            return False
         made = self.make_room(what)
         for returning in made:
             wait_for(returning, until - stopwatch())

@@ -70,7 +70,7 @@ class Workers:
             for _ in threads:
                 self._wake_one()
         for thread in threads:
-            if thread.ident is not None:
+            with contextlib.suppress(RuntimeError):  # it is only being started, and will find nothing to do
                 thread.join(max(0.0, until - stopwatch()))
 
     def _bury(self) -> bool:

@@ -154,6 +154,17 @@ def test_idle_workers_all_end_when_one_takes_what_was_to_wake_another(monkeypatc
     assert not any(thread.is_alive() for thread in threads)
 
 
+def test_a_thread_that_is_only_being_started_is_not_waited_for():
+    class Starting(threading.Thread):
+        ident = 1  # which it has a moment before it counts as started
+
+    workers, ended = Workers(), threading.Event()
+    workers._threads.add(Starting(target=workers._work))
+    workers.submit(ended.set)
+    assert ended.wait(20)
+    workers.stop(stopwatch() + 20)
+
+
 def test_an_answer_that_is_kept_keeps_nobody_who_waited_for_it():
     """A future never lets go of its callbacks, and theirs hold event loops."""
     workers, free = Workers(), threading.Event()

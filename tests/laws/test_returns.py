@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
@@ -87,6 +88,22 @@ def test_the_next_call_returns_the_seat_before_it_takes_one(lm, licence, make_gu
     releaser.join()
     guard.close()
     assert lm.usage("ACME-1") == {"Seats": 0}
+
+
+def test_one_that_comes_back_beside_a_denied_checkout_is_there_for_it(lm, licence, make_guard, heard):
+    guard = make_guard(lm, licence, on_unknown="deny")
+    returned = heard(guard, LeaseCheckedIn)
+    seat = guard.requires_entitlement("Seats", 1, hold="call")(lambda: lm.usage("ACME-1"))
+    failing = lm.faults.add("CheckInLicense", status=503, times=None)
+    assert seat() == {"Seats": 1}
+    denied = lm.faults.add("CheckoutLicense", error="NoEntitlementsAllowedException", hold=True)
+    with ThreadPoolExecutor(1) as pool:
+        called = pool.submit(seat)
+        lm.wait_for_calls("CheckoutLicense", 2)
+        lm.faults.remove(failing)
+        assert returned.wait(20)
+        denied.release()
+        assert called.result(20) == {"Seats": 1}
 
 
 def test_a_seat_of_ours_that_cannot_be_returned_makes_a_denial_unknown(lm, licence, make_warm):

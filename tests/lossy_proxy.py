@@ -48,3 +48,16 @@ class Proxy:
         self.listener.close()
         for thread in self.threads:
             thread.join(10)
+
+
+def first_times(times, matches):
+    """Return what tells the proxy to lose the replies to so many requests that match."""
+    left = [times]
+
+    def loses(request):
+        if matches(request) and left[0]:
+            left[0] -= 1
+            return True
+        return False
+
+    return loses

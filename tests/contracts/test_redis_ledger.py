@@ -21,6 +21,7 @@ from meterguard.ports import LedgerFault, Posting
 from meterguard.stores import redis_layout, redis_ledger, redis_server
 from meterguard.stores.redis_ledger import RedisLedger
 from meterguard.usage import UsageKey, UsageLine
+from tests.lossy_proxy import first_times
 
 PAGES = Account("scope", "Pages", "Count")
 HOUR = 1_700_000_400 // 3600 * 3600
@@ -64,19 +65,6 @@ def ledger(server, make):
 
 def is_write(request):
     return b"EVAL" in request and b"accounts" in request and b"nonces" in request
-
-
-def first_times(times):
-    """Lose the reply to so many writes."""
-    left = [times]
-
-    def loses(request):
-        if is_write(request) and left[0]:
-            left[0] -= 1
-            return True
-        return False
-
-    return loses
 
 
 @pytest.fixture
@@ -139,7 +127,7 @@ class TestLostReplies:
     @pytest.mark.parametrize("times", [1, 3])
     def test_a_transaction_is_carried_out_once_and_known_to_be(self, lossy, make, ledger, times):
         ledger.transact(PAGES.key, drawing(1, line(1)))
-        proxy = lossy(first_times(times))
+        proxy = lossy(first_times(times, is_write))
         posting = make(proxy.url).transact(PAGES.key, drawing(10, line("0.5")))
         assert proxy.lost == times
         assert posting.account.drawn == 11
@@ -147,7 +135,7 @@ class TestLostReplies:
         assert total(ledger) == Decimal("1.5")
 
     def test_also_where_it_is_the_first_one(self, lossy, make, ledger):
-        make(lossy(first_times(1)).url).transact(PAGES.key, drawing(10))
+        make(lossy(first_times(1, is_write)).url).transact(PAGES.key, drawing(10))
         assert [one.drawn for one in ledger.accounts()] == [10]
 
     def test_also_where_others_wrote_in_between(self, lossy, make, ledger):
@@ -166,7 +154,7 @@ class TestLostReplies:
 
     @pytest.mark.parametrize("times", [1, 3])
     def test_usage_is_added_once(self, lossy, make, ledger, times):
-        proxy = lossy(first_times(times))
+        proxy = lossy(first_times(times, is_write))
         make(proxy.url).post([line(1), line(2, "a")])
         assert proxy.lost == times
         assert sorted(one.quantity for one in ledger.usage()) == [1, 2]

@@ -16,6 +16,7 @@ from meterguard.errors import ConfigurationError
 from meterguard.rows import Row, StoreFault
 from meterguard.stores import redis_rows, redis_server
 from meterguard.stores.redis_rows import INDEX, RedisRows
+from tests.lossy_proxy import first_times
 
 QUICK = "?socket_timeout=0.3&socket_connect_timeout=0.3"
 LONG = 600.0
@@ -49,37 +50,24 @@ def is_write(request):
     return b"EVAL" in request and INDEX.encode() in request
 
 
-def first_times(times):
-    """Lose the reply to so many writes."""
-    left = [times]
-
-    def loses(request):
-        if is_write(request) and left[0]:
-            left[0] -= 1
-            return True
-        return False
-
-    return loses
-
-
 class TestLostReplies:
     @pytest.mark.parametrize("times", [1, 3])
     def test_a_write_is_known_to_be_carried_out(self, lossy, make, store, times):
-        proxy = lossy(first_times(times))
+        proxy = lossy(first_times(times, is_write))
         assert write(make(proxy.url))
         assert proxy.lost == times
         assert store.read("a/1").row == ONE
 
     def test_a_row_that_goes_is_known_to_be_gone(self, lossy, make, store):
         write(store)
-        proxy = lossy(first_times(1))
+        proxy = lossy(first_times(1, is_write))
         assert write(make(proxy.url), None, "1")
         assert proxy.lost == 1
         assert store.read("a/1").row is None
 
     def test_where_others_wrote_in_between_nobody_knows(self, lossy, make, store):
         """It was written, and somebody replaced it: that is neither won nor lost."""
-        times = first_times(1)
+        times = first_times(1, is_write)
 
         def loses(request):
             is_lost = times(request)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import stat
-import subprocess
 import sys
 import textwrap
 import threading
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from freezegun import freeze_time
@@ -25,6 +25,7 @@ from meterguard.stores.sqlite_journal import journal_for
 from meterguard.stores.sqlite_ledger import SqliteLedger
 from meterguard.stores.sqlite_place import network_file_system, path_of
 from meterguard.usage import DAY, DAYS_KEPT, HOUR, HOURS_KEPT, UsageKey, UsageLine
+from tests.contracts import programs
 from tests.rights import as_nobody_special
 
 PAGES = Account("scope", "Pages", "Count")
@@ -71,11 +72,7 @@ def ended(*pids):
 """
 
 
-def run(program, path, journal, *prefix):
-    command = [*prefix, sys.executable, "-c", PROGRAM + textwrap.dedent(program), str(path), journal]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+run = partial(programs.run, PROGRAM)
 
 
 def line(quantity, subject=None, hour=START):
@@ -536,12 +533,6 @@ class TestRefusals:
         assert books(path) == ([2], total)
 
     def test_a_full_disk(self, tmp_path, journal):
-        """A small file system of its own, which a kernel may let anybody mount in a namespace."""
-        unshare = shutil.which("unshare")
-        prefix = [unshare or "", "--user", "--map-root-user", "--mount", "sh", "-c"]
-        mounted = f'mount -t tmpfs -o size=400k none "{tmp_path}"'
-        if unshare is None or subprocess.run([*prefix, mounted], capture_output=True, check=False).returncode:
-            pytest.skip("this machine lets nobody mount a small file system")
         program = """
             ledger, posted = SqliteLedger(path, journal=journal), 0
             draw(ledger)
@@ -560,7 +551,7 @@ class TestRefusals:
             assert sum(one.quantity for one in ledger.usage()) == posted + 2
             assert [one.drawn for one in ledger.accounts()] == [2]
         """
-        run(program, tmp_path / "ledger.db", journal, *prefix, f'{mounted} && exec "$@"', "sh")
+        run(program, tmp_path / "ledger.db", journal, *programs.on_a_small_disk(tmp_path))
 
     @pytest.mark.parametrize("place", ["file", "directory"])
     def test_what_is_read_only(self, make, path, place, journal):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
-import textwrap
 from contextlib import closing
+from functools import partial
 
 import pytest
 from freezegun import freeze_time
@@ -20,6 +17,7 @@ from meterguard.stores import sqlite_rows, sqlite_schema
 from meterguard.stores.sqlite_hosts import Host, this_host
 from meterguard.stores.sqlite_ledger import SqliteLedger
 from meterguard.stores.sqlite_rows import SqliteRows
+from tests.contracts import programs
 from tests.rights import as_nobody_special
 
 LONG = 600.0
@@ -41,11 +39,7 @@ def write(number, size=100):
 """
 
 
-def run(program, path, journal, *prefix):
-    command = [*prefix, sys.executable, "-c", PROGRAM + textwrap.dedent(program), str(path), journal]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+run = partial(programs.run, PROGRAM)
 
 
 @pytest.fixture(params=["truncate", "wal"])
@@ -279,12 +273,6 @@ class TestRefusals:
         store.close()
 
     def test_a_full_disk(self, tmp_path, journal):
-        """A small file system of its own, which a kernel may let anybody mount in a namespace."""
-        unshare = shutil.which("unshare")
-        prefix = [unshare or "", "--user", "--map-root-user", "--mount", "sh", "-c"]
-        mounted = f'mount -t tmpfs -o size=400k none "{tmp_path}"'
-        if unshare is None or subprocess.run([*prefix, mounted], capture_output=True, check=False).returncode:
-            pytest.skip("this machine lets nobody mount a small file system")
         program = """
             write("before")
             ballast, written = path + ".ballast", []
@@ -301,7 +289,7 @@ class TestRefusals:
             assert len(list(store.rows("a/"))) == len(written) + 1
             write("after")
         """
-        run(program, tmp_path / "leases.db", journal, *prefix, f'{mounted} && exec "$@"', "sh")
+        run(program, tmp_path / "leases.db", journal, *programs.on_a_small_disk(tmp_path))
 
     def test_a_file_that_another_process_keeps_locked(self, store, path, journal, monkeypatch):
         """A writer in another process keeps others from writing, and nobody from reading."""

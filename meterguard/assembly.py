@@ -226,7 +226,7 @@ def _shared_store(url: str) -> SharedStore:
         from .stores.dynamodb_rows import DynamodbRows
 
         return DynamodbRows(url)
-    raise ConfigurationError(f"no store of leases has such a URL: write {MEMORY}, {SHARED_FORMS}, {TABLE_FORMS}")
+    raise ConfigurationError(f"no store of leases has such a URL: write {SHARED_FORMS}, {TABLE_FORMS}")
 
 
 def file_to_make(url: str | SharedStore) -> Path | None:

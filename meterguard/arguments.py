@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from .errors import ConfigurationError
@@ -16,6 +17,11 @@ Duration = float | int | timedelta
 T = TypeVar("T")
 
 OnUnknownName = Literal["grace", "deny", "allow"]
+
+VerifySignature = Literal["if-present", "required"]
+
+PublicKeys = str | bytes | Path | Sequence[str | bytes | Path]
+"""Public keys: PEM as text or bytes, paths to files of it, or several of these."""
 
 LONGEST = 100 * 366 * 86_400  # seconds; what is infinite to people would overflow a clock or a socket
 
@@ -142,3 +148,29 @@ def overdraft(name: str, value: object) -> dict[str, int]:
             f"{name} must be a dict of units by entitlement name, such as {{'Pages': 100}}; got {shortened(value)}"
         )
     return {key: count(f"{name}[{key!r}]", units) for key, units in value.items()}
+
+
+def public_keys(name: str, value: object) -> tuple[bytes | Path, ...]:
+    """Check public keys, as far as that can be said without reading them. Returns PEM as bytes, and paths."""
+    several = value if isinstance(value, list | tuple) else (value,)
+    if not several or not all(isinstance(one, str | bytes | Path) for one in several):
+        raise ConfigurationError(
+            f"{name} must be one public key or a list of them, each a PEM text, bytes or a pathlib.Path; "
+            f"got {type(value).__name__}"
+        )
+    for one in several:
+        if isinstance(one, str) and "-----BEGIN" not in one:
+            raise ConfigurationError(f"{name} must hold PEM texts; a file is given as pathlib.Path(...)")
+    return tuple(one.encode() if isinstance(one, str) else one for one in several)
+
+
+def verify_signature(name: str, value: object) -> str:
+    """Check how signatures are verified."""
+    if value not in ("if-present", "required"):
+        raise ConfigurationError(f"{name} must be 'if-present' or 'required'; got {shortened(value)}")
+    return str(value)
+
+
+def refresh_token(name: str, value: object) -> str | Path:
+    """Check a refresh token: a text, or the path of a file."""
+    return value if isinstance(value, Path) else text(name, value).strip()

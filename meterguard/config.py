@@ -1,19 +1,18 @@
-"""The options of a guard: name, type, default, check, environment variable and meaning, each said once.
+"""The settings of a guard: its options as given, the environment where it counts, and the defaults.
 
 The only place that reads the environment.
 """
 
-# Not "from __future__ import annotations": the table is read from the annotations of two classes.
+from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, TypedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import arguments
-from .arguments import Duration, OnUnknownName
 from .errors import ConfigurationError
-from .reasons import OnUnknown
+from .options import OPTIONS
 from .rows import SharedStore
 from .secret import Secret
 
@@ -26,184 +25,6 @@ STORE_KEY = "METERGUARD_STORE_KEY"
 
 Checked = Mapping[str, object]
 """All options, by name: what was given in the form that counts, and None."""
-
-
-class Session(Protocol):
-    """The part of a ``boto3.Session`` that is used."""
-
-    def client(self, *args: Any, **kwargs: Any) -> object:
-        """Make a client."""
-        ...
-
-
-class Option(NamedTuple):
-    """One argument of a guard."""
-
-    meaning: str
-    check: Callable[[str, Any], Any] = arguments.text
-    default: object = None
-    has_variable: bool = False
-    """True where ``METERGUARD_NAME`` stands in for it."""
-    is_required: bool = False
-    is_hidden: bool = False
-    """True for a value that no repr, page or traceback may show."""
-    strictness: Callable[[Any], float] | None = None
-    """Orders values, the strictest first, where the variable can only make the declared one stricter."""
-
-
-def _strictness_of_policy(on_unknown: OnUnknown) -> float:
-    return (OnUnknown.DENY, OnUnknown.GRACE, OnUnknown.ALLOW).index(on_unknown)
-
-
-class ProductOptions(TypedDict, total=False):
-    """The options that a guard takes by position, too."""
-
-    product_sku: Annotated[
-        str | None,
-        Option(
-            "the licence's ``ProductSKU``; for AWS Marketplace the product *ID*.",
-            has_variable=True,
-            is_required=True,
-        ),
-    ]
-    key_fingerprint: Annotated[
-        str | None,
-        Option(
-            "the issuer you trust, ``aws:<account>:<issuer>:issuer-fingerprint``; for AWS Marketplace always "
-            "``aws:294406891311:AWS/Marketplace:issuer-fingerprint``.",
-            has_variable=True,
-            is_required=True,
-            is_hidden=True,
-        ),
-    ]
-
-
-class GuardOptions(TypedDict, total=False):
-    """The options that a guard takes by name. None counts as not given."""
-
-    beneficiary: Annotated[
-        str | None,
-        Option(
-            "needed when this account issued the licence itself (API reference, ``CheckoutLicense``); leave it out "
-            "for licences that were granted or bought.",
-            has_variable=True,
-            is_hidden=True,
-        ),
-    ]
-    node_id: Annotated[str | None, Option("sent with each checkout, to tell instances apart.", has_variable=True)]
-    region_name: Annotated[str | None, Option("as for boto3; default ``AWS_REGION``, then boto3's own settings.")]
-    endpoint_url: Annotated[str | None, Option("as for boto3, for an emulator or a private endpoint.", is_hidden=True)]
-    session: Annotated[Session | None, Option("a ``boto3.Session`` to make the client from.", arguments.session)]
-    # any object: type checkers know nothing of the objects of an untyped boto3
-    client: Annotated[object, Option("an object with boto3's methods, used as it is.", arguments.client)]
-    store: Annotated[
-        str | SharedStore | None,
-        Option(
-            "where leases live: ``memory://`` is this process, ``sqlite:///file.db`` this host, "
-            "``redis://host:port/db``, ``postgresql://user:password@host/db``, ``django://alias`` and "
-            "``dynamodb://table`` a fleet; or an object with the methods of ``meterguard.rows.SharedStore``.",
-            arguments.store,
-            "memory://",
-            has_variable=True,
-            is_hidden=True,
-        ),
-    ]
-    ledger: Annotated[
-        str | None,
-        Option(
-            "where draws and meters are counted: ``memory://`` is this process, ``sqlite:///file.db`` this host, "
-            "``redis://host:port/db`` a fleet.",
-            arguments.ledger_url,
-            "memory://",
-            has_variable=True,
-            is_hidden=True,
-        ),
-    ]
-    overdraft: Annotated[
-        Mapping[str, int] | None,
-        Option(
-            "units that may be used on credit while the service is unknown, by entitlement name; in all processes of "
-            "the ledger together.",
-            arguments.overdraft,
-        ),
-    ]
-    on_unknown: Annotated[
-        OnUnknownName | None,
-        Option(
-            'what counts when the service cannot be asked: ``"grace"``, ``"deny"`` or ``"allow"``.',
-            arguments.on_unknown,
-            "grace",
-            has_variable=True,
-            strictness=_strictness_of_policy,
-        ),
-    ]
-    grace: Annotated[
-        Duration | None,
-        Option(
-            "seconds after the last good answer for which an unknown still counts as yes.",
-            arguments.seconds,
-            1800,
-            has_variable=True,
-            strictness=float,
-        ),
-    ]
-    denial_ttl: Annotated[Duration | None, Option("seconds for which a no is remembered.", arguments.seconds, 5)]
-    linger: Annotated[
-        Duration | None,
-        Option(
-            "seconds for which an idle lease is kept and renewed before it is given back; None: a lease that is not "
-            "used after its last renewal is left to lapse.",
-            arguments.seconds,
-        ),
-    ]
-    refresh_ahead: Annotated[
-        float | None,
-        Option("the last part of a lease's life in which it is renewed, between 0 and 1.", arguments.fraction, 0.2),
-    ]
-    timeout: Annotated[
-        Duration | None,
-        Option("seconds for one answer, retries and making the client included.", arguments.positive_seconds, 10),
-    ]
-    max_leases: Annotated[
-        int | None,
-        Option(
-            "requirements remembered at once; the least recently used gives its lease back.", arguments.count, 10_000
-        ),
-    ]
-    check_in_on_exit: Annotated[
-        bool | None,
-        Option(
-            "give everything back when the process ends. An explicit ``close()`` always does.", arguments.flag, True
-        ),
-    ]
-
-
-OPTIONS: Mapping[str, Option] = {
-    name: hint.__metadata__[0]
-    for options in (ProductOptions, GuardOptions)
-    for name, hint in options.__annotations__.items()
-}
-
-
-def described(indent: str) -> str:
-    """Return the options as lines of a docstring."""
-    return "".join(f"\n{indent}:param {name}: {option.meaning}" for name, option in OPTIONS.items())
-
-
-def signature() -> inspect.Signature:
-    """Return the signature of a method that takes all options."""
-    kinds = {ProductOptions: inspect.Parameter.POSITIONAL_OR_KEYWORD, GuardOptions: inspect.Parameter.KEYWORD_ONLY}
-    return inspect.Signature(
-        [
-            inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
-            *(
-                inspect.Parameter(name, kind, default=OPTIONS[name].default, annotation=hint.__origin__)
-                for options, kind in kinds.items()
-                for name, hint in options.__annotations__.items()
-            ),
-        ],
-        return_annotation=None,
-    )
 
 
 class Hidden(dict[str, Any]):
@@ -257,7 +78,11 @@ class Settings(NamedTuple):
     store: str | SharedStore
     ledger: str
     overdraft: Mapping[str, int] | None
-    policy: "Policy"
+    policy: Policy
+    trusted_keys: tuple[bytes | Path, ...] | None
+    verify_signature: str | None
+    trust_env: bool
+    refresh_token: str | Path | None
     loopback_only: bool = False
     """True where a client of our own may only talk to this machine, as in tests."""
     store_key: str | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
-from .config import GuardOptions, Hidden
+from .config import Hidden
+from .options import GuardOptions
 from .gating.admission import Admission, Entered, Guard
 from .gating.declaration import GateOptions, Number, Value, checked_guard, declare, signature
 from .guard import MeterGuard

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from . import config
-from .config import GuardOptions
+from .options import GuardOptions, described, signature
 from .core.requirements import Question, entitlement, together
 from .errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from .gating.admission import Admission, refusal
@@ -39,7 +39,7 @@ class MeterGuard(MeteringGuard):
 
     Every argument may be left out; None means the same, and leaves the default in place. What is missing is looked up
     in the environment when the guard is first used (``METERGUARD_PRODUCT_SKU`` and so on), and only then is anything
-    imported, opened or asked. :mod:`meterguard.config` says what each means.
+    imported, opened or asked. :mod:`meterguard.options` says what each means.
 
     :raises ConfigurationError: an argument is wrong; the message names it.
     """
@@ -346,5 +346,5 @@ def _drivers() -> Any:
     return drivers
 
 
-MeterGuard.__init__.__dict__["__signature__"] = config.signature()
-MeterGuard.__doc__ = f"{inspect.cleandoc(MeterGuard.__doc__ or '')}\n{config.described('')}"
+MeterGuard.__init__.__dict__["__signature__"] = signature()
+MeterGuard.__doc__ = f"{inspect.cleandoc(MeterGuard.__doc__ or '')}\n{described('')}"

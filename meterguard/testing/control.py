@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, Self, Unpack
 
-from ..config import GuardOptions
+from ..options import GuardOptions
 from ..emulator import Emulator, Fault, Request
 from ..emulator.faults.options import FaultDetails
 from ..errors import ConfigurationError

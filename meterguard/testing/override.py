@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
-from ..config import GuardOptions
+from ..options import GuardOptions
 from ..default import exchange_guard
 from ..errors import ConfigurationError
 from ..guard import MeterGuard

@@ -43,7 +43,7 @@ def test_every_example_is_shown():
 
 
 # Things of the design that are not there yet: a reader who is told to use them is stuck.
-NOT_YET = ("trusted_keys",)
+NOT_YET = ("borrowed=",)
 
 
 @pytest.mark.parametrize("name", NOT_YET)

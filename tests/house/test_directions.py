@@ -16,7 +16,7 @@ FACADE = {
     *("guard", "metering", "ledger", "consumption", "default", "open_guard", "diagnostics", "snapshot", "orphans"),
     "gating",
 }
-PUBLIC = VOCABULARY | FACADE | {"meterguard", "config", "extras"}
+PUBLIC = VOCABULARY | FACADE | {"meterguard", "config", "options", "extras"}
 
 MAY_IMPORT = {
     "units": set(),
@@ -39,15 +39,16 @@ MAY_IMPORT = {
     "runtime": VOCABULARY | {"core"},
     "aws": VOCABULARY | {"core"},
     "stores": VOCABULARY | {"core", "extras"},
-    "config": VOCABULARY | {"core", "arguments"},
+    "options": VOCABULARY | {"arguments"},
+    "config": VOCABULARY | {"core", "arguments", "options"},
     "assembly": VOCABULARY | {"core", "runtime", "aws", "stores", "config"},
     "gating": VOCABULARY | {"core", "runtime", "arguments"},
     "ledger": VOCABULARY | {"core", "assembly"},
     "metering": VOCABULARY | {"core", "runtime", "gating", "ledger"},
-    "guard": VOCABULARY | {"core", "runtime", "arguments", "config", "assembly", "gating", "metering"},
+    "guard": VOCABULARY | {"core", "runtime", "arguments", "config", "options", "assembly", "gating", "metering"},
     "consumption": VOCABULARY | {"gating", "guard", "default"},
     "open_guard": VOCABULARY | {"core", "runtime", "gating", "guard", "ledger", "assembly"},
-    "default": VOCABULARY | {"core", "runtime", "gating", "guard", "config"},
+    "default": VOCABULARY | {"core", "runtime", "gating", "guard", "config", "options"},
     "diagnostics": VOCABULARY | {"gating", "guard", "config", "assembly"},
     "snapshot": VOCABULARY | {"core", "runtime", "assembly"},
     "orphans": VOCABULARY | {"config", "assembly", "snapshot"},

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
 from .config import Hidden
-from .options import GuardOptions
 from .gating.admission import Admission, Entered, Guard
 from .gating.declaration import GateOptions, Number, Value, checked_guard, declare, signature
 from .guard import MeterGuard
+from .options import GuardOptions
 from .runtime import forking
 
 if TYPE_CHECKING:

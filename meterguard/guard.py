@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from . import config
-from .options import GuardOptions, described, signature
 from .core.requirements import Question, entitlement, together
 from .errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from .gating.admission import Admission, refusal
@@ -18,6 +17,7 @@ from .gating.loops import require_asyncio
 from .interruption import passing
 from .metering import MeteringGuard
 from .model import shortened
+from .options import GuardOptions, described, signature
 from .runtime import forking
 from .runtime.window import Window
 from .units import Unit

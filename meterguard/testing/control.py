@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, Self, Unpack
 
-from ..options import GuardOptions
 from ..emulator import Emulator, Fault, Request
 from ..emulator.faults.options import FaultDetails
 from ..errors import ConfigurationError
 from ..guard import MeterGuard
 from ..model import Entitlement
+from ..options import GuardOptions
 from . import books
 from .arguments import Granted, require_names, require_units, table_of_names, terms_of
 from .clock import Clock

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
-from ..options import GuardOptions
 from ..default import exchange_guard
 from ..errors import ConfigurationError
 from ..guard import MeterGuard
 from ..model import shortened
+from ..options import GuardOptions
 from .arguments import Granted, table_of_names
 from .control import Control
 

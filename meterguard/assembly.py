@@ -77,6 +77,7 @@ def license_service(settings: Settings, traffic: RequestBudget | None = None) ->
         timeout=settings.policy.timeout,
         loopback_only=settings.loopback_only,
         traffic=traffic,
+        trusted_keys=settings.trusted_keys,
     )
 
 
@@ -292,7 +293,7 @@ def till(engine: Engine, kept: Ledger, settings: Settings) -> Till:
     exchange = registry.exchange
     teller = Teller(kept, engine.publisher)
     remind = registry.renewal.remind
-    orders = Orders(exchange.service, teller, exchange.leaving)
+    orders = Orders(exchange.service, teller, exchange.leaving, clock, engine.policy.trust)
     limits = Limits(engine.policy, _scope(settings), settings.overdraft or {})
     refills = Refills(orders, teller, limits, registry.workers.submit, engine.survey)
     draws = Draws(refills, clock, limits, engine.survey)

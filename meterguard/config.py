@@ -51,6 +51,10 @@ def check(given: Mapping[str, object]) -> Checked:
         except ConfigurationError as error:
             problem = error.with_traceback(None)  # its frames show the value
             break
+    if problem is None and checked["verify_signature"] == "required" and checked["trusted_keys"] is None:
+        problem = ConfigurationError(
+            "verify_signature='required' needs trusted_keys=: the issuer's public key, as GetPublicKey of KMS gives it"
+        )
     if problem is not None:
         raise problem
     return dict(checked)
@@ -97,11 +101,13 @@ def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settin
     :raises ConfigurationError: a required option is missing, or a variable is wrong.
     """
     from .core.policy import Policy
+    from .core.trust import Trust
 
     environ = Hidden(os.environ if environ is None else environ)
     values = {name: _settled(name, checked[name], environ) for name in OPTIONS}
     policy = Policy(
         inline="AWS_LAMBDA_FUNCTION_NAME" in environ,
+        trust=Trust(is_required=values["verify_signature"] == "required", node_id=values["node_id"]),
         **{name: values.pop(name) for name in Policy.__annotations__ if name in OPTIONS},
     )
     key = Secret(environ.get(STORE_KEY, "").strip()) or None

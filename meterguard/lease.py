@@ -23,6 +23,7 @@ class LeaseFacts:
     token: str | None = field(default=None, repr=False)
     signed_token: str | None = field(default=None, repr=False)
     texts: Mapping[str, str] = field(default_factory=dict)
+    is_verified: bool = False
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -95,6 +96,14 @@ class Lease:
     def signed_token(self) -> str | None:
         """The signed token, where the service sent one; a secret."""
         return self._facts.signed_token
+
+    @property
+    def is_verified(self) -> bool:
+        """True where the issuer's signature proves what the checkout says; see ``trusted_keys``.
+
+        A later end that an extension gave is not proved, for the service signs no extension.
+        """
+        return self._facts.is_verified
 
     def __repr__(self) -> str:
         what = ", ".join(str(entitlement) for entitlement in self.entitlements)

@@ -1,12 +1,12 @@
-"""Ports of the runtime: licence service, clock and stores, and the records that pass through them."""
+"""Ports of the runtime: licence service, clock and ledger, and the records that pass through them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import NamedTuple, Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol
 
 from .account import Account
 from .model import Entitlement
@@ -94,6 +94,31 @@ class Allowed:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedClaims:
+    """The claims of a signed token whose signature is the issuer's. What it leaves out is None."""
+
+    token: str | None = field(repr=False)
+    allowed: tuple[Allowed, ...]
+    license_arn: str | None = field(repr=False)
+    node_id: str | None
+    issued_at: datetime | None
+    expires_at: datetime | None
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The ``CheckoutMetadata`` of a borrow, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forged:
+    """The finding that a signed token is not the issuer's. ``why`` ends a sentence that begins with the token."""
+
+    why: str
+
+
+Proof = SignedClaims | Forged
+"""What became of a signed token that was verified."""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckoutAnswer:
     """A parsed 200 of ``CheckoutLicense``. It has a token; the rest may be missing or nonsense."""
 
@@ -107,6 +132,8 @@ class CheckoutAnswer:
     node_id: str | None = None
     checkout_type: str = "PROVISIONAL"
     signed_token: str | None = field(default=None, repr=False)
+    proof: Proof | None = None
+    """None where there is no signed token, or no key to verify it with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,82 +207,16 @@ class LicenseService(Protocol):
         """Return the lease."""
         ...
 
+    def proof(self, signed_token: str) -> Proof | None:
+        """Verify a signed token that came earlier; None where there is no key. Asks nobody."""
+        ...
+
     def usage(self, license_arn: str | None) -> tuple[Usage, ...]:
         """Return what is in use of this licence, or of the one that a checkout would be from."""
         ...
 
     def licenses(self) -> LicenseCount:
         """Count the licences of the product that this account has."""
-        ...
-
-
-class Versioned(Protocol):
-    """A frozen state in a lease store, which knows no more of it than this."""
-
-    @property
-    def version(self) -> int:
-        """The version of the row that it was read from; 0 when there was none."""
-        ...
-
-    @property
-    def is_idle(self) -> bool:
-        """True when a store that is full may forget it."""
-        ...
-
-    @property
-    def is_blank(self) -> bool:
-        """True when it need not be kept at all."""
-        ...
-
-    def stamped(self, version: int) -> Self:
-        """Return it under a version."""
-        ...
-
-
-StateT = TypeVar("StateT", bound=Versioned)
-KeyT = TypeVar("KeyT", bound=Hashable)
-
-
-class LeaseStore(Protocol[StateT]):
-    """Keeps one state a key, for a process, a host or a fleet.
-
-    * It has one way to write: replace a state if nobody has replaced it since it was read.
-    * It gives each state its version. The versions of a key only grow, also where the key was forgotten in between.
-    * It is bounded: over its bound it forgets idle states, those first that were not written for longest. It never
-      forgets another, and goes over the bound instead. A blank state is not kept.
-
-    One suite of tests holds every implementation to this: ``tests/contracts``.
-    """
-
-    def get(self, key: bytes) -> StateT | None:
-        """Return the state kept under this key, with its version; None when there is none."""
-        ...
-
-    def replace(self, key: bytes, state: StateT) -> StateT | None:
-        """Keep the state if what is kept still has its version (0: nothing is kept), and return it with its new one.
-
-        A blank state comes back with version 0. None means that somebody else was faster, and nothing was written.
-        """
-        ...
-
-    def __len__(self) -> int:
-        """Return how many states are kept."""
-        ...
-
-
-class DenialMemory(Protocol[KeyT]):
-    """Denials, each remembered for a while."""
-
-    def recall(self, key: KeyT) -> Exception | None:
-        """Return the denial remembered under this key, if it is recent enough."""
-        ...
-
-    def remember(self, key: KeyT, denial: Exception) -> None:
-        """Remember it."""
-        ...
-
-    def forget(self, matches: Callable[[KeyT], bool]) -> None:
-        """Forget the denials whose key matches."""
         ...
 
 

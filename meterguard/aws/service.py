@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from ..errors import ConfigurationError
 from ..model import Entitlement
-from ..ports import CheckoutAnswer, ExtendAnswer, FaultKind, LicenseCount, ServiceFault, Traffic, Usage
+from ..ports import CheckoutAnswer, ExtendAnswer, FaultKind, LicenseCount, Proof, ServiceFault, Traffic, Usage
 from ..secret import Secret
 from . import regions, usage, wire
 from .boto_types import Client, Session
@@ -16,6 +16,7 @@ from .clients import Clients, boto_import_lock
 from .error_codes import answer_of, is_about_credentials, translate
 from .outcome import Answer, Failure, attempt, hidden
 from .settings import Settings
+from .trusted_keys import Source, TrustedKeys
 
 __all__ = ("GATE_OPERATIONS", "USAGE_OPERATIONS", "LicenseManager", "boto_import_lock")
 
@@ -43,7 +44,8 @@ class LicenseManager:
     ``client`` is any object with the boto3 methods used, and then nothing else about AWS is configured
     here; ``session`` is a ``boto3.Session``. ``timeout`` is the budget, in seconds, of a whole call with its
     retries; one attempt takes a part of it. ``loopback_only`` refuses a client of its own that would talk to another
-    machine. ``traffic`` hears of requests. Nothing is imported or connected before the first use.
+    machine. ``traffic`` hears of requests.
+    With ``trusted_keys`` signed answers are verified. Nothing is imported or connected before the first use.
     """
 
     def __init__(
@@ -60,7 +62,9 @@ class LicenseManager:
         client: Client | None = None,
         loopback_only: bool = False,
         traffic: Traffic | None = None,
+        trusted_keys: tuple[Source, ...] | None = None,
     ) -> None:
+        self._keys = TrustedKeys(trusted_keys)
         self._traffic = traffic
         self._identity = wire.Identity(product_sku, Secret(key_fingerprint), _secret(beneficiary), node_id)
         self._clients = Clients(Settings(timeout, region_name, _secret(endpoint_url), session, client, loopback_only))
@@ -70,8 +74,12 @@ class LicenseManager:
         return f"<LicenseManager for {self._identity.product_sku}, Region {region}>"
 
     def connect(self) -> None:
-        """Import boto3 and make the client, once. Raises ConfigurationError where the set-up is wrong."""
+        """Import boto3, make the client and read the keys, once.
+
+        :raises ConfigurationError: the set-up is wrong.
+        """
         self._clients.client()
+        self._keys.verifier()
 
     def check_out(
         self, entitlements: tuple[Entitlement, ...], client_token: str, *, parting: bool = False
@@ -79,13 +87,13 @@ class LicenseManager:
         """Check out provisionally, under this ``ClientToken``; ``parting`` as for :meth:`check_in`."""
         client_token = Secret(client_token)  # this frame is in the traceback of a failure
         request = wire.checkout_request(self._identity, entitlements, client_token)
-        return wire.parse_checkout(self._ask("CheckoutLicense", request, parting=parting))
+        return wire.parse_checkout(self._ask("CheckoutLicense", request, parting=parting), self._keys.verifier())
 
     def draw(self, entitlement: Entitlement, client_token: str) -> CheckoutAnswer:
         """Check out for good, under this ``ClientToken``."""
         client_token = Secret(client_token)
         request = wire.checkout_request(self._identity, (entitlement,), client_token, "PERPETUAL")
-        return wire.parse_checkout(self._ask("CheckoutLicense", request))
+        return wire.parse_checkout(self._ask("CheckoutLicense", request), self._keys.verifier())
 
     def extend(self, token: str) -> ExtendAnswer:
         """Renew the lease with this consumption token."""
@@ -96,6 +104,10 @@ class LicenseManager:
         """Return the lease; ``parting`` asks for time-outs short enough for a process that is leaving."""
         token = Secret(token)
         self._ask("CheckInLicense", wire.check_in_request(self._identity, token), parting=parting)
+
+    def proof(self, signed_token: str) -> Proof | None:
+        """Verify a signed token that came earlier; None where there is no key. Asks nobody."""
+        return self._keys.proof(signed_token)
 
     def usage(self, license_arn: str | None) -> tuple[Usage, ...]:
         """Return what is in use of this licence, or of the one that a checkout would be from."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..model import MAX_VALUE, Entitlement
-from ..ports import Allowed, CheckoutAnswer, ExtendAnswer, FaultKind, ServiceFault
+from ..ports import Allowed, CheckoutAnswer, ExtendAnswer, FaultKind, Proof, ServiceFault
 from ..secret import Secret
 from ..units import Unit
 from .metadata import mapping, request_id, served_at
@@ -16,6 +16,9 @@ from .times import parse_time
 _UNITS = {unit.value: unit for unit in Unit}
 Parameters: TypeAlias = Mapping[str, object]
 """The parameters of a request, by their AWS names."""
+
+Verify: TypeAlias = Callable[[str], Proof]
+"""Verifies a signed token."""
 
 _LONGEST = 65_536  # characters; a signed token has about a thousand
 
@@ -66,22 +69,27 @@ def check_in_request(identity: Identity, token: str) -> Parameters:
     return request
 
 
-def parse_checkout(answer: object) -> CheckoutAnswer:
-    """Read a 200 of ``CheckoutLicense``. Raises ServiceFault when it has no token."""
+def parse_checkout(answer: object, verify: Verify | None = None) -> CheckoutAnswer:
+    """Read a 200 of ``CheckoutLicense``. Raises ServiceFault when it has no token.
+
+    :param verify: verifies a signed token; None: it is taken as it is.
+    """
     said = mapping(answer)
-    token = _secret(said.get("LicenseConsumptionToken"))
+    token = secret_text(said.get("LicenseConsumptionToken"))
     if token is None:
         raise _unreadable(answer, "without a consumption token")
+    signed_token = secret_text(said.get("SignedToken"))
     return CheckoutAnswer(
         token=token,
-        allowed=tuple(_allowed(said.get("EntitlementsAllowed"))),
+        allowed=entitlements_of(said.get("EntitlementsAllowed")),
         issued_at=parse_time(said.get("IssuedAt")),
         expires_at=parse_time(said.get("Expiration")),
         served_at=served_at(answer),
-        license_arn=_secret(said.get("LicenseArn")),
-        node_id=_text(said.get("NodeId")),
-        checkout_type=_text(said.get("CheckoutType")) or "PROVISIONAL",
-        signed_token=_secret(said.get("SignedToken")),
+        license_arn=secret_text(said.get("LicenseArn")),
+        node_id=plain_text(said.get("NodeId")),
+        checkout_type=plain_text(said.get("CheckoutType")) or "PROVISIONAL",
+        signed_token=signed_token,
+        proof=None if signed_token is None or verify is None else verify(signed_token),
     )
 
 
@@ -91,7 +99,7 @@ def parse_extend(answer: object) -> ExtendAnswer:
     expires_at = parse_time(said.get("Expiration"))
     if expires_at is None:
         raise _unreadable(answer, "without a readable expiration")
-    return ExtendAnswer(expires_at, served_at(answer), _secret(said.get("LicenseConsumptionToken")))
+    return ExtendAnswer(expires_at, served_at(answer), secret_text(said.get("LicenseConsumptionToken")))
 
 
 def _unreadable(answer: object, lack: str) -> ServiceFault:
@@ -103,10 +111,16 @@ def _unreadable(answer: object, lack: str) -> ServiceFault:
     )
 
 
-def _allowed(items: object) -> Iterable[Allowed]:
+def entitlements_of(items: object, members: Iterable[str] = ("Name", "Value", "Unit")) -> tuple[Allowed, ...]:
+    """Read a list of entitlements, whose members have these names. A line that cannot be read is left out."""
+    return tuple(_allowed(items, tuple(members)))
+
+
+def _allowed(items: object, members: tuple[str, ...]) -> Iterable[Allowed]:
     for item in items if isinstance(items, list | tuple) else ():
         said = mapping(item)
-        name, value, unit = _text(said.get("Name")), said.get("Value"), said.get("Unit")
+        name, value, unit = (said.get(member) for member in members)
+        name = plain_text(name)
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_VALUE:
             value = str(value)
         # A line without value or unit means "as asked". A line that garbles them must not pass for that,
@@ -120,12 +134,12 @@ def _allowed(items: object) -> Iterable[Allowed]:
             yield Allowed(name, value, _UNITS[unit])
 
 
-def _secret(value: object) -> Secret | None:
+def secret_text(value: object) -> Secret | None:
     """Return text that must not be shown, if it can be kept and sent back, else None."""
     return Secret(value) if _is_text(value) else None
 
 
-def _text(value: object) -> str | None:
+def plain_text(value: object) -> str | None:
     """Return the value as plain text, if it is text that can be kept and sent back, else None."""
     return str(value) if _is_text(value) else None
 

@@ -29,6 +29,13 @@ def is_exhausted(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> b
     )
 
 
+def has_room(wanted: Requirement, usages: Iterable[Usage]) -> bool:
+    """Return True when usage proves that all of this is free, beside what is in use now."""
+    used = {(one.name, one.unit): one for one in usages}
+    lines = [(one, used.get((one.name, one.unit))) for one in wanted if one.is_counted]
+    return all(usage is not None and _fits(one, usage, usage.consumed) for one, usage in lines)
+
+
 def explains_nothing(denied: EntitlementDenied, usages: Iterable[Usage] | None) -> bool:
     """Return True when usage shows units enough for what was denied, so that it may be older than the denial."""
     free = {(one.name, one.unit) for one in usages or () if one.maximum is None or one.consumed < one.maximum}

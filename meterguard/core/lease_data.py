@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from ..lease import LeaseFacts
@@ -25,7 +26,7 @@ def to_data(state: LeaseState) -> Data:
         "is_unsure": state.is_unsure,
         "pending": [[one.client_token, one.born, one.acted_since] for one in state.pending],
         "owed": [[one.token, one.ttl] for one in state.owed],
-        "refusal": state.refusal and [state.refusal.message, state.refusal.code, state.refusal.request_id],
+        "refusal": state.refusal and list(dataclasses.astuple(state.refusal)),
     }
 
 
@@ -57,6 +58,7 @@ def facts_to_data(facts: LeaseFacts) -> Data:
         "token": facts.token,
         "signed_token": facts.signed_token,
         "texts": dict(facts.texts),
+        **({"is_verified": True} if facts.is_verified else {}),  # not known to versions before
     }
 
 

@@ -42,11 +42,12 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The way in which IAM or the credentials stopped the last question."""
+    """The way in which IAM, the credentials or an answer that is not believed stopped the last question."""
 
     message: str
     code: str | None = None
     request_id: str | None = None
+    is_untrusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

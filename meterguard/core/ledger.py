@@ -72,6 +72,14 @@ def landed(account: Account, token: str, allowed: int) -> Account:
     return paid(replace(account, orders=orders, drawn=account.drawn + allowed, left=account.left + allowed))
 
 
+def landed_lost(account: Account, token: str, units: int) -> Account:
+    """Write off the units of an order whose answer is not believed: they may be drawn, and nobody uses them."""
+    after = replace(account, orders=tuple(one for one in account.orders if one.token != token))
+    if len(after.orders) == len(account.orders):
+        return account
+    return replace(after, drawn=account.drawn + units, lost=account.lost + units)
+
+
 def given_up(account: Account, tokens: Iterable[str]) -> Account:
     """Give orders up whose units may have been drawn: they stay known as unresolved."""
     old = [one for one in account.orders if one.token in set(tokens)]

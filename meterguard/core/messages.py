@@ -16,6 +16,7 @@ from .lease_state import Refusal
 from .requirements import Requirement, shown
 from .verdicts import Rejected
 
+_SUSPECT = "Look at what stands between you and AWS, and at trusted_keys= where it is set."
 RETRY_AFTER = 1.0  # seconds, where the service names none
 
 
@@ -92,11 +93,10 @@ def waited(seconds: float, calls: int, processes: int, others: int) -> str:
     return f"It waited {seconds:g} s, with {before} before it in the queue."
 
 
-def refused(requirement: Requirement, refusal: Refusal) -> AuthorizationRefused:
-    """Return the exception that tells again how IAM or the credentials stopped the last question."""
-    return AuthorizationRefused(
-        refusal.message, requirement, requirement, Reason.REFUSED, refusal.code, refusal.request_id
-    )
+def refused(requirement: Requirement, refusal: Refusal) -> AuthorizationRefused | UntrustedLease:
+    """Return the exception that tells again what stopped the last question."""
+    kind = UntrustedLease if refusal.is_untrusted else AuthorizationRefused
+    return kind(refusal.message, requirement, requirement, kind.default_reason, refusal.code, refusal.request_id)
 
 
 def unavailable(requirement: Requirement, fault: ServiceFault) -> EntitlementUnavailable:
@@ -115,7 +115,7 @@ def rejected(requirement: Requirement, verdict: Rejected) -> EntitlementDenied:
     kind = UntrustedLease if verdict.reason is Reason.UNTRUSTED else EntitlementDenied
     return kind(
         f"License Manager answered for {shown(requirement)}, but {verdict.why}; what came was given back. "
-        + ("Look at what stands between you and AWS." if kind is UntrustedLease else "Look at what the licence holds."),
+        + (_SUSPECT if kind is UntrustedLease else "Look at what the licence holds."),
         requirement,
         verdict.missing,
         verdict.reason,
@@ -198,6 +198,16 @@ def drew_nothing(wanted: Entitlement) -> EntitlementDenied:
         (wanted,),
         (wanted,),
         Reason.COVERS_LESS,
+    )
+
+
+def distrusted_draw(wanted: Entitlement, why: str) -> UntrustedLease:
+    """Return the exception for a draw whose answer is not believed: its units may be spent, and are not used."""
+    return UntrustedLease(
+        f"License Manager answered for {shown((wanted,))}, but {why}; the units are written off as lost. {_SUSPECT}",
+        (wanted,),
+        (wanted,),
+        Reason.UNTRUSTED,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..reasons import OnUnknown
+from .trust import ANYBODY, Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +22,5 @@ class Policy:
     check_in_on_exit: bool
     inline: bool = False
     """True where no thread of our own is started: renewals run on the caller's, as frozen environments need."""
+    trust: Trust = ANYBODY
+    """What an answer has to prove."""

@@ -10,13 +10,15 @@ from types import MappingProxyType
 from typing import Final
 
 from ..lease import LeaseFacts
-from ..model import Entitlement
 from ..ports import Allowed, CheckoutAnswer, ExtendAnswer, FaultKind, Moment
 from ..reasons import Reason
+from . import trust as trusting
+from .coverage import uncovered
 from .lifecycle import Signal
 from .requirements import Requirement
 from .schedule import refresh_after
 from .terms import Phase, Term, elapsed, phase, renewed_lifetime
+from .trust import ANYBODY, Trust
 
 LONGEST_LIFETIME = 366 * 86_400.0  # seconds; the service's longest known lease, a borrow, is 366 days
 
@@ -64,8 +66,13 @@ def judge(
     resumed: bool,
     refresh_ahead: float,
     draw: float,
+    trust: Trust = ANYBODY,
 ) -> Granted | Rejected | Stale:
     """Return the verdict on a checkout's answer."""
+    objection = trusting.objection(trust, asked, answer, sent, resumed)
+    if objection is not None:
+        return Rejected(Reason.UNTRUSTED, asked, objection)
+    answer = trusting.bounded(answer)
     missing = uncovered(asked, answer.allowed)
     if missing:
         return Rejected(Reason.COVERS_LESS, missing, "it allowed less than was asked for")
@@ -91,43 +98,8 @@ def _facts(asked: Requirement, answer: CheckoutAnswer) -> LeaseFacts:
         str(answer.token),
         answer.signed_token and str(answer.signed_token),
         _texts(asked, answer.allowed) or NO_TEXTS,
+        is_verified=answer.proof is not None,
     )
-
-
-def uncovered(asked: Requirement, allowed: tuple[Allowed, ...]) -> Requirement:
-    """The entitlements that an answer leaves out. A line without a value or unit means as asked."""
-    return tuple(one for one in asked if not any(_covers(line, one) for line in allowed))
-
-
-def _covers(line: Allowed, asked: Entitlement) -> bool:
-    if not _is_about(line, asked):
-        return False
-    if line.value is None or asked.value is None:
-        return True
-    if not asked.is_counted:
-        return line.value == asked.value
-    whole = line.value.isascii() and line.value.isdigit() and len(line.value) < 20
-    return whole and int(line.value) >= int(asked.value)
-
-
-def drawn(asked: Entitlement, allowed: tuple[Allowed, ...]) -> int:
-    """Return how many units an answer to a draw gave, never more than were asked for.
-
-    Units that came cannot be returned, so fewer than asked count too. A line without a value or unit means as asked.
-    """
-    most = int(asked.value or 0)
-    return max((_units(line, most) for line in allowed if _is_about(line, asked)), default=0)
-
-
-def _is_about(line: Allowed, asked: Entitlement) -> bool:
-    return line.name == asked.name and (line.unit is None or line.unit is asked.unit)
-
-
-def _units(line: Allowed, most: int) -> int:
-    if line.value is None:
-        return most
-    is_whole = line.value.isascii() and line.value.isdigit() and len(line.value) < 20
-    return min(most, int(line.value)) if is_whole else 0
 
 
 def _texts(asked: Requirement, allowed: tuple[Allowed, ...]) -> dict[str, str]:

@@ -23,7 +23,8 @@ from ..core.policy import Policy
 from ..core.requirements import Question, Requirement
 from ..core.unknown import Unknown, answer_unknown
 from ..errors import EntitlementDenied, EntitlementUnavailable, MeterGuardError
-from ..ports import Clock, DenialMemory, LeaseStore, LicenseService, Moment, Usage
+from ..lease_store import DenialMemory, LeaseStore
+from ..ports import Clock, LicenseService, Moment, Usage
 from ..reasons import OnUnknown, Reason
 from .admission import Admission
 from .clock import stopwatch

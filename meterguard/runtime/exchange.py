@@ -14,25 +14,25 @@ from uuid import uuid4
 
 from ..core import lease_state as change
 from ..core import messages, verdicts
-from ..core.exhaustion import may_be_exhaustion
+from ..core.exhaustion import has_room, may_be_exhaustion
 from ..core.intents import Intent, is_open, take_up
-from ..core.lease_state import LeaseState
-from ..core.lifecycle import Signal
 from ..core.policy import Policy
 from ..core.requirements import Requirement
 from ..core.shared.steps import UNKNOWN_LIFE, Got
-from ..core.terms import Phase, Term, remaining
+from ..core.terms import Phase
 from ..core.verdicts import Granted, Rejected, Stale
-from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
-from ..events import EntitlementRefused, LeaseCheckedOut, LeaseJoined, LeaseLost, LeaseRenewed, ServiceUnavailable
-from ..lease import LeaseFacts
+from ..errors import ConfigurationError, EntitlementDenied
+from ..events import LeaseCheckedOut, LeaseJoined
 from ..ports import CheckoutAnswer, Clock, FaultKind, LicenseService, Moment, ServiceFault
+from ..reasons import Reason
 from .clock import stopwatch
-from .lessor import Extended, Lessor, Wish
+from .extensions import Extensions
+from .lessor import Lessor, Wish
+from .outcomes import Outcomes
 from .publisher import Publisher
 from .records import Record
 from .request_budget import RequestBudget
-from .retries import may_try_again, retried
+from .retries import may_try_again
 from .returns import SERIES, Returns
 from .series import AllSeries, Turn
 from .single_flight import Landing
@@ -52,11 +52,15 @@ class Exchange:
     budget: RequestBudget
     series: AllSeries = field(default_factory=AllSeries)
     returns: Returns = field(init=False)
+    outcomes: Outcomes = field(init=False)
+    extensions: Extensions = field(init=False)
     make_room: Callable[[Requirement], list[Future[None]]] = field(default=lambda _: [])
     """Has as many leases given back at once, of those that wait for the budget, as free what a requirement needs."""
 
     def __post_init__(self) -> None:
         self.returns = Returns(self.lessor, self.publisher, self.leaving, self.budget)
+        self.outcomes = Outcomes(self.publisher)
+        self.extensions = Extensions(self.lessor, self.clock, self.returns, self.outcomes, self.leaving)
 
     # -- getting ---------------------------------------------------------------------------------
 
@@ -82,9 +86,9 @@ class Exchange:
             return Landing()
         renewed: Landing | None = None
         if phase in (Phase.DUE, Phase.DOUBTFUL):
-            renewed = self._renew(record, until, can_wait)
+            renewed = self._lengthen(record, since, until, can_wait)
         elif record.is_unsure:
-            renewed = self._reclaim(record, until)
+            renewed = self.extensions.reclaim(record, until)
         return renewed or self._check_out(record, since, until, is_fresh=is_fresh)
 
     def renew(self, record: Record, since: float, patience: float = math.inf) -> Landing:
@@ -92,9 +96,16 @@ class Exchange:
         due = record.phase(self.clock.now()) in (Phase.DUE, Phase.DOUBTFUL) or record.is_unsure
         return self.obtain(record, since, patience, can_wait=True) if due else Landing()
 
-    def confirm(self, record: Record, since: float, patience: float = math.inf) -> Landing:  # noqa: ARG002 - as the others
+    def confirm(self, record: Record, since: float, patience: float = math.inf) -> Landing:
         """Renew the lease that is held, though it is not due. Where it is lost, the next call checks another out."""
-        return self._renew(record, stopwatch() + min(self.policy.timeout, patience), can_wait=True) or Landing()
+        until = stopwatch() + min(self.policy.timeout, patience)
+        return self._lengthen(record, since, until, can_wait=True) or Landing()
+
+    def _lengthen(self, record: Record, since: float, until: float, can_wait: bool) -> Landing | None:
+        """Have the work under a lease go on: extend it, or take another where an extension proves nothing."""
+        if self.policy.trust.is_required:
+            return self._replace(record, since, until)
+        return self.extensions.extend(record, until, can_wait=can_wait)
 
     def _check_out(self, record: Record, since: float, until: float, *, is_fresh: bool) -> Landing:
         began = stopwatch()
@@ -104,9 +115,9 @@ class Exchange:
             self.service.connect()
             is_ours = self._take(record, since, until, is_fresh=is_fresh)
         except ServiceFault as fault:
-            return Landing(self._failed(record, fault, began))
+            return Landing(self.outcomes.failed(record, fault, began))
         except EntitlementDenied as denial:
-            self._denied(record, denial, began)
+            self.outcomes.denied(record, denial, began)
             return Landing(denial)
         except ConfigurationError as mistake:
             return Landing(mistake)
@@ -154,13 +165,14 @@ class Exchange:
 
     def _judge(self, record: Record, until: float, turn: Turn, *, is_fresh: bool) -> bool:
         """Send the record's intent until something definite comes of it."""
-        judge = partial(self._verdict, record.requirement)
+        judge = partial(self._verdict, record)
         for begun in self._intents(record):
             got = self._answer(record, Wish(record.key, record.requirement, begun, judge, until, is_fresh), turn)
             verdict = got.verdict
             if isinstance(verdict, Granted) and record.granted(verdict.facts, verdict.term, self.clock.now()):
                 return got.is_ours
-            self.give_back(record, got.token, parting=self.leaving.is_set(), mark=got.mark)
+            if got.token != record.state.token:  # else it repeats what is held
+                self.give_back(record, got.token, parting=self.leaving.is_set(), mark=got.mark)
             if isinstance(verdict, Granted):
                 raise messages.closed()
             if isinstance(verdict, Rejected):
@@ -168,9 +180,12 @@ class Exchange:
         raise ServiceFault(FaultKind.UNKNOWN, "every lease it gave had already ended")
 
     def _verdict(
-        self, what: Requirement, answer: CheckoutAnswer, sent: Moment, now: Moment, is_resumed: bool
+        self, record: Record, answer: CheckoutAnswer, sent: Moment, now: Moment, is_resumed: bool
     ) -> Granted | Rejected | Stale:
-        return verdicts.judge(what, answer, sent, now, is_resumed, self.policy.refresh_ahead, random.random())
+        policy, what, known = self.policy, record.requirement, record.state.facts
+        if policy.trust.is_required and known is not None and known.token == answer.token:
+            return Rejected(Reason.UNTRUSTED, what, "it repeats an answer of before")
+        return verdicts.judge(what, answer, sent, now, is_resumed, policy.refresh_ahead, random.random(), policy.trust)
 
     def _intents(self, record: Record) -> Iterator[Intent]:
         """Yield the pending intent first, because its replayed lease may have ended; then a new intent."""
@@ -213,120 +228,46 @@ class Exchange:
         elif not self.lessor.is_shared:
             record.leave_pending(intent)
 
-    # -- renewing --------------------------------------------------------------------------------
+    # -- replacing -------------------------------------------------------------------------------
 
-    def _renew(self, record: Record, until: float, can_wait: bool) -> Landing | None:
-        """Renew the lease held. None when it is lost, so that a checkout has to follow."""
-        began, sent = stopwatch(), self.clock.now()
-        with record.lock:
-            held, term = record.state, record.term
-        if term is None:
+    def _replace(self, record: Record, since: float, until: float) -> Landing | None:
+        """Take a fresh lease in place of the one held. None where it went back first, so that a checkout follows.
+
+        Two units are never asked for where one is all that is known to be there. A lease that other processes ride
+        on too lives to its end.
+        """
+        if self.lessor.has_others(record.key):
             return Landing(was_renewal=True)
-        try:
-            # in doubt nothing remains that is known, but the lease may well be live
-            until = min(until, began + (remaining(term, sent) or math.inf))
-            extend = partial(self._extended, record, held, term, until)
-            answer = retried(extend, until, self.leaving, can_wait=can_wait)
-            return self._renewed(record, held, answer, began)
-        except ServiceFault as fault:
-            return self._not_renewed(record, held, fault, began)
-
-    def _reclaim(self, record: Record, until: float) -> Landing | None:
-        """Extend a lease that has ended here and may be live at the service. None when it has to go back instead."""
-        began = stopwatch()
-        with record.lock:
-            held, term = record.state, record.setbacks.spent
-        if held.unsure_token is None or term is None:
-            return None
-        try:
-            return self._renewed(record, held, self._extended(record, held, term, until), began)
-        except ServiceFault as fault:
-            if verdicts.RENEWAL_SIGNALS[fault.kind] is Signal.LOST:
-                return self._not_renewed(record, held, fault, began)
+        landing = self._replace_beside(record, since, until) if self._has_room(record) else None
+        if landing is not None:
+            return landing
         owed = record.part(change.returned)
-        if owed is not None:  # from here on it is not extended any more, for a check-in without an answer may act late
+        if owed is not None:
             self.returns.attempt(owed)
         return Landing(was_renewal=True) if record.is_abandoned else None
 
-    def _renewed(self, record: Record, held: LeaseState, answer: Extended, began: float) -> Landing:
-        if answer.term is None:
-            record.unanswered(held.fence, may_have_acted=True)
-            raise ServiceFault(FaultKind.UNKNOWN, "the renewal leaves no time to live")
-        old = held.facts and held.facts.token
-        with record.lock:
-            is_ours = record.renewed(held.fence, answer.facts, answer.term, self.clock.now())
-            stray = record.let_go() if is_ours and record.is_abandoned else None
-        if is_ours and answer.is_ours:
-            self.publisher.tell(LeaseRenewed(record.requirement, answer.term.lifetime, stopwatch() - began))
-        elif not is_ours and answer.facts.token and answer.facts.token != old:
-            # given back meanwhile, by the token that it had before
-            self.give_back(record, answer.facts.token, mark=self.lessor.mark(record.key))
-        if stray is not None:  # its end was noticed, and so its call could not give it back
-            self.returns.give_back(stray)
-        return Landing(was_renewal=True)
-
-    def _extended(self, record: Record, held: LeaseState, term: Term, until: float) -> Extended:
+    def _has_room(self, record: Record) -> bool:
+        """Tell whether what is held can surely be had once more beside itself."""
+        what = record.requirement
+        if self.lessor.is_shared or not any(one.is_counted for one in what):
+            return not self.lessor.is_shared  # whose plans know one lease a key
         try:
-            return self.lessor.extend(record.key, held.facts or LeaseFacts(record.requirement), term, until)
-        except ServiceFault as fault:
-            if fault.may_have_acted:
-                record.unanswered(held.fence, may_have_acted=True)
-            if fault.kind is FaultKind.UNKNOWN:
-                # known at once, so that calls go into grace at the lease's end and do not wait for the last attempt
-                record.failed(messages.unavailable(record.requirement, fault))
-            raise
-        except BaseException:  # of a hook's own; what the service did nobody knows
-            record.unanswered(held.fence, may_have_acted=True)
-            raise
+            facts = record.state.facts
+            return has_room(what, self.service.usage(None if facts is None else facts.license_arn))
+        except ServiceFault:  # IAM need not allow the question
+            return False
 
-    def _not_renewed(self, record: Record, held: LeaseState, fault: ServiceFault, began: float) -> Landing | None:
-        is_lost = verdicts.RENEWAL_SIGNALS[fault.kind] is Signal.LOST
-        with record.lock:
-            if record.state.fence != held.fence:  # given back meanwhile
-                return Landing(was_renewal=True)
-            if is_lost and not record.state.standing.holds:  # it may be live, though its end was noticed meanwhile
-                record.unanswered(held.fence, may_have_acted=True)
-            parting = partial(change.lost, fence=held.fence) if is_lost else change.returned
-            owed = record.part(parting) if is_lost or record.is_abandoned else None
-        if owed is not None:
-            self.returns.attempt(owed)
-        if record.is_abandoned:  # so that nobody wants another
-            return Landing(was_renewal=True)
-        if is_lost:
-            self.publisher.tell(LeaseLost(record.requirement, fault.code))
-            return None
-        error = messages.failed(record.requirement, fault, renewing=True)
-        if isinstance(error, EntitlementDenied):
-            self._denied(record, error, began, renewing=True)
-        elif isinstance(error, EntitlementUnavailable):
-            record.unanswered(held.fence, may_have_acted=False)
-            record.failed(error)
-            self._unavailable(record, fault, began, renewing=True)
-        return Landing(error, was_renewal=True)
-
-    # -- failing ---------------------------------------------------------------------------------
-
-    def _failed(self, record: Record, fault: ServiceFault, began: float) -> Exception:
-        error = messages.failed(record.requirement, fault)
-        if isinstance(error, EntitlementUnavailable):
-            for one in filter(None, (record, record.parent)):
-                one.become(change.unknown)
-                one.failed(error)
-            self._unavailable(record, fault, began)
-        elif isinstance(error, EntitlementDenied):
-            self._denied(record, error, began)
-        return error
-
-    def _unavailable(self, record: Record, fault: ServiceFault, began: float, *, renewing: bool = False) -> None:
-        took = stopwatch() - began
-        self.publisher.tell(ServiceUnavailable(record.requirement, fault.code, fault.request_id, took, renewing))
-
-    def _denied(self, record: Record, denial: EntitlementDenied, began: float, *, renewing: bool = False) -> None:
-        for one in filter(None, (record, record.parent)):
-            one.leave_grace(recovered=True)  # first, or a call beside this would say that time ran out
-            one.denied(denial)
-        what, took = record.requirement, stopwatch() - began
-        self.publisher.tell(EntitlementRefused(what, denial.reason, denial.code, denial.request_id, took, renewing))
+    def _replace_beside(self, record: Record, since: float, until: float) -> Landing | None:
+        """Take a fresh lease while the old one is held, and give that back then. None where the answer is no."""
+        began = stopwatch()
+        try:
+            self._take(record, since, until, is_fresh=True)
+        except (ServiceFault, EntitlementDenied) as no:
+            return self.outcomes.not_renewed(record, no, began)
+        except ConfigurationError as mistake:
+            return Landing(mistake, was_renewal=True)
+        self.publisher.tell(LeaseCheckedOut(record.requirement, record.remaining(), stopwatch() - began))
+        return Landing(was_renewal=True)
 
     # -- giving back -----------------------------------------------------------------------------
 

@@ -15,9 +15,10 @@ from ..core.lease_state import VACANT, LeaseState
 from ..core.lifecycle import State
 from ..core.requirements import Requirement
 from ..core.terms import Phase, Term, elapsed, phase, remaining
-from ..errors import AuthorizationRefused
+from ..errors import AuthorizationRefused, UntrustedLease
 from ..lease import Lease, LeaseFacts, follow
-from ..ports import Clock, LeaseStore, Moment
+from ..lease_store import LeaseStore
+from ..ports import Clock, Moment
 from . import setbacks
 from .clock import stopwatch
 from .publisher import Publisher
@@ -129,12 +130,26 @@ class Holding:
         with self.lock:
             if self.state.standing is State.CLOSED or self.is_abandoned:
                 return False
+            old = self._outdone(facts)
             self.become(partial(change.granted, facts=facts, ttl=term.ttl, good_at=term.wall))
-            self._lease = None
+            if old is None or self._lease is None:
+                self._lease = None
+            else:
+                follow(self._lease, facts, RemainingOf(self, facts.token))
             # the call that checked it out, and those beside it, are no reason to renew it
-            self._answered(term, now, is_fresh=True)
+            self._answered(term, now, is_fresh=old is None)
         self._tell(facts, term)
+        if old is not None:
+            self.around.returns.give_back(old)
         return True
+
+    def _outdone(self, facts: LeaseFacts) -> Owed | None:
+        """Owe the lease that is held, where another takes its place; those who ride on it ride on that one then."""
+        token = self.state.token
+        if token is None or token == facts.token:
+            return None
+        lasting = self.state.ttl + LONGEST_SLACK
+        return self.around.returns.owe(self.requirement, token, lasting, self.settled, self.key)
 
     def renewed(self, fence: int, facts: LeaseFacts, term: Term, now: Moment) -> bool:
         """Let the lease go on, even when its end was noticed meanwhile. False when it was given back meanwhile."""
@@ -266,8 +281,8 @@ class Holding:
         return self.setbacks.good if term is None else term.start
 
     @property
-    def refusal(self) -> AuthorizationRefused | None:
-        """How IAM or the credentials stopped the last question; None after a better answer."""
+    def refusal(self) -> AuthorizationRefused | UntrustedLease | None:
+        """What stopped the last question; None after a better answer."""
         refusal = self.state.refusal
         return None if refusal is None else messages.refused(self.requirement, refusal)
 

@@ -62,6 +62,10 @@ class Lessor(Protocol):
         """Return the mark under which a lease is held; empty for a token that opens nothing. Takes no time."""
         ...
 
+    def has_others(self, key: bytes) -> bool:
+        """Tell whether other processes ride on the lease that is held under a key, as far as that can be told."""
+        ...
+
     def is_open(self, key: bytes) -> bool:
         """Tell whether a checkout under a key may have got something that nobody knows of. Takes no time."""
         ...
@@ -104,6 +108,10 @@ class DirectLessor:
     def mark(self, key: bytes) -> str:  # noqa: ARG002 - nothing is listed
         """Return nothing."""
         return ""
+
+    def has_others(self, key: bytes) -> bool:  # noqa: ARG002 - shares none
+        """Return False."""
+        return False
 
     def is_open(self, key: bytes) -> bool:  # noqa: ARG002 - intents are kept with their records
         """Return False."""

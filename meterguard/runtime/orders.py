@@ -14,11 +14,13 @@ from uuid import uuid4
 
 from ..account import Account, Order
 from ..core import ledger as books
-from ..core import messages, verdicts
+from ..core import messages
+from ..core.coverage import drawn
+from ..core.trust import ANYBODY, Trust, objection
 from ..errors import EntitlementDenied, EntitlementUnavailable
-from ..events import EntitlementRefused, Event, ServiceUnavailable, UnitsDrawn
+from ..events import EntitlementRefused, Event, ServiceUnavailable, UnitsDrawn, UnitsLost
 from ..model import Entitlement
-from ..ports import CheckoutAnswer, FaultKind, LicenseService, ServiceFault
+from ..ports import CheckoutAnswer, Clock, FaultKind, LicenseService, Moment, ServiceFault
 from ..reasons import Reason
 from .clock import stopwatch
 from .retries import may_try_again
@@ -49,6 +51,10 @@ class _Request:
     wanted: Entitlement
     may_have_acted: bool
     began: float
+    sent: Moment
+    """When it was sent first, as far as this process knows."""
+    is_resumed: bool
+    """True where another call sent it before."""
 
 
 @dataclass(slots=True)
@@ -58,6 +64,8 @@ class Orders:
     service: LicenseService
     teller: Teller
     leaving: threading.Event
+    clock: Clock
+    trust: Trust = ANYBODY
 
     def obtain(self, part: Slice, need: int, size: int, until: float, *, ahead: bool = False) -> Exception | None:
         """Draw units until the account has as many free as are needed. Returns what stood in the way.
@@ -119,7 +127,7 @@ class Orders:
 
     def _sent(self, part: Slice, order: Order, until: float, *, is_new: bool) -> Exception | None:
         """Send an order until something definite comes of it, and write down what came."""
-        request = _Request(order, units_of(part, order.units), not is_new, stopwatch())
+        request = self._request(part, order, is_new=is_new)
         self.teller.in_air.add(order.token)
         try:
             answer = self._answer(request, until)
@@ -130,6 +138,11 @@ class Orders:
         finally:
             # one that is still written down as ours was interrupted: from here on it may be sent again
             self.teller.in_air.discard(order.token)
+
+    def _request(self, part: Slice, order: Order, *, is_new: bool) -> _Request:
+        now = self.clock.now()
+        sent = now if is_new else Moment(order.born, now.mono)
+        return _Request(order, units_of(part, order.units), not is_new, stopwatch(), sent, not is_new)
 
     def _answer(self, request: _Request, until: float) -> CheckoutAnswer:
         self.service.connect()
@@ -144,14 +157,19 @@ class Orders:
         raise AssertionError  # for type checkers
 
     def _landed(self, part: Slice, request: _Request, answer: CheckoutAnswer) -> Exception | None:
-        order, units = request.order, verdicts.drawn(request.wanted, answer.allowed)
+        order, units = request.order, drawn(request.wanted, answer.allowed)
+        why = objection(self.trust, (request.wanted,), answer, request.sent, request.is_resumed)
+        land = books.landed if why is None else books.landed_lost
 
         def deal(account: Account, _now: float) -> Account:
             # books that were lost meanwhile know nothing of the order, but its units were drawn
             known = account if account.drawn or account.orders else books.ordered(account, order)
-            return books.landed(known, order.token, units)
+            return land(known, order.token, units)
 
         self.teller.deal(part, deal)
+        if why is not None:
+            self.teller.publisher.tell(UnitsLost((units_of(part, units),), units))
+            return messages.distrusted_draw(request.wanted, why)
         if not units:
             return messages.drew_nothing(request.wanted)
         self.teller.publisher.tell(UnitsDrawn((units_of(part, units),), units, stopwatch() - request.began))

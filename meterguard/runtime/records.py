@@ -10,7 +10,7 @@ from ..core.requirements import Requirement
 from ..core.schedule import window, window_length
 from ..core.terms import Phase, Term, elapsed, phase
 from ..core.unknown import Unknown, answer_unknown, in_grace
-from ..errors import AuthorizationRefused, EntitlementDenied, EntitlementUnavailable
+from ..errors import AuthorizationRefused, EntitlementDenied, EntitlementUnavailable, UntrustedLease
 from ..events import GraceEnded, GraceEntered, LeaseLapsed
 from ..lease import LeaseFacts
 from ..ports import Moment
@@ -143,8 +143,9 @@ class Record(Holding):
     def denied(self, denial: EntitlementDenied) -> None:
         """Note that the service, or what stands in front of it, said no."""
         with self.lock:
-            if isinstance(denial, AuthorizationRefused):
-                refusal = Refusal(str(denial), denial.code, denial.request_id)
+            is_of_the_way = isinstance(denial, UntrustedLease) and self.state.standing.holds
+            if isinstance(denial, AuthorizationRefused) or is_of_the_way:  # which says nothing of what is held
+                refusal = Refusal(str(denial), denial.code, denial.request_id, is_untrusted=is_of_the_way)
                 self.become(partial(change.refused, refusal=refusal))
             else:
                 self.become(change.denied)

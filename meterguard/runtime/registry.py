@@ -21,7 +21,8 @@ from ..core.requirements import Question, Requirement
 from ..core.terms import Phase
 from ..errors import ConfigurationError, EntitlementDenied
 from ..lease import Lease
-from ..ports import DenialMemory, LeaseStore, ServiceFault
+from ..lease_store import DenialMemory, LeaseStore
+from ..ports import ServiceFault
 from .check_ins import CHECK_IN_WAIT, CheckIns
 from .clock import stopwatch
 from .deferrals import Waiting

@@ -127,6 +127,13 @@ class SharedLessor:
         """Return the mark under which a lease is held."""
         return self._listed.get(key, UNLISTED).mark
 
+    def has_others(self, key: bytes) -> bool:
+        """Tell whether other processes ride on the lease too. Where the store cannot be had they may well."""
+        try:
+            return self.execution.of(key).carry_out(departure.has_others(self.party()))
+        except (StoreFault, ConfigurationError):
+            return True
+
     def leave_all(
         self, ridden: Callable[[], Collection[bytes]] = tuple, until: float = math.inf, *, parting: bool = False
     ) -> None:

@@ -11,7 +11,7 @@ from typing import Generic
 
 import cachetools
 
-from ..ports import KeyT, StateT
+from ..lease_store import KeyT, StateT
 
 LOOKS = 8  # rows that are looked at for room before the store goes over its bound for a while
 

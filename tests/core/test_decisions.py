@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from meterguard import ConfigurationError, Entitlement, Unit
 from meterguard.core.backoff import LONGEST_PAUSE, pause, retry_pause
+from meterguard.core.coverage import uncovered
 from meterguard.core.intents import PENDING_FOR, Intent, is_open, kept, recalled, take_up
 from meterguard.core.requirements import entitlement, together
 from meterguard.core.schedule import Tend, refresh_after, tend, window_length
 from meterguard.core.terms import Term
-from meterguard.core.verdicts import Granted, Rejected, Stale, judge, uncovered
+from meterguard.core.verdicts import Granted, Rejected, Stale, judge
 from meterguard.decision import Reason
 from meterguard.ports import Allowed, CheckoutAnswer, FaultKind, Moment
 

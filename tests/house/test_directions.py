@@ -10,7 +10,7 @@ from tests.house.source import MODULES, room
 
 VOCABULARY = {
     *("units", "model", "reasons", "lease", "decision", "errors", "events", "ports", "secret", "interruption"),
-    *("account", "usage", "rows"),
+    *("account", "usage", "rows", "lease_store"),
 }
 FACADE = {
     *("guard", "metering", "ledger", "consumption", "default", "open_guard", "diagnostics", "snapshot", "orphans"),
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "account": set(),
     "usage": set(),
     "rows": set(),
+    "lease_store": set(),
     "interruption": set(),
     "model": {"units"},
     "reasons": set(),
@@ -73,7 +74,7 @@ THIRD_PARTY = {
     "starlette": {"emulator", "console", "integrations"},
     "uvicorn": {"emulator", "console"},
     "jwt": {"emulator"},
-    "cryptography": {"emulator", "stores"},
+    "cryptography": {"aws", "emulator", "stores"},
     "click": {"cli", "integrations"},
     "rich": {"cli"},
     "matplotlib": {"cli"},

@@ -19,6 +19,7 @@ from meterguard.errors import EntitlementDenied, EntitlementUnavailable
 from meterguard.model import Entitlement
 from meterguard.ports import LedgerFault, Moment
 from meterguard.reasons import OnUnknown
+from meterguard.runtime.clock import SystemClock
 from meterguard.runtime.draws import Draws
 from meterguard.runtime.orders import Orders
 from meterguard.runtime.postings import Postings
@@ -142,7 +143,7 @@ class Process:
     def __init__(self, world, name):
         self.name = name
         self.teller = Teller(world.ledger, Publisher(), name, lambda one, _: one.owner in world.dead)
-        orders = Orders(world.service, self.teller, threading.Event())
+        orders = Orders(world.service, self.teller, threading.Event(), SystemClock())
         limits = Limits(POLICY, "scope", {"Pages": world.overdraft})
         refills = Refills(orders, self.teller, limits, lambda job: job(), NoSurvey())
         self.draws = Draws(refills, WorldClock(world), limits, NoSurvey())

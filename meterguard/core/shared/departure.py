@@ -54,6 +54,12 @@ def return_due(token: str) -> Plan[bool]:
     return True
 
 
+def has_others(party: Party) -> Plan[bool]:
+    """Tell whether other processes ride on the lease."""
+    sight: Sight = yield Read()
+    return bool(change.others(sight.row, party.owner, party.is_alive))
+
+
 def owners(row: SharedLease) -> frozenset[str]:
     """Return the processes that stand in a row."""
     return frozenset(one.owner for one in (*row.holders, row.flight, row.sent) if one is not None)

@@ -171,6 +171,15 @@ def verify_signature(name: str, value: object) -> str:
     return str(value)
 
 
+def borrowed(name: str, value: object) -> Path | bool:
+    """Check where borrowed licences are: True for the usual place, or the path of a file."""
+    if isinstance(value, bool | Path):
+        return value
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{name} must be True or the path of a file; got {shortened(value)}")
+    return Path(value)
+
+
 def refresh_token(name: str, value: object) -> str | Path:
     """Check a refresh token: a text, or the path of a file."""
     return value if isinstance(value, Path) else text(name, value).strip()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from .aws.service import LicenseManager, boto_import_lock
 from .config import Settings
 from .core.scopes import scope_of
-from .errors import ConfigurationError
 from .ports import Ledger
 from .rows import SharedStore
 from .runtime import drivers, forking, shutdown  # noqa: F401 - drivers too, while forks wait
@@ -19,18 +18,31 @@ from .runtime.lessor import DirectLessor, Lessor
 from .runtime.publisher import Publisher
 from .runtime.request_budget import RequestBudget
 from .stores.memory import MemoryDenials, MemoryLeaseStore
-from .stores.purposes import LEASE_STORE, LEDGER, Purpose
+from .stores.opening import existing_ledger, existing_store, file_to_make, ledger, shared_store
 
 if TYPE_CHECKING:
+    from .runtime.borrowing import Borrowing
     from .runtime.execution import Sealing
     from .runtime.registry import Registry
     from .runtime.sweep import Swept
     from .runtime.till import Till
+    from .stores.borrowed_file import BorrowedFile
 
-MEMORY = "memory://"
-SHARED_FORMS = "sqlite:///relative.db, sqlite:////absolute.db, redis://HOST:PORT/DB or rediss://HOST:PORT/DB"
-TABLE_FORMS = "postgresql://USER:PASSWORD@HOST/DB, django://ALIAS or dynamodb://TABLE"
-SMALLEST = 100  # bytes of the header of a file of SQLite
+__all__ = (
+    "borrowed_file",
+    "borrowing",
+    "engine",
+    "existing_ledger",
+    "existing_store",
+    "file_to_make",
+    "ledger",
+    "license_service",
+    "seal",
+    "shared_store",
+    "sweep_all",
+    "till",
+)
+
 ROOM_FOR_SEATS = 1_000  # rows; those that are held or owed are kept beyond it
 
 
@@ -42,6 +54,7 @@ def engine(settings: Settings, publisher: Publisher) -> Engine:
     made_by = license_service(settings, budget)
     forking.enlist(made_by)
     leaving, clock = threading.Event(), SystemClock()
+    inner = _lessor(settings, made_by, clock, leaving)
     made = Engine(
         made_by,
         clock,
@@ -50,13 +63,14 @@ def engine(settings: Settings, publisher: Publisher) -> Engine:
         MemoryDenials(policy.max_leases, policy.denial_ttl),
         publisher,
         leaving,
-        _lessor(settings, made_by, clock, leaving),
+        _with_borrowed(inner, settings, made_by, clock, publisher),
         budget,
     )
     # the registry itself, since it outlives a guard that nobody refers to any more
     forking.enlist(made.registry)
     shutdown.enlist(id(made), made.registry, check_in=policy.check_in_on_exit)
-    _share(made.registry)
+    _share(made.registry, inner)
+    _renew_borrowed(made, settings)
     return made
 
 
@@ -91,6 +105,54 @@ def _lessor(settings: Settings, service: LicenseManager, clock: SystemClock, lea
 
     sealing = _sealing(settings.store_key, store)
     return SharedLessor(Execution(store, service, clock, leaving, sealing, _scope(settings)), settings.policy)
+
+
+def _with_borrowed(
+    inner: Lessor, settings: Settings, service: LicenseManager, clock: SystemClock, publisher: Publisher
+) -> Lessor:
+    """Return a lessor that has what borrowed licences cover from them."""
+    if not settings.borrowed:
+        return inner
+    from .core.borrowed import Program
+    from .runtime.borrowed_lessor import BorrowedLessor
+    from .runtime.borrowings import Borrowings
+
+    file = borrowed_file(settings, None if settings.borrowed is True else settings.borrowed)
+    program = Program(settings.product_sku, settings.node_id)
+    lessor = BorrowedLessor(inner, Borrowings(file, program, service, publisher), clock)
+    forking.enlist(lessor)
+    return lessor
+
+
+def _renew_borrowed(engine: Engine, settings: Settings) -> None:
+    """Have licences that are in use borrowed anew."""
+    if not (settings.borrowed and settings.renew_borrowed):
+        return
+    from .runtime.borrowed_lessor import BorrowedLessor
+    from .runtime.reborrowing import Reborrowing
+
+    lessor = engine.registry.exchange.lessor
+    if isinstance(lessor, BorrowedLessor):
+        borrows = borrowing(engine, settings)
+        lessor.on_look = Reborrowing(borrows, lessor.borrowings.file, engine.clock, engine.registry.returns.submit).look
+
+
+def borrowing(engine: Engine, settings: Settings) -> Borrowing:
+    """Return what borrows and returns for an engine."""
+    from .core.borrowed import Program
+    from .runtime.borrowing import Borrowing
+
+    exchange = engine.registry.exchange
+    program = Program(settings.product_sku, settings.node_id)
+    timeout = engine.policy.timeout
+    return Borrowing(exchange.service, engine.clock, program, engine.publisher, exchange.leaving, timeout)
+
+
+def borrowed_file(settings: Settings, path: Path | None) -> BorrowedFile:
+    """Return a file of borrowed licences; None: the one of this product in the user's state directory."""
+    from .stores.borrowed_file import BorrowedFile, place_of
+
+    return BorrowedFile(path or place_of(settings.product_sku))
 
 
 def _sealing(key: str | None, store: SharedStore) -> Sealing:
@@ -137,9 +199,8 @@ def sweep_all(store: SharedStore, settings: Settings) -> Swept:
     return found
 
 
-def _share(registry: Registry) -> None:
+def _share(registry: Registry, lessor: Lessor) -> None:
     """Have those who wait stand in the line of all, and what dead processes left given back in the background."""
-    lessor = registry.exchange.lessor
     if not lessor.is_shared:
         return
     from .runtime.heartbeat import Heartbeat
@@ -159,123 +220,6 @@ def _share(registry: Registry) -> None:
 
 def _scope(settings: Settings) -> str:
     return scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary)
-
-
-def ledger(url: str) -> Ledger:
-    """Return the ledger at a URL: ``memory://``, ``sqlite:///FILE`` or ``redis://HOST``. Its kind is imported now.
-
-    :raises ConfigurationError: the URL is wrong. Its text is not repeated, for it may hold a password.
-    """
-    if url == MEMORY:
-        from .stores.memory_ledger import MemoryLedger
-
-        return MemoryLedger()
-    scheme = url.partition(":")[0]
-    if scheme == "sqlite":
-        from .stores.sqlite_ledger import SqliteLedger
-        from .stores.sqlite_place import path_of
-
-        return SqliteLedger(path_of(url))
-    if scheme in {"redis", "rediss"}:
-        from .stores.redis_ledger import RedisLedger
-
-        return RedisLedger(url)
-    raise ConfigurationError(f"no ledger has such a URL: write {SHARED_FORMS}")
-
-
-def existing_ledger(url: str) -> Ledger:
-    """Return the ledger at a URL, for somebody who only reads it: a file has to be there already.
-
-    :raises ConfigurationError: the URL is wrong, there is no such file, or no other process can read the ledger.
-    """
-    _check_existing(url, LEDGER)
-    return ledger(url)
-
-
-def shared_store(store: str | SharedStore) -> SharedStore | None:
-    """Return the store of leases at a URL, as ``ledger`` does; an object as it is.
-
-    None for ``memory://``: leases are not shared.
-
-    :raises ConfigurationError: the URL is wrong. Its text is not repeated, for it may hold a password.
-    """
-    if not isinstance(store, str):
-        return store
-    return None if store == MEMORY else _shared_store(store)
-
-
-def _shared_store(url: str) -> SharedStore:
-    scheme = url.partition(":")[0]
-    if scheme == "sqlite":
-        from .stores.sqlite_place import path_of
-        from .stores.sqlite_rows import SqliteRows
-
-        return SqliteRows(path_of(url))
-    if scheme in {"redis", "rediss"}:
-        from .stores.redis_rows import RedisRows
-
-        return RedisRows(url)
-    if scheme in {"postgresql", "postgres"}:
-        from .stores.postgres_rows import PostgresRows
-
-        return PostgresRows(url)
-    if scheme == "django":
-        from .stores.django_rows import DjangoRows
-
-        return DjangoRows(url.partition("://")[2])
-    if scheme == "dynamodb":
-        from .stores.dynamodb_rows import DynamodbRows
-
-        return DynamodbRows(url)
-    raise ConfigurationError(f"no store of leases has such a URL: write {SHARED_FORMS}, {TABLE_FORMS}")
-
-
-def file_to_make(url: str | SharedStore) -> Path | None:
-    """Return the file that the first use of a store will make; None where there is nothing to make."""
-    if not isinstance(url, str) or not url.startswith("sqlite:"):
-        return None
-    from .stores.sqlite_place import path_of
-
-    path = Path(path_of(url))
-    return None if path.exists() else path
-
-
-def existing_store(url: str) -> SharedStore:
-    """Return the store of leases at a URL, for somebody who only reads it: a file has to be there already.
-
-    :raises ConfigurationError: the URL is wrong, there is no such file, or no other process can read the store.
-    """
-    _check_existing(url, LEASE_STORE)
-    return _shared_store(url)
-
-
-def _check_existing(url: str, purpose: Purpose) -> None:
-    noun = purpose.noun
-    if url == MEMORY:
-        forms = f"{SHARED_FORMS}, {TABLE_FORMS}" if purpose is LEASE_STORE else SHARED_FORMS
-        raise ConfigurationError(
-            f"a {noun} at memory:// lives in the process that {purpose.use}, and ends with it: nobody else can read "
-            f"it. Give that process a {noun} that others can read: {forms}"
-        )
-    if url.startswith("sqlite:"):
-        from .stores.sqlite_place import path_of
-
-        _check_file(Path(path_of(url)), purpose)
-
-
-def _check_file(path: Path, purpose: Purpose) -> None:
-    noun = purpose.noun
-    try:
-        is_empty = path.is_file() and path.stat().st_size < SMALLEST
-    except OSError as problem:
-        raise ConfigurationError(f"the {noun} {path} cannot be read: {problem.strerror}") from None
-    if not path.exists():
-        raise ConfigurationError(
-            f"there is no {noun} at {path}: {purpose.unused}, or the path is another one "
-            "(sqlite:///x.db is relative to the working directory, sqlite:////x.db is not)"
-        )
-    if is_empty:
-        raise ConfigurationError(f"the file {path} is empty, or too small for a {noun}: no process has made it one")
 
 
 def till(engine: Engine, kept: Ledger, settings: Settings) -> Till:

@@ -55,6 +55,10 @@ def check(given: Mapping[str, object]) -> Checked:
         problem = ConfigurationError(
             "verify_signature='required' needs trusted_keys=: the issuer's public key, as GetPublicKey of KMS gives it"
         )
+    if problem is None and checked["borrowed"] and checked["trusted_keys"] is None:
+        problem = ConfigurationError(
+            "borrowed= needs trusted_keys=: a borrowed licence is believed for its signature, and nobody else is asked"
+        )
     if problem is not None:
         raise problem
     return dict(checked)
@@ -86,6 +90,8 @@ class Settings(NamedTuple):
     trusted_keys: tuple[bytes | Path, ...] | None
     verify_signature: str | None
     trust_env: bool
+    borrowed: bool | Path | None
+    renew_borrowed: bool
     refresh_token: str | Path | None
     loopback_only: bool = False
     """True where a client of our own may only talk to this machine, as in tests."""

@@ -26,6 +26,27 @@ def _shown(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class LicenseBorrowed(Event):
+    """A licence was borrowed: it covers these entitlements without a network."""
+
+    remaining: float
+    """Seconds until it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class LicenseReturned(Event):
+    """A borrowed licence was given back before its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class BorrowEnding(Event):
+    """A borrowed licence ends in an hour or less. Told once for each licence, by each process that uses it."""
+
+    remaining: float
+    """Seconds until it ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class UnitsDrawn(Event):
     """Units were checked out for good."""
 

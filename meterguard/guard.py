@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from . import config
+from .borrowing import BorrowingGuard
 from .core.requirements import Question, entitlement, together
 from .errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from .gating.admission import Admission, refusal
@@ -15,7 +16,6 @@ from .gating.declaration import GateOptions, Number, Value, declare
 from .gating.gate import DegradingGate, Gate, Work
 from .gating.loops import require_asyncio
 from .interruption import passing
-from .metering import MeteringGuard
 from .model import shortened
 from .options import GuardOptions, described, signature
 from .runtime import forking
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 D = TypeVar("D")
 
 
-class MeterGuard(MeteringGuard):
+class MeterGuard(BorrowingGuard):
     """Holds the leases of one product and answers for them.
 
     Every argument may be left out; None means the same, and leaves the default in place. What is missing is looked up

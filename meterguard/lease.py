@@ -24,6 +24,7 @@ class LeaseFacts:
     signed_token: str | None = field(default=None, repr=False)
     texts: Mapping[str, str] = field(default_factory=dict)
     is_verified: bool = False
+    is_borrowed: bool = False
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -104,6 +105,11 @@ class Lease:
         A later end that an extension gave is not proved, for the service signs no extension.
         """
         return self._facts.is_verified
+
+    @property
+    def is_borrowed(self) -> bool:
+        """True where a borrowed licence covers it, which needs no network."""
+        return self._facts.is_borrowed
 
     def __repr__(self) -> str:
         what = ", ".join(str(entitlement) for entitlement in self.entitlements)

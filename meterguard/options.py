@@ -186,6 +186,22 @@ class GuardOptions(TypedDict, total=False):
             True,
         ),
     ]
+    borrowed: Annotated[
+        bool | str | Path | None,
+        Option(
+            "answer from borrowed licences what they cover: True for those in this user's state directory, or the path "
+            "of a file. Needs ``trusted_keys``.",
+            arguments.borrowed,
+        ),
+    ]
+    renew_borrowed: Annotated[
+        bool | None,
+        Option(
+            "borrow anew what half of the time has passed of, when the service can be asked.",
+            arguments.flag,
+            False,
+        ),
+    ]
     refresh_token: Annotated[
         str | Path | None,
         Option(

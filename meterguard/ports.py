@@ -179,6 +179,45 @@ class Traffic(Protocol):
         ...
 
 
+class BorrowedFault(Exception):
+    """A file of borrowed licences could not be read or written. The text is for people and holds no secret."""
+
+
+class BorrowedFile(Protocol):
+    """A file of borrowed licences: their signed tokens, and the latest moment at which somebody looked.
+
+    Every failure is a ``BorrowedFault``.
+    """
+
+    def read(self) -> tuple[str, ...]:
+        """Return the signed tokens, the oldest first; none where there is no file."""
+        ...
+
+    def prepare(self) -> None:
+        """Find out whether it can be written."""
+        ...
+
+    def add(self, signed_token: str) -> None:
+        """Add a signed token. It is there for good when this returns."""
+        ...
+
+    def remove(self, signed_token: str) -> None:
+        """Remove a signed token."""
+        ...
+
+    def latest(self) -> float:
+        """Return the latest moment seen, in seconds of the wall clock; 0.0 where nobody looked."""
+        ...
+
+    def note(self, wall: float) -> None:
+        """Note a moment, if it is the latest. Where that cannot be written, it is not."""
+        ...
+
+    def describe(self) -> str:
+        """Return where it is, for people."""
+        ...
+
+
 class LicenseService(Protocol):
     """The licence service, with one attempt a call and no memory. Every failure is a ServiceFault.
 
@@ -199,6 +238,16 @@ class LicenseService(Protocol):
         """Check out for good (``PERPETUAL``), under this ``ClientToken``."""
         ...
 
+    def borrow(
+        self,
+        entitlements: tuple[Entitlement, ...],
+        license_arn: str | None,
+        client_token: str,
+        metadata: Mapping[str, str],
+    ) -> CheckoutAnswer:
+        """Borrow all of this, under this ``ClientToken``, from the licence or the only one that it could be from."""
+        ...
+
     def extend(self, token: str) -> ExtendAnswer:
         """Renew the lease with this consumption token."""
         ...
@@ -209,6 +258,10 @@ class LicenseService(Protocol):
 
     def proof(self, signed_token: str) -> Proof | None:
         """Verify a signed token that came earlier; None where there is no key. Asks nobody."""
+        ...
+
+    def unproved(self, signed_token: str) -> SignedClaims | None:
+        """Read the claims of a signed token without a key; None where it has none. Asks nobody."""
         ...
 
     def usage(self, license_arn: str | None) -> tuple[Usage, ...]:

@@ -10,6 +10,7 @@ class Reason(StrEnum):
 
     CHECKED_OUT = "checked_out"
     CACHED = "cached"
+    BORROWED = "borrowed"
     GRACE = "grace"
     ALLOWED_UNKNOWN = "allowed_unknown"
     NOT_ENTITLED = "not_entitled"

@@ -7,9 +7,19 @@ from typing import TypeAlias
 
 from ..errors import ConfigurationError
 from ..model import Entitlement
-from ..ports import CheckoutAnswer, ExtendAnswer, FaultKind, LicenseCount, Proof, ServiceFault, Traffic, Usage
+from ..ports import (
+    CheckoutAnswer,
+    ExtendAnswer,
+    FaultKind,
+    LicenseCount,
+    Proof,
+    ServiceFault,
+    SignedClaims,
+    Traffic,
+    Usage,
+)
 from ..secret import Secret
-from . import regions, usage, wire
+from . import compact_jwt, regions, usage, wire
 from .boto_types import Client, Session
 from .botocore_errors import NEVER_CONNECTED, ancestors
 from .clients import Clients, boto_import_lock
@@ -18,7 +28,7 @@ from .outcome import Answer, Failure, attempt, hidden
 from .settings import Settings
 from .trusted_keys import Source, TrustedKeys
 
-__all__ = ("GATE_OPERATIONS", "USAGE_OPERATIONS", "LicenseManager", "boto_import_lock")
+__all__ = ("BORROW_OPERATIONS", "GATE_OPERATIONS", "USAGE_OPERATIONS", "LicenseManager", "boto_import_lock")
 
 GATE_OPERATIONS: Mapping[str, str] = {
     "CheckoutLicense": "checkout_license",
@@ -34,7 +44,10 @@ USAGE_OPERATIONS: Mapping[str, str] = {
 }
 """The operations about licences and their use, which IAM may well refuse."""
 
-_METHODS = {**GATE_OPERATIONS, **USAGE_OPERATIONS}
+BORROW_OPERATIONS: Mapping[str, str] = {"CheckoutBorrowLicense": "checkout_borrow_license"}
+"""The operation that borrows, and boto3's method for it."""
+
+_METHODS = {**GATE_OPERATIONS, **USAGE_OPERATIONS, **BORROW_OPERATIONS}
 _Outcome: TypeAlias = Answer[object] | Failure
 
 
@@ -95,6 +108,19 @@ class LicenseManager:
         request = wire.checkout_request(self._identity, (entitlement,), client_token, "PERPETUAL")
         return wire.parse_checkout(self._ask("CheckoutLicense", request), self._keys.verifier())
 
+    def borrow(
+        self,
+        entitlements: tuple[Entitlement, ...],
+        license_arn: str | None,
+        client_token: str,
+        metadata: Mapping[str, str],
+    ) -> CheckoutAnswer:
+        """Borrow all of this, under this ``ClientToken``, from the licence or the only one that it could be from."""
+        client_token, license_arn = Secret(client_token), _secret(license_arn)
+        arn = license_arn or usage.only_license(self._ask, self._identity)
+        request = wire.borrow_request(self._identity, entitlements, arn, client_token, metadata)
+        return wire.parse_checkout(self._ask("CheckoutBorrowLicense", request), self._keys.verifier())
+
     def extend(self, token: str) -> ExtendAnswer:
         """Renew the lease with this consumption token."""
         token = Secret(token)
@@ -108,6 +134,10 @@ class LicenseManager:
     def proof(self, signed_token: str) -> Proof | None:
         """Verify a signed token that came earlier; None where there is no key. Asks nobody."""
         return self._keys.proof(signed_token)
+
+    def unproved(self, signed_token: str) -> SignedClaims | None:
+        """Read the claims of a signed token without a key; None where it has none. Asks nobody."""
+        return compact_jwt.claims_of(Secret(signed_token))
 
     def usage(self, license_arn: str | None) -> tuple[Usage, ...]:
         """Return what is in use of this licence, or of the one that a checkout would be from."""

@@ -18,7 +18,7 @@ _MOST_PAGES = 20
 
 def usage(ask: Send, identity: Identity, license_arn: str | None) -> tuple[Usage, ...]:
     """Ask ``GetLicenseUsage`` about this licence, or about the only one that a checkout could be from."""
-    arn = license_arn or _only_license(ask, identity)
+    arn = license_arn or only_license(ask, identity)
     said = mapping(mapping(ask("GetLicenseUsage", {"LicenseArn": arn})).get("LicenseUsage"))
     lines = said.get("EntitlementUsages")
     return tuple(_lines(lines if isinstance(lines, list) else ()))
@@ -30,7 +30,8 @@ def licenses(ask: Send, identity: Identity) -> LicenseCount:
     return LicenseCount(len(found), sum(found.values()))
 
 
-def _only_license(ask: Send, identity: Identity) -> Secret:
+def only_license(ask: Send, identity: Identity) -> Secret:
+    """Return the ARN of the only licence that a checkout could be from. Raises ServiceFault where there is not one."""
     found = [arn for arn, is_usable in dict(_licenses(ask, identity)).items() if is_usable]
     if len(found) != 1:
         raise ServiceFault(FaultKind.NOT_FOUND, f"not one, but {len(found)} licences are of this product and issuer")

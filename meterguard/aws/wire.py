@@ -56,6 +56,26 @@ def _entitlement(asked: Entitlement) -> dict[str, str]:
     return named if asked.value is None else {**named, "Value": str(asked.value)}
 
 
+def borrow_request(
+    identity: Identity,
+    entitlements: Iterable[Entitlement],
+    license_arn: str,
+    client_token: str,
+    metadata: Mapping[str, str],
+) -> Parameters:
+    """Return the parameters of ``CheckoutBorrowLicense``, which knows one signature only."""
+    request: dict[str, object] = {
+        "LicenseArn": license_arn,
+        "Entitlements": [_entitlement(one) for one in entitlements],
+        "DigitalSignatureMethod": "JWT_PS384",
+        "ClientToken": client_token,
+        "CheckoutMetadata": [{"Name": name, "Value": value} for name, value in metadata.items()],
+    }
+    if identity.node_id:
+        request["NodeId"] = identity.node_id
+    return request
+
+
 def extend_request(token: str) -> Parameters:
     """Return the parameters of ``ExtendLicenseConsumption``."""
     return {"LicenseConsumptionToken": token}

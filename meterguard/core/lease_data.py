@@ -58,7 +58,9 @@ def facts_to_data(facts: LeaseFacts) -> Data:
         "token": facts.token,
         "signed_token": facts.signed_token,
         "texts": dict(facts.texts),
-        **({"is_verified": True} if facts.is_verified else {}),  # not known to versions before
+        # these two are not known to versions before, which can still read a lease without them
+        **({"is_verified": True} if facts.is_verified else {}),
+        **({"is_borrowed": True} if facts.is_borrowed else {}),
     }
 
 

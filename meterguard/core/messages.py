@@ -122,6 +122,58 @@ def rejected(requirement: Requirement, verdict: Rejected) -> EntitlementDenied:
     )
 
 
+def distrusted_borrow(requirement: Requirement, where: str, why: str) -> UntrustedLease:
+    """Return the exception for a file of borrowed licences that does not agree with the program or its clock."""
+    return UntrustedLease(
+        f"{shown(requirement)} is not allowed: a borrowed licence in {where} {why}. Set the clock of this machine "
+        "right, or take the file away and borrow anew.",
+        requirement,
+        requirement,
+        Reason.UNTRUSTED,
+    )
+
+
+def unreadable_borrow(requirement: Requirement, problem: str) -> UntrustedLease:
+    """Return the exception for a file of borrowed licences that cannot be read."""
+    return UntrustedLease(
+        f"{shown(requirement)} is not allowed: {problem}. Mend the file, or take it away and borrow anew.",
+        requirement,
+        requirement,
+        Reason.UNTRUSTED,
+    )
+
+
+def not_borrowed(requirement: Requirement, fault: ServiceFault) -> Exception:
+    """Return the exception for a borrow that the service refused."""
+    if fault.kind is not FaultKind.DENIED:
+        return failed(requirement, fault)
+    return EntitlementDenied(
+        f"License Manager does not lend {shown(requirement)}: the licence has no borrow configuration, or it has not "
+        "all of this under these names and units, or too few units are free. Ask the vendor, or look at the licence.",
+        requirement,
+        requirement,
+        Reason.NOT_ENTITLED,
+        fault.code,
+        fault.request_id,
+    )
+
+
+def not_taken_back(requirement: Requirement, fault: ServiceFault) -> Exception:
+    """Return the exception for a borrowed licence that could not be returned. It can still be used."""
+    if fault.kind in (FaultKind.UNKNOWN, FaultKind.UNREACHABLE):
+        return unavailable(requirement, fault)
+    kind = AuthorizationRefused if fault.kind is FaultKind.REFUSED else EntitlementDenied
+    return kind(
+        f"License Manager does not take the borrowed {shown(requirement)} back: {fault.detail}. It can still be used, "
+        "and goes back by itself when it ends; not every licence allows an earlier return.",
+        requirement,
+        requirement,
+        kind.default_reason,
+        fault.code,
+        fault.request_id,
+    )
+
+
 def timed_out(
     requirement: Requirement, seconds: float, trouble: EntitlementUnavailable | None
 ) -> EntitlementUnavailable:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
-from ..model import Entitlement
-from ..ports import Allowed, CheckoutAnswer, Forged, Moment, SignedClaims
+from ..lease import LeaseFacts
+from ..ports import Allowed, CheckoutAnswer, Forged, Moment, Proof, SignedClaims
 from .coverage import uncovered
 from .requirements import Requirement
+from .terms import Term
 
 AGREEMENT = 2.0  # seconds between the time of an answer and that of its signed token
 FRESHNESS = 300.0  # seconds; AWS refuses requests from clocks that are further off
@@ -61,7 +62,7 @@ def _disagreeing(trust: Trust, asked: Requirement, answer: CheckoutAnswer, proof
         yield ARN
     if not proof.node_id == answer.node_id == trust.node_id:
         yield NODE
-    if uncovered(asked, tuple(_in_words(proof, asked))):
+    if uncovered(asked, tuple(named_lines(proof, asked))):
         yield ENTITLEMENTS
     if not _agree(proof.issued_at, answer.issued_at):
         yield ISSUED
@@ -69,8 +70,8 @@ def _disagreeing(trust: Trust, asked: Requirement, answer: CheckoutAnswer, proof
         yield EXPIRATION
 
 
-def _in_words(proof: SignedClaims, asked: Requirement) -> Iterator[Allowed]:
-    """Yield the lines that say what they cover: a count that is left out proves none."""
+def named_lines(proof: SignedClaims, asked: Requirement) -> Iterator[Allowed]:
+    """Return the lines of a signed token that say what they cover: a count that is left out proves none."""
     counted = {one.name for one in asked if one.is_counted}
     return (line for line in proof.allowed if line.name not in counted or (line.value and line.unit))
 
@@ -97,6 +98,33 @@ def bounded(answer: CheckoutAnswer) -> CheckoutAnswer:
     return replace(answer, issued_at=proof.issued_at, expires_at=min(ends))
 
 
-def covers(proof: SignedClaims, asked: tuple[Entitlement, ...]) -> bool:
-    """Tell whether signed claims cover what is asked."""
-    return not uncovered(asked, tuple(_in_words(proof, asked)))
+def objection_to_lease(
+    trust: Trust, asked: Requirement, facts: LeaseFacts, term: Term, proof: Proof | None
+) -> str | None:
+    """Return why a lease is not believed that somebody wrote down; None where it is.
+
+    It was checked out by another process, for a node of its own, and may have been extended since.
+    """
+    issued_at, expires_at = _time(facts.issued_at), _time(facts.expires_at)
+    allowed = tuple(Allowed(one.name, None if one.value is None else str(one.value), one.unit) for one in asked)
+    answer = CheckoutAnswer(
+        facts.token or "", allowed, issued_at, expires_at, None, facts.license_arn, facts.node_id, proof=proof
+    )
+    theirs = replace(trust, node_id=facts.node_id)
+    why = objection(theirs, asked, answer, Moment(facts.issued_at or 0.0, 0.0), resumed=True)
+    if why is None and trust.is_required and not _is_within(term, proof):
+        return "it goes on after the end that is signed"
+    return why
+
+
+def _is_within(term: Term, proof: Proof | None) -> bool:
+    if not isinstance(proof, SignedClaims) or proof.expires_at is None or proof.issued_at is None:
+        return False
+    lifetime = (proof.expires_at - proof.issued_at).total_seconds()
+    return (
+        term.lifetime <= lifetime + AGREEMENT and term.wall + term.lifetime <= proof.expires_at.timestamp() + FRESHNESS
+    )
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

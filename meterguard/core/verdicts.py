@@ -69,13 +69,13 @@ def judge(
     trust: Trust = ANYBODY,
 ) -> Granted | Rejected | Stale:
     """Return the verdict on a checkout's answer."""
+    missing = uncovered(asked, answer.allowed)
+    if missing:
+        return Rejected(Reason.COVERS_LESS, missing, "it allowed less than was asked for")
     objection = trusting.objection(trust, asked, answer, sent, resumed)
     if objection is not None:
         return Rejected(Reason.UNTRUSTED, asked, objection)
     answer = trusting.bounded(answer)
-    missing = uncovered(asked, answer.allowed)
-    if missing:
-        return Rejected(Reason.COVERS_LESS, missing, "it allowed less than was asked for")
     lifetime = _seconds(answer.issued_at, answer.expires_at)
     if lifetime is None or not 0 < lifetime <= LONGEST_LIFETIME:
         return Rejected(Reason.UNTRUSTED, asked, "its lifetime makes no sense")

@@ -237,7 +237,10 @@ class Engine:
         if not record.ride(now, hot, wanted=not probing):
             return None
         seats = None if record.parent is None else record.parent.seats
-        reason, take_back = Reason.CHECKED_OUT if fresh else Reason.CACHED, self.discard
+        facts, take_back = record.state.facts, self.discard
+        reason = Reason.CHECKED_OUT if fresh else Reason.CACHED
+        if facts is not None and facts.is_borrowed:
+            reason = Reason.BORROWED
         admission = Admission(
             reason, record.requirement, record.age(now), record, is_pinned=True, seats=seats, take_back=take_back
         )

@@ -103,7 +103,8 @@ class Exchange:
 
     def _lengthen(self, record: Record, since: float, until: float, can_wait: bool) -> Landing | None:
         """Have the work under a lease go on: extend it, or take another where an extension proves nothing."""
-        if self.policy.trust.is_required:
+        facts = record.state.facts
+        if self.policy.trust.is_required and not (facts is not None and facts.is_borrowed):
             return self._replace(record, since, until)
         return self.extensions.extend(record, until, can_wait=can_wait)
 
@@ -112,7 +113,7 @@ class Exchange:
         if record.setbacks.vacant_from > began:  # the unit it had is still taken
             self.leaving.wait(record.setbacks.vacant_from - began)
         try:
-            self.service.connect()
+            self.lessor.connect(record.requirement)
             is_ours = self._take(record, since, until, is_fresh=is_fresh)
         except ServiceFault as fault:
             return Landing(self.outcomes.failed(record, fault, began))
@@ -214,7 +215,7 @@ class Exchange:
                         if is_open(intent, fault.kind):
                             self._leave_pending(record, intent)
                         raise
-        except ServiceFault:
+        except (ServiceFault, EntitlementDenied):
             raise
         except BaseException:  # of a hook, or of a signal handler; what the service did nobody knows
             self._leave_pending(record, intent.unanswered(sent_at, may_have_acted=True))

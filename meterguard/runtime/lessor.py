@@ -46,6 +46,10 @@ class Lessor(Protocol):
     is_shared: bool
     """True where other processes may ride on the same leases."""
 
+    def connect(self, requirement: Requirement) -> None:
+        """Make the client, unless this can be had without one. Idempotent."""
+        ...
+
     def check_out(self, wish: Wish) -> Got:
         """Check a lease out, or ride on one that another process has checked out."""
         ...
@@ -88,6 +92,10 @@ class DirectLessor:
         self._service = service
         self._clock = clock
         self._policy = policy
+
+    def connect(self, requirement: Requirement) -> None:  # noqa: ARG002 - all needs one
+        """Make the client."""
+        self._service.connect()
 
     def check_out(self, wish: Wish) -> Got:
         """Check a lease out."""

@@ -279,6 +279,13 @@ class Registry:
         """Check the record's lease in, on a worker."""
         return self.check_ins.give_back(record, if_idle=if_idle)
 
+    def give_back_borrowed(self) -> None:
+        """Ride no longer on borrowed licences, so that each call looks anew."""
+        for record in self.all_records():
+            facts = record.state.facts
+            if record.state.standing.holds and facts is not None and facts.is_borrowed:
+                self.give_back(record)
+
     def in_air(self) -> list[Future[Any]]:
         """Return the flights and check-ins that are under way."""
         return [*(flight.future for flight in self.flights.in_air()), *self.check_ins.under_way.copy()]

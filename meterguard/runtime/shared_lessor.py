@@ -6,21 +6,24 @@ import math
 import platform
 import random
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, TypeVar
 from uuid import uuid4
 
 from ..core import keys
+from ..core import trust as trusting
 from ..core.policy import Policy
 from ..core.requirements import Requirement
 from ..core.shared import checkout, departure, renewal
 from ..core.shared.steps import OPEN, Got, Party, Plan
 from ..core.terms import Term
-from ..core.verdicts import Granted
+from ..core.verdicts import Granted, Rejected
 from ..errors import ConfigurationError
 from ..interruption import must_pass
 from ..lease import LeaseFacts
 from ..ports import FaultKind, ServiceFault
+from ..reasons import Reason
 from ..rows import StoreFault
 from . import owners
 from .clock import stopwatch
@@ -70,6 +73,10 @@ class SharedLessor:
 
     # -- leases ----------------------------------------------------------------------------------
 
+    def connect(self, requirement: Requirement) -> None:  # noqa: ARG002 - all needs one
+        """Make the client."""
+        self.execution.service.connect()
+
     def check_out(self, wish: Wish) -> Got:
         """Ride on the lease that others hold, or check one out for all."""
         denial_ttl = 0.0 if wish.is_fresh else min(self._policy.denial_ttl, self._since_return(wish.requirement))
@@ -84,7 +91,7 @@ class SharedLessor:
         self._open.discard(wish.key)
         if got.mark:
             self._listed[wish.key] = Listed(got.mark, got.fence, got.token)
-        return got
+        return self._believed(wish.requirement, got)
 
     def _since_return(self, requirement: Requirement) -> float:
         """Return the seconds since units of this were given back here: noes of before are out of date."""
@@ -186,9 +193,21 @@ class SharedLessor:
 
     def party(self) -> Party:
         """Return this process as the plans know it."""
-        return Party(
-            self.owner, platform.node(), self.presence.is_alive, _number, self._policy.refresh_ahead, random.random
-        )
+        ahead, extends = self._policy.refresh_ahead, not self._policy.trust.is_required
+        return Party(self.owner, platform.node(), self.presence.is_alive, _number, ahead, random.random, extends)
+
+    def _believed(self, requirement: Requirement, got: Got) -> Got:
+        """Verify anew what another process wrote into the store, where other people may write too."""
+        trust, granted = self._policy.trust, got.verdict
+        if got.is_ours or not isinstance(granted, Granted):
+            return got
+        token = granted.facts.signed_token
+        proof = None if token is None else self.execution.service.proof(token)
+        why = trusting.objection_to_lease(trust, requirement, granted.facts, granted.term, proof)
+        if why is not None and trust.is_required:
+            return replace(got, verdict=Rejected(Reason.UNTRUSTED, requirement, why))
+        facts = replace(granted.facts, is_verified=proof is not None and why is None)
+        return replace(got, verdict=Granted(facts, granted.term))
 
 
 def _told(row: OneRow, plan: Plan[T]) -> T:

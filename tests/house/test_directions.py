@@ -13,7 +13,18 @@ VOCABULARY = {
     *("account", "usage", "rows", "lease_store"),
 }
 FACADE = {
-    *("guard", "metering", "ledger", "consumption", "default", "open_guard", "diagnostics", "snapshot", "orphans"),
+    *(
+        "guard",
+        "metering",
+        "borrowing",
+        "ledger",
+        "consumption",
+        "default",
+        "open_guard",
+        "diagnostics",
+        "snapshot",
+        "orphans",
+    ),
     "gating",
 }
 PUBLIC = VOCABULARY | FACADE | {"meterguard", "config", "options", "extras"}
@@ -46,7 +57,9 @@ MAY_IMPORT = {
     "gating": VOCABULARY | {"core", "runtime", "arguments"},
     "ledger": VOCABULARY | {"core", "assembly"},
     "metering": VOCABULARY | {"core", "runtime", "gating", "ledger"},
-    "guard": VOCABULARY | {"core", "runtime", "arguments", "config", "options", "assembly", "gating", "metering"},
+    "borrowing": VOCABULARY | {"core", "runtime", "config", "assembly", "gating", "metering"},
+    "guard": VOCABULARY
+    | {"core", "runtime", "arguments", "config", "options", "assembly", "gating", "metering", "borrowing"},
     "consumption": VOCABULARY | {"gating", "guard", "default"},
     "open_guard": VOCABULARY | {"core", "runtime", "gating", "guard", "ledger", "assembly"},
     "default": VOCABULARY | {"core", "runtime", "gating", "guard", "config", "options"},

@@ -58,6 +58,8 @@ def obtain(party: Party, asked: Asked) -> Plan[Got]:
     heard = ""
     for attempt in count():
         row, here = change.aged(sight.row, sight.here), sight.here
+        if not party.extends and row.lease is not None and not row.lease.is_live(here):
+            row = change.parted(row, here)
         step = change.next_step(row, here, party.owner, party.is_alive, heard, asked.denial_ttl)
         if step is Step.HEAR and row.outcome is not None:
             raise row.outcome.fault()

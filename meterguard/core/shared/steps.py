@@ -92,6 +92,8 @@ class Party(NamedTuple):
     """Returns a new random number, as text."""
     refresh_ahead: float
     draw: Callable[[], float]
+    extends: bool = True
+    """False where nothing unsigned may lengthen a lease."""
 
     def joined(self, row: SharedLease, here: Here, mark: str) -> SharedLease:
         """Return a row with this process among the holders, under a mark."""

@@ -18,7 +18,7 @@ from .runtime.lessor import DirectLessor, Lessor
 from .runtime.publisher import Publisher
 from .runtime.request_budget import RequestBudget
 from .stores.memory import MemoryDenials, MemoryLeaseStore
-from .stores.opening import existing_ledger, existing_store, file_to_make, ledger, shared_store
+from .stores.urls import existing_ledger, existing_store, file_to_make, ledger, shared_store
 
 if TYPE_CHECKING:
     from .runtime.borrowing import Borrowing
@@ -37,6 +37,7 @@ __all__ = (
     "file_to_make",
     "ledger",
     "license_service",
+    "returning",
     "seal",
     "shared_store",
     "sweep_all",
@@ -128,13 +129,15 @@ def _renew_borrowed(engine: Engine, settings: Settings) -> None:
     """Have licences that are in use borrowed anew."""
     if not (settings.borrowed and settings.renew_borrowed):
         return
+    from .runtime.borrow_renewal import BorrowRenewal
     from .runtime.borrowed_lessor import BorrowedLessor
-    from .runtime.reborrowing import Reborrowing
 
     lessor = engine.registry.exchange.lessor
     if isinstance(lessor, BorrowedLessor):
         borrows = borrowing(engine, settings)
-        lessor.on_look = Reborrowing(borrows, lessor.borrowings.file, engine.clock, engine.registry.returns.submit).look
+        lessor.on_look = BorrowRenewal(
+            borrows, lessor.borrowings.file, engine.clock, engine.registry.returns.submit
+        ).look
 
 
 def borrowing(engine: Engine, settings: Settings) -> Borrowing:
@@ -146,6 +149,16 @@ def borrowing(engine: Engine, settings: Settings) -> Borrowing:
     program = Program(settings.product_sku, settings.node_id)
     timeout = engine.policy.timeout
     return Borrowing(exchange.service, engine.clock, program, engine.publisher, exchange.leaving, timeout)
+
+
+def returning(settings: Settings) -> Borrowing:
+    """Return what returns borrowed licences, for somebody without an engine."""
+    from .core.borrowed import Program
+    from .runtime.borrowing import Borrowing
+
+    program, publisher = Program(settings.product_sku, settings.node_id), Publisher()
+    service, leaving = license_service(settings), threading.Event()
+    return Borrowing(service, SystemClock(), program, publisher, leaving, settings.policy.timeout)
 
 
 def borrowed_file(settings: Settings, path: Path | None) -> BorrowedFile:

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from .config import Settings
     from .gating.declaration import Number
     from .lease import Lease
+    from .runtime.borrowing import Borrowing
     from .runtime.engine import Engine
     from .units import Unit
 
 
 class BorrowingGuard(MeteringGuard):
     """Borrows licences of one product. :class:`meterguard.MeterGuard` is one."""
+
+    _borrows: tuple[Engine, Borrowing] | None = None
 
     @property
     @abstractmethod
@@ -85,7 +88,7 @@ class BorrowingGuard(MeteringGuard):
             from . import assembly
 
             file = assembly.borrowed_file(settings, _path(settings, path))
-            return assembly.borrowing(self.engine, settings).borrow(file, asked, license_arn)
+            return self._borrowing().borrow(file, asked, license_arn)
 
         return passing(borrow)
 
@@ -106,11 +109,45 @@ class BorrowingGuard(MeteringGuard):
 
             file, engine = assembly.borrowed_file(settings, _path(settings, path)), self.engine
             try:
-                assembly.borrowing(engine, settings).give_back(file)
+                self._borrowing().give_back(file)
             finally:
                 engine.registry.give_back_borrowed()
 
         passing(give_back)
+
+    def _borrowing(self) -> Borrowing:
+        """Return what borrows for the engine in use: it knows of the borrows that got no answer."""
+        from . import assembly
+
+        engine = self.engine
+        if self._borrows is None or self._borrows[0] is not engine:
+            self._borrows = engine, assembly.borrowing(engine, self.settings)
+        return self._borrows[1]
+
+
+def file_of(settings: Settings, path: Path | None) -> str:
+    """Return the path of the file that licences are borrowed into."""
+    from . import assembly
+
+    return assembly.borrowed_file(settings, _path(settings, path)).describe()
+
+
+def give_back_by_hand(path: Path | None) -> tuple[str, list[Requirement]]:
+    """Return all that is borrowed in a file, with the settings of the environment.
+
+    :param path: None: the file of the product in this user's state directory.
+    :returns: the path, and what was returned.
+    :raises ConfigurationError: nothing is borrowed, or no product is named and no path.
+    :raises EntitlementDenied: the service does not take it back before its end.
+    :raises EntitlementUnavailable: the service could not be asked.
+    """
+    from . import assembly, config
+
+    settings = config.settle_without_product()
+    if path is None and not settings.product_sku:
+        raise ConfigurationError("no file and no product is named: pass --path, or set METERGUARD_PRODUCT_SKU")
+    file = assembly.borrowed_file(settings, path)
+    return file.describe(), assembly.returning(settings).give_back(file)
 
 
 def _path(settings: Settings, path: str | Path | None) -> Path | None:

@@ -162,10 +162,12 @@ def not_taken_back(requirement: Requirement, fault: ServiceFault) -> Exception:
     """Return the exception for a borrowed licence that could not be returned. It can still be used."""
     if fault.kind in (FaultKind.UNKNOWN, FaultKind.UNREACHABLE):
         return unavailable(requirement, fault)
-    kind = AuthorizationRefused if fault.kind is FaultKind.REFUSED else EntitlementDenied
+    kind, why = EntitlementDenied, "not every licence allows a return before its end"
+    if fault.kind is FaultKind.REFUSED:
+        kind, why = AuthorizationRefused, fault.detail
     return kind(
-        f"License Manager does not take the borrowed {shown(requirement)} back: {fault.detail}. It can still be used, "
-        "and goes back by itself when it ends; not every licence allows an earlier return.",
+        f"License Manager does not take the borrowed {shown(requirement)} back: {why}. It can still be used, and goes "
+        "back by itself when it ends.",
         requirement,
         requirement,
         kind.default_reason,

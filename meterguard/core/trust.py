@@ -25,7 +25,7 @@ ENTITLEMENTS, ISSUED, EXPIRATION = "entitlementsAllowed", "issuedAt", "expiratio
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What answers have to prove."""
+    """The proofs that answers have to bring."""
 
     is_required: bool = False
     """True where an answer without a signature opens nothing."""

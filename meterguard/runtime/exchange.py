@@ -105,7 +105,7 @@ class Exchange:
         """Have the work under a lease go on: extend it, or take another where an extension proves nothing."""
         facts = record.state.facts
         if self.policy.trust.is_required and not (facts is not None and facts.is_borrowed):
-            return self._replace(record, since, until)
+            return self._take_anew(record, since, until)
         return self.extensions.extend(record, until, can_wait=can_wait)
 
     def _check_out(self, record: Record, since: float, until: float, *, is_fresh: bool) -> Landing:
@@ -231,7 +231,7 @@ class Exchange:
 
     # -- replacing -------------------------------------------------------------------------------
 
-    def _replace(self, record: Record, since: float, until: float) -> Landing | None:
+    def _take_anew(self, record: Record, since: float, until: float) -> Landing | None:
         """Take a fresh lease in place of the one held. None where it went back first, so that a checkout follows.
 
         Two units are never asked for where one is all that is known to be there. A lease that other processes ride
@@ -239,7 +239,7 @@ class Exchange:
         """
         if self.lessor.has_others(record.key):
             return Landing(was_renewal=True)
-        landing = self._replace_beside(record, since, until) if self._has_room(record) else None
+        landing = self._take_beside(record, since, until) if self._has_room(record) else None
         if landing is not None:
             return landing
         owed = record.part(change.returned)
@@ -258,7 +258,7 @@ class Exchange:
         except ServiceFault:  # IAM need not allow the question
             return False
 
-    def _replace_beside(self, record: Record, since: float, until: float) -> Landing | None:
+    def _take_beside(self, record: Record, since: float, until: float) -> Landing | None:
         """Take a fresh lease while the old one is held, and give that back then. None where the answer is no."""
         began = stopwatch()
         try:

@@ -282,7 +282,7 @@ class Holding:
 
     @property
     def refusal(self) -> AuthorizationRefused | UntrustedLease | None:
-        """What stopped the last question; None after a better answer."""
+        """The refusal that stopped the last question; None after a better answer."""
         refusal = self.state.refusal
         return None if refusal is None else messages.refused(self.requirement, refusal)
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from ..events import (
+    BorrowEnding,
     CheckInFailed,
     EntitlementRefused,
     Event,
@@ -26,6 +27,7 @@ logger = logging.getLogger("meterguard")
 logger.addHandler(logging.NullHandler())
 
 _LEVELS = {
+    BorrowEnding: logging.WARNING,
     CheckInFailed: logging.WARNING,
     EntitlementRefused: logging.WARNING,
     GraceEntered: logging.WARNING,

@@ -60,11 +60,11 @@ class BorrowedFile:
 
     def add(self, signed_token: str) -> None:
         """Add a signed token. It is there for good when this returns."""
-        self._replace((*self.read(), signed_token))
+        self._rewrite((*self.read(), signed_token))
 
     def remove(self, signed_token: str) -> None:
         """Remove a signed token."""
-        self._replace(tuple(one for one in self.read() if one != signed_token))
+        self._rewrite(tuple(one for one in self.read() if one != signed_token))
 
     def latest(self) -> float:
         """Return the latest moment seen, in seconds of the wall clock; 0.0 where nobody looked."""
@@ -79,7 +79,7 @@ class BorrowedFile:
             if wall > self.latest():
                 self._write(self._seen, f"{wall:.0f}\n")
 
-    def _replace(self, tokens: tuple[str, ...]) -> None:
+    def _rewrite(self, tokens: tuple[str, ...]) -> None:
         if tokens:
             self._write(self._path, "".join(f"{one}\n" for one in tokens))
             return

@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "core": VOCABULARY,
     # Siblings that never meet, but for the one place that puts them together.
     "runtime": VOCABULARY | {"core"},
-    "aws": VOCABULARY | {"core"},
+    "aws": VOCABULARY | {"core", "extras"},
     "stores": VOCABULARY | {"core", "extras"},
     "options": VOCABULARY | {"arguments"},
     "config": VOCABULARY | {"core", "arguments", "options"},
@@ -101,6 +101,7 @@ THIRD_PARTY = {
     "werkzeug": {"integrations"},
     "flask_login": {"integrations"},
     "psycopg": {"stores"},
+    "platformdirs": {"stores"},
     "django": {"integrations", "stores"},
     "asgiref": {"integrations"},  # comes with Django
     "rest_framework": {"integrations"},

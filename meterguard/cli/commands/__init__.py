@@ -1,7 +1,7 @@
 """The commands, one file each.
 
 * A command parses, calls and prints. It imports what it calls when it runs, so that ``--help`` is quick.
-* A command is named like its file, and is added to the group below.
+* A command is named like its file, but for one whose name is a keyword, and is added to the group below.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import click
 
 from ... import __version__
 from ..group import Commands
+from .borrow import borrow
 from .demo import demo
 from .doctor import doctor
 from .emulator import emulator
+from .give_back import give_back
 from .release import release
 from .status import status
 from .usage import usage
@@ -26,5 +28,5 @@ def meterguard() -> None:
     """Put an AWS License Manager licence in front of Python code."""
 
 
-for _command in (demo, doctor, emulator, release, status, usage):
+for _command in (borrow, demo, doctor, emulator, release, give_back, status, usage):
     meterguard.add_command(_command)

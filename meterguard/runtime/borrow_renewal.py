@@ -1,4 +1,4 @@
-"""Reborrowing: licences that are in use, borrowed anew when half of their time has passed."""
+"""Renewal of borrowed licences: those in use are borrowed anew when half of their time has passed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .clock import stopwatch
 PAUSE = 600.0  # seconds between two attempts, for the network may be away for days
 
 
-class Reborrowing:
+class BorrowRenewal:
     """Borrows a licence anew beside the old one, which is returned then."""
 
     def __init__(

@@ -43,7 +43,8 @@ class LicenseManager:
     ``client`` is any object with the boto3 methods used, and then nothing else about AWS is configured
     here; ``session`` is a ``boto3.Session``. ``timeout`` is the budget, in seconds, of a whole call with its
     retries; one attempt takes a part of it. ``loopback_only`` refuses a client of its own that would talk to another
-    machine. ``traffic`` hears of requests. Nothing is imported or connected before the first use.
+    machine; without ``trust_env`` a client of its own follows no environment, as ``boto.ClosedSession`` says.
+    ``traffic`` hears of requests. Nothing is imported or connected before the first use.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class LicenseManager:
         session: Session | None = None,
         client: Client | None = None,
         loopback_only: bool = False,
+        trust_env: bool = True,
         traffic: Traffic | None = None,
     ) -> None:
         self._traffic = traffic
         self._identity = wire.Identity(product_sku, Secret(key_fingerprint), _secret(beneficiary), node_id)
-        self._clients = Clients(Settings(timeout, region_name, _secret(endpoint_url), session, client, loopback_only))
+        url = _secret(endpoint_url)
+        self._clients = Clients(Settings(timeout, region_name, url, session, client, loopback_only, trust_env))
 
     def __repr__(self) -> str:
         region = self._clients.region or "not known yet"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import arguments
@@ -90,6 +91,8 @@ class Settings(NamedTuple):
     """True where a client of our own may only talk to this machine, as in tests."""
     store_key: str | None = None
     """The key under which tokens are sealed in a shared store."""
+    origins: Mapping[str, str] = MappingProxyType({})
+    """Where each option's value comes from: ``argument``, ``default`` or the name of a variable."""
 
 
 def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settings:
@@ -112,7 +115,9 @@ def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settin
         **{name: values.pop(name) for name in Policy.__annotations__ if name in OPTIONS},
     )
     key = Secret("" if trusted is None else trusted.get(STORE_KEY, "").strip()) or None
-    return Settings(policy=policy, loopback_only=bool(environ.get(LOOPBACK_ONLY)), store_key=key, **values)
+    origins = {name: _origin(name, checked[name], trusted) for name in OPTIONS}
+    is_local = bool(environ.get(LOOPBACK_ONLY))
+    return Settings(policy=policy, loopback_only=is_local, store_key=key, origins=origins, **values)
 
 
 def settle_without_product(environ: Mapping[str, str] | None = None) -> Settings:
@@ -164,6 +169,16 @@ def _stricter(name: str, declared: Any, found: Any, strictness: Callable[[Any], 
         "%s is ignored: it can only make %s= of the program stricter, and is laxer", variable(name), name
     )
     return declared
+
+
+def _origin(name: str, value: Any, environ: Mapping[str, str] | None) -> str:
+    option, declared = OPTIONS[name], "default" if value is None else "argument"
+    if environ is None or not option.has_variable or said(name, environ) is None:
+        return declared
+    if option.strictness is None:
+        return variable(name) if value is None else declared
+    found, most = _from_environment(name, environ), _checked(name, option.default) if value is None else value
+    return variable(name) if option.strictness(found) < option.strictness(most) else declared
 
 
 def _from_environment(name: str, environ: Mapping[str, str]) -> Any:

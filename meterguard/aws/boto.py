@@ -5,7 +5,9 @@ from __future__ import annotations
 # The codec that sockets look up at their first connection: imported here, under the lock that forks wait for.
 import encodings.idna  # noqa: F401
 import functools
+import os
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -125,6 +127,26 @@ def _send_to(endpoint_url: str, params: dict[str, Any], **_: object) -> None:
     """Send a request to this host. Rules for endpoints in a directory of models may name another one."""
     endpoint, url = urlsplit(endpoint_url), urlsplit(params["url"])
     params["url"] = url._replace(scheme=endpoint.scheme, netloc=endpoint.netloc).geturl()
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the proxy through which boto3 asks a URL, as the environment or the system has it."""
+    proxy = get_environ_proxies(url).get(urlsplit(url).scheme)
+    return None if proxy is None or is_loopback(urlsplit(url).hostname or "") else str(proxy)
+
+
+def configured(profile: str | None, name: str) -> str | None:
+    """Return a variable of botocore, such as ``ca_bundle``, from the environment or AWS's files."""
+    value = botocore_session.Session(profile=profile).get_config_variable(name)
+    return None if value is None else str(value)
+
+
+def models(data_path: str | None) -> list[str]:
+    """Return the directories, other than botocore's own, that have a model of License Manager or of endpoints."""
+    paths = [*filter(None, (data_path or "").split(os.pathsep)), Loader.CUSTOMER_DATA_PATH]
+    found = [Path(os.path.expandvars(path)).expanduser() for path in paths]
+    names = (SERVICE, "endpoints.json", "endpoints.json.gz", "partitions.json", "partitions.json.gz")
+    return [str(path) for path in found if any((path / name).exists() for name in names)]
 
 
 def is_known(session: Session, region: str) -> bool:

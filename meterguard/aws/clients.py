@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
-from ..ports import FaultKind, ServiceFault
+from ..ports import FaultKind, Origin, ServiceFault
 from . import regions
 from .boto_types import Client, Session
 from .botocore_errors import ancestors
 from .error_codes import is_about_credentials, translate
+from .origins import origins
 from .outcome import Failure, attempt
 from .settings import PARTING, Settings, check, time_outs
 
@@ -199,6 +200,12 @@ class Clients:
     def region(self) -> str | None:
         """The Region in use, as far as it is known yet."""
         return self._region or self._settings.region_name
+
+    def origins(self) -> list[Origin]:
+        """Return where what the client follows comes from."""
+        client = self.client()
+        with self._making():
+            return list(origins(self._settings, client, _boto(), at_home=self._is_at_home(client)))
 
     # -- starting over ---------------------------------------------------------------------------
 

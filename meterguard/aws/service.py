@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from ..errors import ConfigurationError
 from ..model import Entitlement
-from ..ports import CheckoutAnswer, ExtendAnswer, FaultKind, LicenseCount, ServiceFault, Traffic, Usage
+from ..ports import CheckoutAnswer, ExtendAnswer, FaultKind, LicenseCount, Origin, ServiceFault, Traffic, Usage
 from ..secret import Secret
 from . import regions, usage, wire
 from .boto_types import Client, Session
@@ -108,6 +108,10 @@ class LicenseManager:
     def licenses(self) -> LicenseCount:
         """Count the licences of the product that this account has."""
         return usage.licenses(self._ask, self._identity)
+
+    def origins(self) -> list[Origin]:
+        """Return where what the client follows comes from. Asks nothing of AWS."""
+        return self._clients.origins()
 
     def reset(self) -> None:
         """Forget the parent's clients, in a forked child. Does no I/O and waits for nothing."""

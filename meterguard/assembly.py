@@ -17,8 +17,9 @@ from .runtime.engine import Engine
 from .runtime.lessor import DirectLessor, Lessor
 from .runtime.publisher import Publisher
 from .runtime.request_budget import RequestBudget
+from .stores import urls
 from .stores.memory import MemoryDenials, MemoryLeaseStore
-from .stores.urls import existing_ledger, existing_store, file_to_make, ledger, shared_store
+from .stores.urls import existing_ledger, existing_store, file_to_make, ledger
 
 if TYPE_CHECKING:
     from .runtime.borrowing import Borrowing
@@ -91,20 +92,21 @@ def license_service(settings: Settings, traffic: RequestBudget | None = None) ->
         client=settings.client,
         timeout=settings.policy.timeout,
         loopback_only=settings.loopback_only,
+        trust_env=settings.trust_env,
         traffic=traffic,
         trusted_keys=settings.trusted_keys,
     )
 
 
 def _lessor(settings: Settings, service: LicenseManager, clock: SystemClock, leaving: threading.Event) -> Lessor:
-    store = shared_store(settings.store)
+    store = shared_store(settings.store, trust_env=settings.trust_env)
     if store is None:
         return DirectLessor(service, clock, settings.policy)
     forking.enlist(store)
     from .runtime.execution import Execution
     from .runtime.shared_lessor import SharedLessor
 
-    sealing = _sealing(settings.store_key, store)
+    sealing = _sealing(settings, store)
     return SharedLessor(Execution(store, service, clock, leaving, sealing, _scope(settings)), settings.policy)
 
 
@@ -168,18 +170,20 @@ def borrowed_file(settings: Settings, path: Path | None) -> BorrowedFile:
     return BorrowedFile(path or place_of(settings.product_sku))
 
 
-def _sealing(key: str | None, store: SharedStore) -> Sealing:
+def _sealing(settings: Settings, store: SharedStore) -> Sealing:
     from .runtime.execution import Sealing
     from .stores import plain_tokens
 
-    if key is not None:
-        return seal(key)
+    if settings.store_key is not None:
+        return seal(settings.store_key)
     if store.is_fleet:
         import logging
 
         logging.getLogger("meterguard").warning(
-            "tokens stand in the lease store as they are: whoever reads it can give leases back that are in use. Set "
-            "METERGUARD_STORE_KEY in all processes to seal them"
+            "tokens stand in the lease store as they are: whoever reads it can give leases back that are in use. %s",
+            "Set METERGUARD_STORE_KEY in all processes to seal them"
+            if settings.trust_env
+            else "With trust_env=False there is no key to seal them",
         )
     return Sealing(plain_tokens.keep, plain_tokens.read)
 
@@ -203,7 +207,7 @@ def sweep_all(store: SharedStore, settings: Settings) -> Swept:
     from .runtime.sweep import Swept, sweep
 
     ours, leaving, clock = _scope(settings), threading.Event(), SystemClock()
-    sealing, found = _sealing(settings.store_key, store), Swept()
+    sealing, found = _sealing(settings, store), Swept()
     for scope in sorted({place.partition("/")[0] for place, _ in store.rows("") if is_of_lease(place)}):
         # a token of another licence goes back without the beneficiary of ours
         service = license_service(settings if scope == ours else settings._replace(beneficiary=None))
@@ -233,6 +237,21 @@ def _share(registry: Registry, lessor: Lessor) -> None:
 
 def _scope(settings: Settings) -> str:
     return scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary)
+
+
+def shared_store(store: str | SharedStore, *, trust_env: bool = True) -> SharedStore | None:
+    """Return the store of leases at a URL; an object as it is. None for ``memory://``: leases are not shared.
+
+    :param trust_env: False for a client of DynamoDB that follows no environment.
+    :raises ConfigurationError: the URL is wrong. Its text is not repeated, for it may hold a password.
+    """
+    return urls.shared_store(store, None if trust_env else _closed_session)
+
+
+def _closed_session(region: str | None) -> object:
+    with boto_import_lock:
+        from .aws import boto
+    return boto.closed_session(None, region)
 
 
 def till(engine: Engine, kept: Ledger, settings: Settings) -> Till:

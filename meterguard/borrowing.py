@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .config import Settings
     from .gating.declaration import Number
     from .lease import Lease
+    from .model import Entitlement
     from .runtime.borrowing import Borrowing
     from .runtime.engine import Engine
     from .units import Unit
@@ -56,7 +58,7 @@ class BorrowingGuard(MeteringGuard):
         :raises EntitlementDenied: the service does not lend it, or its answer is not believed.
         :raises EntitlementUnavailable: the service could not be asked.
         """
-        return self.borrow_all(together([entitlement(name, value, unit)]), path=path, license_arn=license_arn)
+        return self.borrow_all([entitlement(name, value, unit)], path=path, license_arn=license_arn)
 
     async def aborrow(
         self,
@@ -71,11 +73,11 @@ class BorrowingGuard(MeteringGuard):
         require_asyncio()
         import asyncio
 
-        asked = together([entitlement(name, value, unit)])
+        asked = [entitlement(name, value, unit)]
         return await asyncio.to_thread(self.borrow_all, asked, path=path, license_arn=license_arn)
 
     def borrow_all(
-        self, asked: Requirement, *, path: str | Path | None = None, license_arn: str | None = None
+        self, asked: Iterable[Entitlement], *, path: str | Path | None = None, license_arn: str | None = None
     ) -> Lease:
         """:meth:`borrow` for several entitlements at once: all of them, or none."""
         settings = self.settings
@@ -88,7 +90,7 @@ class BorrowingGuard(MeteringGuard):
             from . import assembly
 
             file = assembly.borrowed_file(settings, _path(settings, path))
-            return self._borrowing().borrow(file, asked, license_arn)
+            return self._borrowing().borrow(file, together(list(asked)), license_arn)
 
         return passing(borrow)
 

@@ -17,6 +17,7 @@ from .guard import MeterGuard
 from .ports import FaultKind, Ledger, LedgerFault, LicenseCount, LicenseService, ServiceFault, Usage
 from .rows import Row, SharedStore, StoreFault
 
+MEMORY = "memory://"
 CLOCKS_DIFFER = 2.0  # seconds from which on the clocks of a store and of its hosts are wrong
 
 
@@ -43,18 +44,24 @@ def examine(guard: MeterGuard, *, offline: bool = False, usage: bool = False) ->
     except ConfigurationError as problem:
         yield Finding("settings", "failed", str(problem))
         return
-    service = _service(settings)
+    from . import assembly
+
+    service = assembly.license_service(settings)
     yield Finding("settings", "ok", "the product and its issuer are named")
+    yield _options(settings)
+    yield _trust(settings)
     try:
         service.connect()
     except (ConfigurationError, ServiceFault) as problem:
         yield Finding("connection", "failed", str(problem))
         return
     yield Finding("connection", "ok", f"a client was made: {service!r}")
+    for one in service.origins():
+        yield Finding(one.fact, "ok", f"{one.value}; this comes from {one.source}")
     if offline:
         yield Finding("licence", "skipped", "nothing was asked of AWS")
     else:
-        yield _licence(service)
+        yield _licence(service, settings)
     yield from _ledger(guard, settings)
     yield from _store(settings)
     if usage:
@@ -89,6 +96,27 @@ def guards(registered: Iterable[tuple[str, object]]) -> Finding:
     )
 
 
+def _options(settings: Settings) -> Finding:
+    said = [f"{name} from {origin}" for name, origin in settings.origins.items() if origin != "default"]
+    others = [name for name, origin in settings.origins.items() if origin == "default"]
+    return Finding("options", "ok", f"{', '.join(said)}; by default: {', '.join(others)}")
+
+
+def _trust(settings: Settings) -> Finding:
+    keys = settings.trusted_keys
+    signed = f"signed answers are verified with {len(keys)} trusted keys" if keys else "answers are not verified"
+    if not settings.trust_env:
+        return Finding("trust", "ok", f"the environment names no server, proxy or certificates; {signed}")
+    if keys:
+        return Finding("trust", "ok", f"the environment may name the server that is asked; {signed}")
+    return Finding(
+        "trust",
+        "ok",
+        "whoever sets the environment of this process decides which server is asked",
+        "where that is not you, pass trusted_keys= or trust_env=False in the program",
+    )
+
+
 def _service(settings: Settings) -> LicenseService:
     # not the engine's: an engine gives back what dead processes left, from its beginning
     from . import assembly
@@ -104,7 +132,8 @@ def _ledger(guard: MeterGuard, settings: Settings) -> Iterator[Finding]:
     except ConfigurationError as problem:
         yield Finding("ledger", "failed", str(problem))
         return
-    yield _books(ledger)
+    advice = f" ({_named(settings, 'ledger')}=sqlite:///... or redis://...)" if settings.ledger == MEMORY else ""
+    yield _books(ledger, advice)
     if ledger is not guard.ledger_in_use:
         ledger.close()
     if settings.overdraft:
@@ -113,9 +142,9 @@ def _ledger(guard: MeterGuard, settings: Settings) -> Iterator[Finding]:
         yield Finding("overdraft", "ok", f"while the service cannot be asked {whose} may use on credit {told}")
 
 
-def _books(ledger: Ledger) -> Finding:
+def _books(ledger: Ledger, advice: str) -> Finding:
     try:
-        return Finding("ledger", "ok", ledger.describe())
+        return Finding("ledger", "ok", ledger.describe() + advice)
     except ConfigurationError as problem:
         return Finding("ledger", "failed", str(problem))
     except LedgerFault as problem:
@@ -126,7 +155,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
     from . import assembly
 
     try:
-        store = assembly.shared_store(settings.store)
+        store = assembly.shared_store(settings.store, trust_env=settings.trust_env)
     except ConfigurationError as problem:
         yield Finding("store", "failed", str(problem))
         return
@@ -135,13 +164,13 @@ def _store(settings: Settings) -> Iterator[Finding]:
             "store",
             "ok",
             "leases are in the memory of this process: each process takes a seat of its own, unless they are given a "
-            f"store to share ({variable('store')}=sqlite:///... or redis://...)",
+            f"store to share ({_named(settings, 'store')}=sqlite:///... or redis://...)",
         )
         return
     try:
         yield from _shared(store, assembly.file_to_make(settings.store))
         if store.is_fleet or settings.store_key is not None:
-            yield _sealing(settings.store_key)
+            yield _sealing(settings)
     finally:
         if store is not settings.store:
             store.close()
@@ -194,10 +223,11 @@ def _clock(skew: float) -> Finding:
     )
 
 
-def _sealing(key: str | None) -> Finding:
-    name = variable("store_key")
+def _sealing(settings: Settings) -> Finding:
+    name, key = variable("store_key"), settings.store_key
     if key is None:
-        return Finding("sealing", "ok", f"{name} is not set: who may read the store can read the tokens in it")
+        reason = f"{name} is not set" if settings.trust_env else f"{name} is not followed (trust_env=False)"
+        return Finding("sealing", "ok", f"{reason}: who may read the store can read the tokens in it")
     from . import assembly
 
     try:
@@ -207,15 +237,20 @@ def _sealing(key: str | None) -> Finding:
     return Finding("sealing", "ok", f"{name} is set")
 
 
-def _licence(service: LicenseService) -> Finding:
+def _named(settings: Settings, option: str) -> str:
+    """Return the name by which an option can be set: that of its variable, unless none is followed."""
+    return variable(option) if settings.trust_env else option
+
+
+def _licence(service: LicenseService, settings: Settings) -> Finding:
     try:
         count = service.licenses()
     except (ConfigurationError, ServiceFault) as problem:
         return _not_found_out("licence", problem)
-    return _judged(count)
+    return _judged(count, settings)
 
 
-def _judged(count: LicenseCount) -> Finding:
+def _judged(count: LicenseCount, settings: Settings) -> Finding:
     if count.usable:
         return Finding("licence", "ok", f"this account has {_licences(count.usable)} of the product and its issuer")
     if count.of_product:
@@ -223,15 +258,20 @@ def _judged(count: LicenseCount) -> Finding:
             "licence",
             "failed",
             f"this account has {_licences(count.of_product)} of the product, none of it available from this issuer",
-            "check key_fingerprint (METERGUARD_KEY_FINGERPRINT), and that the licence is active",
+            f"check key_fingerprint ({_source(settings, 'key_fingerprint')}), and that the licence is active",
         )
     return Finding(
         "licence",
         "failed",
         "this account has no licence of the product in this Region",
-        "check product_sku (METERGUARD_PRODUCT_SKU), the AWS account and the Region; a new grant has to be accepted "
-        "and activated first",
+        f"check product_sku ({_source(settings, 'product_sku')}), the AWS account and the Region; a new grant has to "
+        "be accepted and activated first",
     )
+
+
+def _source(settings: Settings, option: str) -> str:
+    origin = settings.origins[option]
+    return f"which comes from {'an argument' if origin == 'argument' else origin}"
 
 
 def _licences(number: int) -> str:

@@ -159,6 +159,18 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one fact about a connection comes from."""
+
+    fact: str
+    """``"region"``, ``"endpoint"``, ``"proxy"``, ``"certificates"`` or ``"models"``."""
+    value: str
+    """The value, without a user or a password."""
+    source: str
+    """An argument, the name of a variable, a file, or the default."""
+
+
+@dataclass(frozen=True, slots=True)
 class LicenseCount:
     """The number of licences that this account has of a product."""
 
@@ -176,45 +188,6 @@ class Traffic(Protocol):
 
     def throttled(self, pause: float) -> None:
         """Hear that there were too many, and that the service wants no more for so many seconds."""
-        ...
-
-
-class BorrowedFault(Exception):
-    """A file of borrowed licences could not be read or written. The text is for people and holds no secret."""
-
-
-class BorrowedFile(Protocol):
-    """A file of borrowed licences: their signed tokens, and the latest moment at which somebody looked.
-
-    Every failure is a ``BorrowedFault``.
-    """
-
-    def read(self) -> tuple[str, ...]:
-        """Return the signed tokens, the oldest first; none where there is no file."""
-        ...
-
-    def prepare(self) -> None:
-        """Find out whether it can be written."""
-        ...
-
-    def add(self, signed_token: str) -> None:
-        """Add a signed token. It is there for good when this returns."""
-        ...
-
-    def remove(self, signed_token: str) -> None:
-        """Remove a signed token."""
-        ...
-
-    def latest(self) -> float:
-        """Return the latest moment seen, in seconds of the wall clock; 0.0 where nobody looked."""
-        ...
-
-    def note(self, wall: float) -> None:
-        """Note a moment, if it is the latest. Where that cannot be written, it is not."""
-        ...
-
-    def describe(self) -> str:
-        """Return where it is, for people."""
         ...
 
 

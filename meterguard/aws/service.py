@@ -12,6 +12,7 @@ from ..ports import (
     ExtendAnswer,
     FaultKind,
     LicenseCount,
+    Origin,
     Proof,
     ServiceFault,
     SignedClaims,
@@ -57,7 +58,8 @@ class LicenseManager:
     ``client`` is any object with the boto3 methods used, and then nothing else about AWS is configured
     here; ``session`` is a ``boto3.Session``. ``timeout`` is the budget, in seconds, of a whole call with its
     retries; one attempt takes a part of it. ``loopback_only`` refuses a client of its own that would talk to another
-    machine. ``traffic`` hears of requests.
+    machine; without ``trust_env`` a client of its own follows no environment, as ``boto.ClosedSession`` says.
+    ``traffic`` hears of requests.
     With ``trusted_keys`` signed answers are verified. Nothing is imported or connected before the first use.
     """
 
@@ -74,13 +76,15 @@ class LicenseManager:
         session: Session | None = None,
         client: Client | None = None,
         loopback_only: bool = False,
+        trust_env: bool = True,
         traffic: Traffic | None = None,
         trusted_keys: tuple[Source, ...] | None = None,
     ) -> None:
         self._keys = TrustedKeys(trusted_keys)
         self._traffic = traffic
         self._identity = wire.Identity(product_sku, Secret(key_fingerprint), _secret(beneficiary), node_id)
-        self._clients = Clients(Settings(timeout, region_name, _secret(endpoint_url), session, client, loopback_only))
+        url = _secret(endpoint_url)
+        self._clients = Clients(Settings(timeout, region_name, url, session, client, loopback_only, trust_env))
 
     def __repr__(self) -> str:
         region = self._clients.region or "not known yet"
@@ -147,6 +151,10 @@ class LicenseManager:
     def licenses(self) -> LicenseCount:
         """Count the licences of the product that this account has."""
         return usage.licenses(self._ask, self._identity)
+
+    def origins(self) -> list[Origin]:
+        """Return where what the client follows comes from. Asks nothing of AWS."""
+        return self._clients.origins()
 
     def reset(self) -> None:
         """Forget the parent's clients, in a forked child. Does no I/O and waits for nothing."""

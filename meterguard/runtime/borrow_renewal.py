@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+from ..borrowed_file import BorrowedFile
 from ..core.borrowed import Borrowed
 from ..errors import MeterGuardError
-from ..ports import BorrowedFile, Clock
+from ..ports import Clock
 from .borrowing import Borrowing
 from .clock import stopwatch
 

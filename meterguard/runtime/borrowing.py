@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 from uuid import uuid4
 
+from ..borrowed_file import BorrowedFault, BorrowedFile
 from ..core import borrowed, messages
 from ..core.borrowed import PRODUCT, Borrowed, Program, readable
 from ..core.intents import Intent, is_open, is_pending
@@ -18,7 +19,7 @@ from ..core.verdicts import Rejected
 from ..errors import ConfigurationError, MeterGuardError
 from ..events import LicenseBorrowed, LicenseReturned
 from ..lease import Lease
-from ..ports import BorrowedFault, BorrowedFile, CheckoutAnswer, Clock, FaultKind, LicenseService, ServiceFault
+from ..ports import CheckoutAnswer, Clock, FaultKind, LicenseService, ServiceFault
 from ..reasons import Reason
 from .clock import stopwatch
 from .publisher import Publisher

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import threading
 
+from ..borrowed_file import BorrowedFault, BorrowedFile
 from ..core import borrowed, messages
 from ..core.borrowed import SOON, Borrowed, Program, Uses
 from ..core.requirements import Requirement
 from ..core.terms import Term
 from ..events import BorrowEnding
 from ..lease import LeaseFacts
-from ..ports import BorrowedFault, BorrowedFile, LicenseService, Moment, Proof
+from ..ports import LicenseService, Moment, Proof
 from .publisher import Publisher
 
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..borrowed_file import BorrowedFault
 from ..extras import needed
-from ..ports import BorrowedFault
 
 LONGEST = 1 << 20  # bytes; a signed token has about a thousand
 SEEN = ".seen"
@@ -31,7 +31,7 @@ def place_of(product_sku: str) -> Path:
 
 
 class BorrowedFile:
-    """One file of borrowed licences, as ``ports.BorrowedFile`` has it."""
+    """One file of borrowed licences, as ``meterguard.borrowed_file`` has it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

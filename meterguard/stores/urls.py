@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import ConfigurationError
@@ -46,19 +47,24 @@ def existing_ledger(url: str) -> Ledger:
     return ledger(url)
 
 
-def shared_store(store: str | SharedStore) -> SharedStore | None:
+NewSession = Callable[[str | None], object]
+"""Makes a session of boto3 for a Region."""
+
+
+def shared_store(store: str | SharedStore, new_session: NewSession | None = None) -> SharedStore | None:
     """Return the store of leases at a URL, as ``ledger`` does; an object as it is.
 
     None for ``memory://``: leases are not shared.
 
+    :param new_session: makes the session of a store in AWS; None: the store makes its own.
     :raises ConfigurationError: the URL is wrong. Its text is not repeated, for it may hold a password.
     """
     if not isinstance(store, str):
         return store
-    return None if store == MEMORY else _shared_store(store)
+    return None if store == MEMORY else _shared_store(store, new_session)
 
 
-def _shared_store(url: str) -> SharedStore:
+def _shared_store(url: str, new_session: NewSession | None = None) -> SharedStore:
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
         from .sqlite_place import path_of
@@ -80,7 +86,7 @@ def _shared_store(url: str) -> SharedStore:
     if scheme == "dynamodb":
         from .dynamodb_rows import DynamodbRows
 
-        return DynamodbRows(url)
+        return DynamodbRows(url) if new_session is None else DynamodbRows(url, new_session)
     raise ConfigurationError(f"no store of leases has such a URL: write {SHARED_FORMS}, {TABLE_FORMS}")
 
 

@@ -10,7 +10,7 @@ from tests.house.source import MODULES, room
 
 VOCABULARY = {
     *("units", "model", "reasons", "lease", "decision", "errors", "events", "ports", "secret", "interruption"),
-    *("account", "usage", "rows", "lease_store"),
+    *("account", "usage", "rows", "lease_store", "borrowed_file"),
 }
 FACADE = {
     *(
@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "usage": set(),
     "rows": set(),
     "lease_store": set(),
+    "borrowed_file": set(),
     "interruption": set(),
     "model": {"units"},
     "reasons": set(),

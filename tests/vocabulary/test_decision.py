@@ -10,6 +10,7 @@ from meterguard import Decision, Reason
 
 OPENFEATURE = {
     Reason.CHECKED_OUT: "STATIC",
+    Reason.BORROWED: "STATIC",
     Reason.CACHED: "CACHED",
     Reason.GRACE: "STALE",
     Reason.ALLOWED_UNKNOWN: "DEFAULT",

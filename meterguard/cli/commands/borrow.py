@@ -49,11 +49,10 @@ def borrow(
     Example: meterguard borrow -e Seats=2 --trusted-key issuer.pem
     """
     from ...borrowing import file_of
-    from ...core.requirements import together
     from ...guard import MeterGuard
 
     with MeterGuard(trusted_keys=list(keys)) as guard:
-        lease = guard.borrow_all(together(list(wanted)), path=path)
+        lease = guard.borrow_all(wanted, path=path)
         where = file_of(guard.settings, path)
     if as_json:
         ends = lease.expires_at and iso(lease.expires_at)

@@ -61,6 +61,7 @@ class Layer:
     marked: Any
 
     def unmark(self) -> None:
+        """Forget that a guard stands around the function, where this one was the first."""
         if self.marked is not None:
             registration.unmark(self.marked)
 

@@ -182,6 +182,8 @@ def protect(
     """
     from .gating.protection import Protection  # which few programs need
 
+    for option in options.keys() - ProtectionOptions.__annotations__.keys():
+        raise TypeError(f"protect() got an unexpected keyword argument {option!r}")
     gate = declare(CURRENT if guard is None else guard, name, value, unit, **options)
     return Protection(target, gate).begin()
 

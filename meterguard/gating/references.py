@@ -32,7 +32,7 @@ def unwrapping(names: Iterable[str]) -> list[str]:
     wanted, found = set(names), []
     for place, value in _attributes():
         for name, function in _within(place, value):
-            if isinstance(function, types.FunctionType) and "__wrapped__" in function.__code__.co_names:
+            if type(function) is types.FunctionType and "__wrapped__" in function.__code__.co_names:
                 steps = pairwise(one.argval for one in dis.get_instructions(function) if one.opname.startswith("LOAD"))
                 found += [
                     f"{name} ({one}.__wrapped__)" for one, then in steps if then == "__wrapped__" and one in wanted
@@ -45,25 +45,30 @@ def _attributes() -> Iterator[Named]:
     modules: list[Named] = sorted(sys.modules.items())
     seen = set()
     for name, module in modules:
-        if isinstance(module, types.ModuleType) and id(module) not in seen:
+        if issubclass(type(module), types.ModuleType) and id(module) not in seen:
             seen.add(id(module))
-            for key, value in list(vars(module).items()):
+            names = object.__getattribute__(module, "__dict__")  # a lazy module stays one
+            for key, value in list(names.items()):
                 yield f"{name}.{key}", value
-                if isinstance(value, type) and value.__module__ == module.__name__:
+                if _is_class(value) and value.__module__ == names.get("__name__"):
                     yield from _members(f"{name}.{key}", value)
+
+
+def _is_class(value: object) -> bool:
+    return issubclass(type(value), type)  # not isinstance(): a lazy object would be made to answer
 
 
 def _members(name: str, owner: type) -> Iterator[Named]:
     for key, value in list(vars(owner).items()):
         yield f"{name}.{key}", value
-        if isinstance(value, type) and value.__qualname__ == f"{owner.__qualname__}.{key}":
+        if _is_class(value) and value.__qualname__ == f"{owner.__qualname__}.{key}":
             yield from _members(f"{name}.{key}", value)
 
 
 def _within(name: str, value: Any) -> Iterator[Named]:
     """Yield a value, and what it calls or holds."""
     yield name, value
-    kind = type(value)  # not __class__: a proxy may do anything when it is asked
+    kind = type(value)
     if kind in (classmethod, staticmethod, types.MethodType):
         yield from _within(name, value.__func__)
     elif kind is functools.partial:

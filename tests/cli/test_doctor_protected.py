@@ -51,6 +51,14 @@ def shortcut():
 def other():
     return other.__wrapped__
 
+class Lazy:
+    @property
+    def __class__(self):
+        raise SystemExit("it was made to answer")
+    def __getattr__(self, name):
+        raise SystemExit("it was made to answer")
+
+lazy = Lazy()
 app = object()
 """
 HELD = {

@@ -500,6 +500,8 @@ def test_a_declaration_is_checked_at_once():
         protect("never:imported", "Seats", 0)
     with pytest.raises(ConfigurationError, match="guard must be a MeterGuard; got 'x'"):
         protect("never:imported", "Seats", guard="x")
+    with pytest.raises(TypeError, match=r"^protect\(\) got an unexpected keyword argument 'block'$"):
+        protect("never:imported", "Seats", 1, block=10)
     assert protection.in_force() == []
 
 

@@ -173,7 +173,7 @@ class Protection:
         try:
             self._put()
         except ConfigurationError as problem:
-            if not getattr(module.__spec__, "_initializing", False):
+            if not getattr(getattr(module, "__spec__", None), "_initializing", False):
                 raise
             raise ConfigurationError(
                 f"{problem}. It is still being imported: call protect() before that begins, or when it has ended"

@@ -476,6 +476,16 @@ def test_what_a_module_makes_on_demand(write, denying):
         importlib.import_module(name)
 
 
+def test_an_object_in_the_place_of_a_module(denying, monkeypatch):
+    other = types.SimpleNamespace(export=lambda: 1)
+    monkeypatch.setitem(sys.modules, "an_object", other)
+    with pytest.raises(ConfigurationError, match="an object of type SimpleNamespace has no 'absent'"):
+        denying("an_object:absent")
+    with denying("an_object:export"):
+        assert is_denied(lambda: other.export())
+    assert other.export() == 1
+
+
 def test_a_namespace_package(write, denying):
     write(name="space.module")
     denying("space:export")

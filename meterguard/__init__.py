@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         decide,
         get_guard,
         has_entitlement,
+        protect,
         requires_entitlement,
     )
     from .errors import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .gating.charge import Charge, Charges
     from .gating.draw import Draw, JoinedDraw, Meter
     from .gating.gate import Gate
+    from .gating.protection import Protection
     from .guard import MeterGuard
     from .lease import Lease
     from .model import Entitlement
@@ -53,6 +55,7 @@ __all__ = [
     "MeterGuard",
     "MeterGuardError",
     "MissingExtra",
+    "Protection",
     "Reason",
     "Unit",
     "UntrustedLease",
@@ -65,6 +68,7 @@ __all__ = [
     "get_guard",
     "has_entitlement",
     "meters_usage",
+    "protect",
     "requires_entitlement",
 ]
 
@@ -80,6 +84,7 @@ _HOMES = {
         "decide",
         "get_guard",
         "has_entitlement",
+        "protect",
         "requires_entitlement",
     ),
     "errors": (
@@ -94,6 +99,7 @@ _HOMES = {
     "gating.charge": ("Charge", "Charges"),
     "gating.draw": ("Draw", "JoinedDraw", "Meter"),
     "gating.gate": ("Gate",),
+    "gating.protection": ("Protection",),
     "guard": ("MeterGuard",),
     "lease": ("Lease",),
     "model": ("Entitlement",),

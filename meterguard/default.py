@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .events import Event
     from .gating.charge import Charge, Charges, Quantity
     from .gating.gate import DegradingGate, Gate, Work
+    from .gating.protection import Protection
     from .model import Entitlement
     from .runtime.window import Window
     from .units import Unit
@@ -145,6 +146,47 @@ def requires_entitlement(
 
 
 requires_entitlement.__dict__["__signature__"] = signature()
+
+
+class ProtectionOptions(GateOptions, total=False):
+    """The options of a gate, with those that change what a function returns."""
+
+    fallback: Callable[..., object]
+    default: object
+
+
+def protect(
+    target: str,
+    name: str,
+    value: Value = None,
+    unit: Unit | str | None = None,
+    *,
+    guard: MeterGuard | None = None,
+    **options: Unpack[ProtectionOptions],
+) -> Protection:
+    """Guard code that you cannot edit, by its name. Nothing is imported for it.
+
+    ::
+
+        protect("reports.pdf:Exporter.export", "Export")
+
+    A module that is imported is guarded at once, another one at the end of its import. Protections of the same target
+    are all in force. Who has taken the function out of its module before, as ``from module import function`` does,
+    goes on without the guard: ``meterguard doctor --protected`` finds them.
+
+    :param target: ``"package.module:function"`` or ``"package.module:Class.method"``.
+    :param name: the entitlement's name, as for :func:`requires_entitlement`. So are the other arguments.
+    :returns: what takes the guard away again, by ``remove()`` or at the end of a ``with`` block.
+    :raises ConfigurationError: the declaration or the target is wrong; or the module is there, and has no such
+        thing. Where the module is imported later, that import raises it.
+    :raises TypeError: in the same places: what is there is a class, a property, or what else cannot be guarded.
+    """
+    from .gating.protection import Protection  # which few programs need
+
+    for option in options.keys() - ProtectionOptions.__annotations__.keys():
+        raise TypeError(f"protect() got an unexpected keyword argument {option!r}")
+    gate = declare(CURRENT if guard is None else guard, name, value, unit, **options)
+    return Protection(target, gate).begin()
 
 
 # -- which guard it is ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
 from .config import Settings, variable
@@ -16,6 +16,9 @@ from .gating.registration import is_bypassed
 from .guard import MeterGuard
 from .ports import FaultKind, Ledger, LedgerFault, LicenseCount, LicenseService, ServiceFault, Usage
 from .rows import Row, SharedStore, StoreFault
+
+if TYPE_CHECKING:
+    from .gating.protection import Protection
 
 MEMORY = "memory://"
 CLOCKS_DIFFER = 2.0  # seconds from which on the clocks of a store and of its hosts are wrong
@@ -94,6 +97,51 @@ def guards(registered: Iterable[tuple[str, object]]) -> Finding:
         f"registered without the guard that stands above the registration: {', '.join(bypassed)}",
         "put the guard, such as @requires_entitlement(...), below the decorator that registers",
     )
+
+
+def protections(registered: Iterable[tuple[str, object]] = ()) -> Iterator[Finding]:
+    """Check that the protections of this process are in place, and that nothing goes around them.
+
+    :param registered: what an application has registered, with the name of each.
+    """
+    from .gating import protection, references  # which few programs need
+
+    every = protection.in_force()
+    yield _in_place(every)
+    held = references.bare((one for each in every for one in each.bypassing()), registered)
+    if held:
+        yield Finding(
+            "references",
+            "failed",
+            f"made before the guard, and without it: {', '.join(held)}",
+            "call protect() before these are imported, or import the module there and not the name",
+        )
+    elif every:
+        yield Finding("references", "ok", "no reference to a function without its guard was found")
+    reading = references.unwrapping(each.target.rpartition(":")[2].rpartition(".")[2] for each in every)
+    if reading:
+        yield Finding(
+            "unwrapping",
+            "failed",
+            f"take the guard off by __wrapped__: {', '.join(reading)}",
+            "call the function itself",
+        )
+    elif every:
+        reached = ", ".join(f"{each.target.replace(':', '.')}.__wrapped__" for each in every)
+        yield Finding("unwrapping", "ok", f"no code was found that uses what every program can reach: {reached}")
+
+
+def _in_place(every: list[Protection]) -> Finding:
+    displaced = [each.target for each in every if not each.is_waiting and not each.is_in_place]
+    waiting = [each.target for each in every if each.is_waiting]
+    if not every:
+        fix = "call protect() in a module that the application imports"
+        return Finding("protections", "failed", "nothing is protected once the application is loaded", fix)
+    if displaced:
+        fix = "call protect() after what replaces it"
+        return Finding("protections", "failed", f"something else stands in the place of: {', '.join(displaced)}", fix)
+    more = f"; waiting for their modules: {', '.join(waiting)}" if waiting else ""
+    return Finding("protections", "ok", f"{len(every) - len(waiting)} in place{more}")
 
 
 def _options(settings: Settings) -> Finding:

@@ -43,8 +43,10 @@ def load(app: str) -> object:
         raise BadApp(f"{app!r} cannot be loaded: {type(problem).__name__}: {problem}") from problem
 
 
-def registered(app: object) -> Iterable[tuple[str, object]]:
+def registered(app: object, *, is_any: bool = False) -> Iterable[tuple[str, object]]:
     """Return what is registered in an application, with the name of each.
+
+    :param is_any: an application of no framework is one, too, in which nothing is registered.
 
     :raises BadApp: it is of no framework that is known.
     """
@@ -54,5 +56,7 @@ def registered(app: object) -> Iterable[tuple[str, object]]:
         if kind is not None and isinstance(searched, kind):
             knows_its_routes = import_module(f"meterguard.integrations.{integration}")
             return cast(Iterable[tuple[str, object]], knows_its_routes.registered(searched))
+    if is_any:
+        return ()
     known = ", ".join(dict.fromkeys(_FRAMEWORKS.values()))
     raise BadApp(f"a {type(searched).__name__} cannot be searched for guards; name an application of one of {known}")

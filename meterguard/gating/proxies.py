@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import wrapt
@@ -37,6 +38,15 @@ class GuardedCallable(FunctionWrapper):
         import copy
 
         return self._around(copy.deepcopy(self.__wrapped__, memo))
+
+    def switched(self, is_on: Callable[[], bool]) -> Any:
+        """Return the same guard, but for this: it lets every call through while it is not on."""
+        wrapper: Any = self._self_wrapper
+
+        def cold(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+            return wrapper(wrapped, instance, args, kwargs) if is_on() else wrapped(*args, **kwargs)
+
+        return type(self)(self.__wrapped__, cold, self._self_enabled)
 
     def _around(self, copied: Any) -> Any:
         return self if copied is self.__wrapped__ else type(self)(copied, self._self_wrapper, self._self_enabled)

@@ -44,28 +44,35 @@ def _forget_the_dead() -> None:
             _looking.release()
 
 
-def _is_marked(fn: object) -> bool:
+def unmark(fn: types.FunctionType) -> None:
+    """Forget that a guard stands around a function: there is none any more."""
+    with _looking:
+        _marks[:] = [one for one in _marks if one() is not fn]
+
+
+def is_marked(fn: object) -> bool:
+    """Tell whether it was noted of something that a guard stands around it."""
     return GuardedReference in map(type, weakref.getweakrefs(fn))
 
 
 def is_bypassed(registered: object) -> bool:
     """Tell whether a framework runs something without the guard around it: the guard stands above the registration."""
-    is_marked = False
+    has_mark = False
     while registered is not None:
         registered = getattr(registered, "__func__", registered)
         while isinstance(registered, functools.partial):
             registered = registered.func
         if isinstance(registered, GuardedCallable):
             return False
-        is_marked = is_marked or _is_marked(registered)
+        has_mark = has_mark or is_marked(registered)
         registered = getattr(registered, "__wrapped__", None)
-    return is_marked
+    return has_mark
 
 
 def is_guarded(registered: object) -> bool:
     """Tell whether a guard stands around something, at whatever depth."""
     while registered is not None:
-        if isinstance(registered, GuardedCallable) or _is_marked(registered):
+        if isinstance(registered, GuardedCallable) or is_marked(registered):
             return True
         registered = getattr(registered, "__wrapped__", None)
     return False
@@ -103,6 +110,19 @@ def refuse(fn: object, declaration: str) -> None:
             )
     if not callable(fn):
         raise TypeError(f"an object of type {type(fn).__name__} cannot be guarded: {_instead(fn)}")
+
+
+# What runs the function that was registered, where it can be replaced.
+_RUNS = {"Task": "run", "Command": "callback"}
+
+
+def registered_kind(fn: object) -> tuple[str, str | None] | None:
+    """Return the kind of what a framework has registered, and the attribute with its function. None: it is no such."""
+    for module, name in _REGISTERED:
+        registered = getattr(sys.modules.get(module), name, None)
+        if registered is not None and isinstance(fn, registered):
+            return name, _RUNS.get(name)
+    return None
 
 
 def _instead(fn: object) -> str:

@@ -8,7 +8,7 @@ import meterguard
 
 CONTRACT = {
     *("requires_entitlement", "has_entitlement", "ahas_entitlement", "decide", "adecide"),
-    *("MeterGuard", "configure", "get_guard"),
+    *("MeterGuard", "configure", "get_guard", "protect", "Protection"),
     *("Unit", "Entitlement", "Lease", "Decision", "Reason"),
     *("MeterGuardError", "ConfigurationError", "MissingExtra"),
     *("EntitlementDenied", "AuthorizationRefused", "UntrustedLease", "EntitlementUnavailable"),

@@ -27,8 +27,10 @@ from meterguard import (
     Gate,
     Lease,
     MeterGuard,
+    Protection,
     Reason,
     Unit,
+    protect,
     requires_entitlement,
 )
 
@@ -55,6 +57,10 @@ assert_type(requires_entitlement("Seats", "3", Unit.COUNT, hold="call", wait=5, 
 assert_type(requires_entitlement("Seats", Decimal(3), per="web", wait=timedelta(seconds=5)), Gate)
 assert_type(requires_entitlement("Seats", seats_of, per=user, pass_lease="lease", guard=guard), Gate)
 assert_type(guard.requires_entitlement("Seats", 1, "Count", hold="shared", on_unknown=None), Gate)
+
+assert_type(protect("package.module:Class.method", "Seats", seats_of, per=user, default=None, guard=guard), Protection)
+with protect("package.module:function", "Export", fallback=seats_of, wait=5) as protection:
+    assert_type(protection, Protection)
 
 seat = requires_entitlement("Seats", 1)
 export = guard.requires_entitlement("Export")

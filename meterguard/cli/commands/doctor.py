@@ -21,11 +21,16 @@ if TYPE_CHECKING:
     metavar="MODULE:ATTR",
     help="Search an application for guards that stand above a registration and never run; ATTR may end with ().",
 )
+@click.option(
+    "--protected",
+    is_flag=True,
+    help="Search what --app has imported for references that go around protect().",
+)
 @click.option("--offline", is_flag=True, help="Ask AWS nothing.")
 @click.option("--live", is_flag=True, help="Ask AWS also how many units are in use.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 @click.pass_context
-def doctor(ctx: click.Context, *, app: str | None, offline: bool, live: bool, as_json: bool) -> None:
+def doctor(ctx: click.Context, *, app: str | None, protected: bool, offline: bool, live: bool, as_json: bool) -> None:
     """Look for what is wrong with a set-up, and say what to do. Takes no unit.
 
     Reads the METERGUARD_ variables, and AWS's own settings as boto3 does, says where each comes from, and asks AWS
@@ -34,7 +39,9 @@ def doctor(ctx: click.Context, *, app: str | None, offline: bool, live: bool, as
     """
     if offline and live:
         raise click.UsageError("--offline and --live exclude each other")
-    findings = list(_examine(app, offline=offline, live=live))
+    if protected and app is None:
+        raise click.UsageError("--protected needs --app MODULE:ATTR, whose imports are searched")
+    findings = list(_examine(app, protected=protected, offline=offline, live=live))
     if as_json:
         click.echo(json.dumps({"findings": [asdict(one) for one in findings]}))
     else:
@@ -43,18 +50,22 @@ def doctor(ctx: click.Context, *, app: str | None, offline: bool, live: bool, as
     ctx.exit(Exit.FAILED if any(one.result == "failed" for one in findings) else Exit.OK)
 
 
-def _examine(app: str | None, *, offline: bool, live: bool) -> Iterator[Finding]:
+def _examine(app: str | None, *, protected: bool, offline: bool, live: bool) -> Iterator[Finding]:
     from ...default import get_guard
-    from ...diagnostics import examine, guards
+    from ...diagnostics import examine, guards, protections
     from ..applications import BadApp, load, registered
 
+    routes = None
     try:
-        routes = None if app is None else list(registered(load(app)))
+        if app is not None:
+            routes = list(registered(load(app), is_any=protected))
     except BadApp as problem:
         raise click.BadParameter(str(problem), param_hint="'--app'") from problem
     yield from examine(get_guard(), offline=offline, usage=live)
     if routes is not None:
         yield guards(routes)
+        if protected:
+            yield from protections(routes)
 
 
 def _line(one: Finding) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Self, Unpack
@@ -13,7 +12,7 @@ from .admin.seeds import Seed, load_seed
 from .faults.fault import Fault
 from .faults.options import FaultOptions
 from .faults.queue import Faults
-from .holdings import Holdings
+from .holdings import Holdings, IssuedLicense
 from .options import check_arguments, check_options
 from .protocol.errors import EmulatorBug
 from .protocol.moments import Moment
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ("ACCOUNT", "Emulator")
 
 ACCOUNT = "111122223333"
-_TWELVE_DIGITS = re.compile(r"\d{12}")
 
 
 class Emulator:
@@ -95,21 +93,25 @@ class Emulator:
         self.account_id = account_id or planted.account_id or ACCOUNT
         self.region = region or planted.region or "us-east-1"
         self.clock = self._kept.clock
-        self._holdings = Holdings(self._state, self._kept, self._identifiers, self.account_id, self.region)
+        self._signing_key = SigningKey(self._kept.settings, self._kept.lock, self._state.kms_keys)
+        self._holdings = Holdings(
+            self._state, self._kept, self._identifiers, self.account_id, self.region, self._signing_key
+        )
         self.accounts = {**planted.accounts, **(accounts or {})}
         self.organizations = self._state.organizations
         self.organizations.update({**planted.organizations, **(organizations or {})})
         self.faults = Faults(self.clock)
         self._journal = Journal(most_requests, on_request)
-        self._signing_key = SigningKey(self._kept.settings, self._kept.lock)
+        sessions = self._state.sessions
+        verify = verifier(verify_signatures, sessions.secrets_of)
         self._dispatcher = Dispatcher(
             self._state,
             self._kept,
             self.faults,
             self._journal,
-            Access(self._account_of, self.region, verifier(verify_signatures), authorize),
+            Access(self.accounts, self.account_id, self.region, sessions, verify, authorize),
             new_id=self._identifiers.new,
-            signer=lambda: self._signing_key.signer().sign,
+            signing=self._signing_key,
         )
         self._port = port
         self._server: HttpServer | None = None
@@ -203,7 +205,7 @@ class Emulator:
         allow_check_in: bool = True,
         overage: bool = False,
         **more: Unpack[MoreTerms],
-    ) -> License:
+    ) -> IssuedLicense:
         """Issue a licence. By default another account is the issuer, and `account_id` has received it.
 
         Args:
@@ -222,7 +224,8 @@ class Emulator:
             allow_check_in: Whether units can be returned before they lapse.
             overage: Whether more than the maximum may be taken.
             more: ``name``, ``product_name``, ``home_region``, ``status``, ``renew_type``, ``borrow_ttl``,
-                ``borrow_early_check_in``, ``metadata`` (a mapping), ``sign_key``.
+                ``borrow_early_check_in``, ``metadata`` (a mapping), ``sign_key`` (the ARN of a key that
+                ``CreateKey`` of this emulator has made; with any other its tokens are signed with `public_key_pem`).
         """
         return self._holdings.add(
             {
@@ -241,7 +244,7 @@ class Emulator:
             }
         )
 
-    def update_license(self, licence: License | str, **changes: Unpack[LicenseChanges]) -> License:
+    def update_license(self, licence: License | str, **changes: Unpack[LicenseChanges]) -> IssuedLicense:
         """Make a new version of a licence; ``changes`` are named as in :meth:`add_license`."""
         return self._holdings.change(licence, changes)
 
@@ -260,11 +263,11 @@ class Emulator:
         """
         self._holdings.receive(licence, account, status, operations)
 
-    def license(self, licence: License | str) -> License:
+    def license(self, licence: License | str) -> IssuedLicense:
         """Return the newest version of a licence, found by its ARN or as the newest of its SKU."""
         return self._holdings.find(licence)
 
-    def licenses(self) -> list[License]:
+    def licenses(self) -> list[IssuedLicense]:
         """Return the newest version of every licence, deleted ones too, in the order in which they were added."""
         return self._holdings.all()
 
@@ -280,7 +283,11 @@ class Emulator:
 
     @property
     def public_key_pem(self) -> str:
-        """Return the key that verifies the signed tokens of ``CheckoutBorrowLicense``, as a vendor ships it."""
+        """Return the emulator's own key, as a vendor ships it.
+
+        It verifies tokens of customers, and of licences that name no key of this emulator's KMS. Which key verifies
+        those of a licence, the licence says: `IssuedLicense.public_key_pem`.
+        """
         return self._signing_key.signer().public_key_pem
 
     @property
@@ -327,13 +334,6 @@ class Emulator:
         except BaseException:
             self._kept.discard()  # with all that was planted before
             raise
-
-    def _account_of(self, access_key: str | None) -> str:
-        if access_key is None:
-            return self.account_id
-        if access_key in self.accounts:
-            return self.accounts[access_key]
-        return access_key if _TWELVE_DIGITS.fullmatch(access_key) else self.account_id
 
 
 def _planted(seed: Seed | str | os.PathLike[str] | None) -> Seed:

@@ -21,7 +21,9 @@ __all__ = ("Authorize", "Policy", "PolicyError", "authorizer")
 
 _VERSIONS: Final = ("2012-10-17", "2008-10-17")
 _STATEMENT: Final = frozenset({"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource"})
-_UNSIGNED: Final = "GetAccessToken"
+_UNSIGNED: Final = frozenset({"AssumeRoleWithWebIdentity", "GetAccessToken"})
+# AWS answers it to everybody, whatever a policy says.
+_ALWAYS: Final = "GetCallerIdentity"
 
 # Of the other operations AWS's table of actions has no resource: they are allowed with "*" alone.
 _RESOURCES: Final = {
@@ -36,6 +38,7 @@ _RESOURCES: Final = {
         "ListLicenseVersions",
     ),
     "GrantArn": ("AcceptGrant", "CreateGrantVersion", "DeleteGrant", "GetGrant", "RejectGrant"),
+    "KeyId": ("DescribeKey", "GetPublicKey", "Sign"),
     "ResourceArn": ("ListTagsForResource", "TagResource", "UntagResource"),
 }
 _NAMED_BY: Final = {operation: member for member, operations in _RESOURCES.items() for operation in operations}
@@ -43,8 +46,8 @@ _NAMED_BY: Final = {operation: member for member, operations in _RESOURCES.items
 Document = Parameters
 Policy = Document | str | os.PathLike[str]
 """A policy document, a JSON file of one, or a mapping of access keys and accounts to such."""
-Authorize = Callable[[Caller, str, Parameters], None]
-"""Refuses, with the service's own error, an operation that a caller is not allowed to do."""
+Authorize = Callable[[Caller, str, str, Parameters], None]
+"""Refuses, with the service's own error, an operation of a service that a caller is not allowed to do."""
 
 
 class PolicyError(ConfigurationError, ValueError):
@@ -78,25 +81,31 @@ def authorizer(policy: Policy | None) -> Authorize | None:
 
 
 def _check(statements_of: Callable[[Caller], Sequence[_Statement] | None]) -> Authorize:
-    def authorize(caller: Caller, operation: str, parameters: Parameters) -> None:
+    def authorize(caller: Caller, service: str, operation: str, parameters: Parameters) -> None:
         statements = statements_of(caller)
-        if statements is None or (operation == _UNSIGNED and caller.access_key is None):
+        if statements is None or operation == _ALWAYS or (operation in _UNSIGNED and caller.access_key is None):
             return
-        action = f"license-manager:{operation}"
-        resource = str(parameters.get(_NAMED_BY.get(operation, ""), "*"))
+        action = f"{service}:{operation}"
+        resource = _resource(caller, operation, parameters)
         effects = {one.is_allowing for one in statements if one.means(action, resource)}
         if effects == {True}:
             return
         why = f"no identity-based policy allows the {action} action"
         if False in effects:
             why = "of an explicit deny in an identity-based policy"
-        user = f"arn:aws:iam::{caller.account}:user/{caller.access_key or 'anonymous'}"
         raise ServiceError(
             "AccessDeniedException",
-            f"User: {user} is not authorized to perform: {action} on resource: {resource} because {why}",
+            f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} because {why}",
         )
 
     return authorize
+
+
+def _resource(caller: Caller, operation: str, parameters: Parameters) -> str:
+    """Return the ARN of what a request is for; a key may be named by its id alone."""
+    named = str(parameters.get(_NAMED_BY.get(operation, ""), "*"))
+    is_id = _NAMED_BY.get(operation) == "KeyId" and not named.startswith("arn:")
+    return f"arn:aws:kms:{caller.region}:{caller.account}:key/{named}" if is_id else named
 
 
 # Reading

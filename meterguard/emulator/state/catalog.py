@@ -8,8 +8,10 @@ from dataclasses import replace
 from ..protocol.errors import ServiceError, elsewhere
 from .allocation import Ask
 from .grants import Grants, ready_grant
+from .kms_keys import KmsKeys
 from .licenses import License
 from .mappings import MakeTable
+from .sessions import Sessions
 from .switches import Behavior
 from .tags import Tags
 from .tokens import Tokens
@@ -18,13 +20,15 @@ __all__ = ("Catalog",)
 
 
 class Catalog:
-    """All licences with their versions, their grants, tags and tokens."""
+    """All licences with their versions, their grants, tags and tokens, and who may act by a token."""
 
     def __init__(self, behavior: Behavior, new_id: Callable[[], str], table: MakeTable) -> None:
         self.behavior = behavior
         self.grants = Grants(table("grants"))
         self.tags = Tags(table("tags"))
         self.tokens = Tokens(table("tokens"))
+        self.kms_keys = KmsKeys(table("kms_keys"))
+        self.sessions = Sessions(table("sessions"))
         self.organizations: dict[str, Sequence[str]] = {}
         self._new_id = new_id
         self._versions: MutableMapping[str, tuple[License, ...]] = table("licenses")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LOOPBACK_ONLY = "METERGUARD_LOOPBACK_ONLY"
 STORE_KEY = "METERGUARD_STORE_KEY"
+REFRESH_TOKEN_FILE = "METERGUARD_REFRESH_TOKEN_FILE"  # noqa: S105 - the name of a variable
 
 
 Checked = Mapping[str, object]
@@ -53,7 +54,16 @@ def check(given: Mapping[str, object]) -> Checked:
             break
     if problem is not None:
         raise problem
+    _check_token(checked)
     return dict(checked)
+
+
+def _check_token(checked: Checked) -> None:
+    if checked["refresh_token"] is None:
+        return
+    for other in ("client", "session"):
+        if checked[other] is not None:
+            raise ConfigurationError(f"give refresh_token= or {other}=, not both: {other}= has credentials of its own")
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -87,6 +97,8 @@ class Settings(NamedTuple):
     """True where a client of our own may only talk to this machine, as in tests."""
     store_key: str | None = None
     """The key under which tokens are sealed in a shared store."""
+    refresh_token_file: Path | None = None
+    """The file of a refresh token, which counts where boto3 finds no other credentials."""
 
 
 def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settings:
@@ -105,7 +117,20 @@ def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settin
         **{name: values.pop(name) for name in Policy.__annotations__ if name in OPTIONS},
     )
     key = Secret(environ.get(STORE_KEY, "").strip()) or None
-    return Settings(policy=policy, loopback_only=bool(environ.get(LOOPBACK_ONLY)), store_key=key, **values)
+    return Settings(
+        policy=policy,
+        loopback_only=bool(environ.get(LOOPBACK_ONLY)),
+        store_key=key,
+        refresh_token_file=_refresh_token_file(values, environ),
+        **values,
+    )
+
+
+def _refresh_token_file(values: Mapping[str, Any], environ: Mapping[str, str]) -> Path | None:
+    """Return the file that the environment names; None where arguments say which credentials count."""
+    path = environ.get(REFRESH_TOKEN_FILE, "").strip()
+    is_open = values["trust_env"] and all(values[name] is None for name in ("refresh_token", "session", "client"))
+    return Path(path) if path and is_open else None
 
 
 def settle_without_product(environ: Mapping[str, str] | None = None) -> Settings:

@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..ports import FaultKind, ServiceFault
-from . import regions
+from . import regions, token_credentials
 from .boto_types import Client, Session
 from .botocore_errors import ancestors
 from .error_codes import is_about_credentials, translate
 from .outcome import Failure, attempt
 from .settings import PARTING, Settings, check, time_outs
+from .token_credentials import Keys, Requesters, TokenCredentials
 
 Made = TypeVar("Made")
 
@@ -79,6 +80,7 @@ class Clients:
         self._session: Session | None = None
         self._client: Client | None = None
         self._parting: Client | None = None
+        self._lent: TokenCredentials | None = None
 
     @property
     def is_own(self) -> bool:
@@ -136,9 +138,17 @@ class Clients:
         return str(region)
 
     def _any_session(self) -> Session:
-        session: Session = self._session or self._settings.session or _boto().new_session()
+        session: Session = self._session or self._settings.session or self._new_session()
         self._session = session
         return session
+
+    def _new_session(self) -> Session:
+        given = self._settings.token
+        if given is None:
+            new: Session = _boto().new_session()
+            return new
+        lending: Session = _boto_credentials().lending_session(self._keys, is_last_resort=given.token.is_last_resort)
+        return lending
 
     def _in(self, region: str, parting: bool) -> Client:
         boto, url = _boto(), self._settings.endpoint_url
@@ -167,7 +177,7 @@ class Clients:
         with self._making():
             if self._moved_to != region:
                 self._moved_to = self._region = region
-                self._client = self._parting = None
+                self._client = self._parting = self._lent = None
 
     def is_lost(self, client: Client) -> bool:
         """Return True for a client of a Region that boto3 does not know, whose host may well not exist."""
@@ -188,18 +198,46 @@ class Clients:
         """The Region in use, as far as it is known yet."""
         return self._region or self._settings.region_name
 
+    # -- a refresh token ------------------------------------------------------------------------------
+
+    @property
+    def is_lent(self) -> bool:
+        """True when requests are signed with keys that a refresh token gave. A client has to be made before."""
+        return self._settings.token is not None and bool(_boto_credentials().is_lent(self._any_session()))
+
+    def _keys(self) -> Keys:
+        """Return the keys that the refresh token gives. boto3 calls this for each signature, on any thread."""
+        given, lent = self._settings.token, self._lent
+        if given is None or self._region is None:
+            raise ConfigurationError("no refresh token, or no Region, is set")
+        if lent is None:
+            origin = token_credentials.origin(given.token, self._region, self._settings.endpoint_url)
+            lent = self._lent = token_credentials.shared(origin)
+        return lent.keys(self._requesters, given.now)
+
+    def _requesters(self) -> Requesters:
+        boto, url, waits = _boto_credentials(), self._settings.endpoint_url, time_outs(self._settings.timeout)
+        made: Requesters = _configured(lambda: boto.requesters(boto.new_regional_session(), self._region, url, waits))
+        if self._settings.loopback_only:
+            for client in made:
+                _check_address(urlsplit(client.meta.endpoint_url).hostname or "")
+        return made
+
     # -- starting over ---------------------------------------------------------------------------
 
     def forget_credentials(self) -> None:
         """Let the next request look for credentials anew. Only a new session reads them again."""
         if self.is_own:
             with self._making():
+                if self._lent is not None:
+                    self._lent.drop()
                 self._drop()
 
     def reset(self) -> None:
         """Forget the parent's clients, in a forked child. Does no I/O and waits for nothing."""
         boto_import_lock.renew()
         _session_locks.clear()
+        token_credentials.forget()
         if _is_botos(self._settings.client):
             _inherited.add(self._settings.client)
         self._start_over()
@@ -209,6 +247,12 @@ def _boto() -> ModuleType:
     with boto_import_lock:
         from . import boto
     return boto
+
+
+def _boto_credentials() -> ModuleType:
+    with boto_import_lock:
+        from . import boto_credentials
+    return boto_credentials
 
 
 def _usable(client: Client) -> Client:

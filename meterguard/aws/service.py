@@ -15,7 +15,7 @@ from .botocore_errors import NEVER_CONNECTED, ancestors
 from .clients import Clients, boto_import_lock
 from .error_codes import answer_of, is_about_credentials, translate
 from .outcome import Answer, Failure, attempt, hidden
-from .settings import Settings
+from .settings import Settings, TokenSettings
 
 __all__ = ("GATE_OPERATIONS", "USAGE_OPERATIONS", "LicenseManager", "boto_import_lock")
 
@@ -43,7 +43,8 @@ class LicenseManager:
     ``client`` is any object with the boto3 methods used, and then nothing else about AWS is configured
     here; ``session`` is a ``boto3.Session``. ``timeout`` is the budget, in seconds, of a whole call with its
     retries; one attempt takes a part of it. ``loopback_only`` refuses a client of its own that would talk to another
-    machine. ``traffic`` hears of requests. Nothing is imported or connected before the first use.
+    machine. ``token`` gives credentials to clients of its own. ``traffic`` hears of requests. Nothing is imported or
+    connected before the first use.
     """
 
     def __init__(
@@ -59,11 +60,14 @@ class LicenseManager:
         session: Session | None = None,
         client: Client | None = None,
         loopback_only: bool = False,
+        token: TokenSettings | None = None,
         traffic: Traffic | None = None,
     ) -> None:
         self._traffic = traffic
         self._identity = wire.Identity(product_sku, Secret(key_fingerprint), _secret(beneficiary), node_id)
-        self._clients = Clients(Settings(timeout, region_name, _secret(endpoint_url), session, client, loopback_only))
+        self._clients = Clients(
+            Settings(timeout, region_name, _secret(endpoint_url), session, client, loopback_only, token)
+        )
 
     def __repr__(self) -> str:
         region = self._clients.region or "not known yet"

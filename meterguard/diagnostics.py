@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -17,6 +18,7 @@ from .guard import MeterGuard
 from .ports import FaultKind, Ledger, LedgerFault, LicenseCount, LicenseService, ServiceFault, Usage
 from .rows import Row, SharedStore, StoreFault
 
+NEW_TOKEN = "ask the vendor for a new refresh token"  # noqa: S105 - advice
 CLOCKS_DIFFER = 2.0  # seconds from which on the clocks of a store and of its hosts are wrong
 
 
@@ -51,6 +53,7 @@ def examine(guard: MeterGuard, *, offline: bool = False, usage: bool = False) ->
         yield Finding("connection", "failed", str(problem))
         return
     yield Finding("connection", "ok", f"a client was made: {service!r}")
+    yield from _token(settings, service)
     if offline:
         yield Finding("licence", "skipped", "nothing was asked of AWS")
     else:
@@ -94,6 +97,40 @@ def _service(settings: Settings) -> LicenseService:
     from . import assembly
 
     return assembly.license_service(settings)
+
+
+def _token(settings: Settings, service: LicenseService) -> Iterator[Finding]:
+    from . import assembly
+
+    token = assembly.refresh_token(settings)
+    if token is None:
+        return
+    if not service.uses_refresh_token:
+        yield Finding(
+            "credentials", "ok", f"boto3 finds AWS credentials, so the refresh token in {token.place} is idle"
+        )
+    else:
+        yield _lent(token.place, token.ends)
+    if token.is_open_to_others:
+        yield Finding(
+            "token-file",
+            "failed",
+            f"other users of this machine can read {token.place}: whoever has the refresh token can use the licence",
+            "take the rights of others away (chmod 600; on Kubernetes defaultMode: 0400)",
+        )
+
+
+def _lent(place: str, ends: Callable[[], datetime | None]) -> Finding:
+    try:
+        end = ends()
+    except ServiceFault as problem:
+        return Finding("credentials", "failed", str(problem))
+    told = f"AWS credentials come from the refresh token in {place}"
+    if end is None:
+        return Finding("credentials", "ok", f"{told}, which does not say when it ends")
+    if end.timestamp() <= time.time():
+        return Finding("credentials", "failed", f"{told}, which ended on {end:%Y-%m-%d %H:%M} UTC", NEW_TOKEN)
+    return Finding("credentials", "ok", f"{told}, which ends on {end:%Y-%m-%d %H:%M} UTC")
 
 
 def _ledger(guard: MeterGuard, settings: Settings) -> Iterator[Finding]:

@@ -162,6 +162,11 @@ class LicenseService(Protocol):
         """Import and make the client, which the first request needs. Idempotent."""
         ...
 
+    @property
+    def uses_refresh_token(self) -> bool:
+        """True where a refresh token gives the credentials. Known once there is a client."""
+        ...
+
     def check_out(
         self, entitlements: tuple[Entitlement, ...], client_token: str, *, parting: bool = False
     ) -> CheckoutAnswer:

@@ -77,6 +77,11 @@ class LicenseManager:
         """Import boto3 and make the client, once. Raises ConfigurationError where the set-up is wrong."""
         self._clients.client()
 
+    @property
+    def uses_refresh_token(self) -> bool:
+        """True where a refresh token gives the credentials. Known once there is a client."""
+        return self._clients.is_lent
+
     def check_out(
         self, entitlements: tuple[Entitlement, ...], client_token: str, *, parting: bool = False
     ) -> CheckoutAnswer:

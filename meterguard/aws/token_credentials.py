@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import os
@@ -119,7 +120,7 @@ class TokenCredentials:
 
     def _exchange(self, connect: Connect, now: Callable[[], Moment]) -> None:
         try:
-            self._stand = _Stand(exchange(self._origin, connect(), now))
+            self._stand = _Stand(exchange(self._origin, connect, now))
         except (ServiceFault, ConfigurationError) as failure:
             self._stand = _Stand(None, failure.with_traceback(None))
 
@@ -147,22 +148,20 @@ def forget() -> None:
 # -- one exchange --------------------------------------------------------------------------------
 
 
-def exchange(origin: Origin, requesters: Requesters, now: Callable[[], Moment]) -> Keys:
-    """Exchange a refresh token for an hour's access, and that for temporary keys of a role."""
+def exchange(origin: Origin, connect: Connect, now: Callable[[], Moment]) -> Keys:
+    """Exchange a refresh token for an hour's access, and that for temporary keys of a role. Raises as ``keys`` does."""
     token = origin.token.read()
     said = refresh_token.claims(token)
     role = _role(refresh_token.roles(said), origin.role)
     if not _SESSION_NAME.fullmatch(origin.session_name):
         raise ConfigurationError("AWS_ROLE_SESSION_NAME must have 2 to 64 letters, digits or characters of =,.@+-_")
-    license_manager, sts = requesters
-    access = _answer(lambda: license_manager.get_access_token(Token=token), _of_token(refresh_token.ends(said), now))
-    start = now()
-    given = _answer(
-        lambda: sts.assume_role_with_web_identity(
-            RoleArn=role, RoleSessionName=origin.session_name, WebIdentityToken=_text(access, "AccessToken")
-        ),
-        _of_role,
-    )
+    license_manager, sts = connect()
+    with contextlib.closing(license_manager), contextlib.closing(sts):
+        expired = _of_token(refresh_token.ends(said), now)
+        access = _text(_answer(lambda: license_manager.get_access_token(Token=token), expired), "AccessToken")
+        start = now()
+        asked = {"RoleArn": role, "RoleSessionName": origin.session_name, "WebIdentityToken": access}
+        given = _answer(lambda: sts.assume_role_with_web_identity(**asked), _of_role)
     found = metadata.mapping(metadata.mapping(given).get("Credentials"))
     return Keys(
         _text(found, "AccessKeyId"),

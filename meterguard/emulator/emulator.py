@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Self, Unpack
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ("ACCOUNT", "Emulator")
 
 ACCOUNT = "111122223333"
-_TWELVE_DIGITS = re.compile(r"\d{12}")
 
 
 class Emulator:
@@ -102,14 +100,16 @@ class Emulator:
         self.faults = Faults(self.clock)
         self._journal = Journal(most_requests, on_request)
         self._signing_key = SigningKey(self._kept.settings, self._kept.lock)
+        sessions = self._state.sessions
+        verify = verifier(verify_signatures, sessions.secrets_of)
         self._dispatcher = Dispatcher(
             self._state,
             self._kept,
             self.faults,
             self._journal,
-            Access(self._account_of, self.region, verifier(verify_signatures), authorize),
+            Access(self.accounts, self.account_id, self.region, sessions, verify, authorize),
             new_id=self._identifiers.new,
-            signer=lambda: self._signing_key.signer().sign,
+            signing=self._signing_key,
         )
         self._port = port
         self._server: HttpServer | None = None
@@ -327,13 +327,6 @@ class Emulator:
         except BaseException:
             self._kept.discard()  # with all that was planted before
             raise
-
-    def _account_of(self, access_key: str | None) -> str:
-        if access_key is None:
-            return self.account_id
-        if access_key in self.accounts:
-            return self.accounts[access_key]
-        return access_key if _TWELVE_DIGITS.fullmatch(access_key) else self.account_id
 
 
 def _planted(seed: Seed | str | os.PathLike[str] | None) -> Seed:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meterguard.emulator.operations.table import OPERATIONS
-from meterguard.emulator.protocol.model import Problems, describe, operations
+from meterguard.emulator.protocol.model import LICENSE_MANAGER, Problems
 
 MODEL = ServiceModel(Loader().load_service_model("license-manager", "service-2"), "license-manager")
 ODD = st.sampled_from(["", "x", 0, 1, True, 1.5, [], {}, ["x"], {"Name": "x"}])
@@ -39,7 +39,7 @@ def test_what_botocore_would_not_send_is_refused(name):
     @given(values(shape))
     def agree(parameters):
         problems = Problems()
-        describe(name).check_request(parameters, "", problems)
+        LICENSE_MANAGER.describe(name).check_request(parameters, "", problems)
         if ParamValidator().validate(parameters, shape).has_errors():
             assert problems
 
@@ -49,17 +49,17 @@ def test_what_botocore_would_not_send_is_refused(name):
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_what_we_answer_wrongly_is_noticed(name):
     problems = Problems()
-    describe(name).check_answer({"Colour": 1}, "", problems)
+    LICENSE_MANAGER.describe(name).check_answer({"Colour": 1}, "", problems)
     assert problems.constraints == ["Value at 'Colour' failed to satisfy constraint: Member is not known"]
 
 
 def test_every_operation_of_the_service_can_be_described():
-    assert operations() == frozenset(MODEL.operation_names)
-    assert OPERATIONS.keys() <= operations()
+    assert LICENSE_MANAGER.operations == frozenset(MODEL.operation_names)
+    assert OPERATIONS.keys() <= LICENSE_MANAGER.operations
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 def test_every_error_that_an_operation_answers_by_itself_is_one_of_its_own(name):
-    own = describe(name).errors
+    own = LICENSE_MANAGER.describe(name).errors
     assert "ServerInternalException" in own
     assert {"ValidationException", "InvalidParameterValueException"} & own

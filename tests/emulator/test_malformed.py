@@ -11,7 +11,7 @@ import socket
 import pytest
 
 from meterguard.emulator import Behavior, Emulator
-from meterguard.emulator.protocol.model import operations
+from meterguard.emulator.protocol.model import LICENSE_MANAGER
 
 from .requests_by_model import CONTENT_TYPE, NAMES, refusal_of, right, shape_of, wrong
 
@@ -208,7 +208,7 @@ class TestHeaders:
     def test_no_target(self, tell):
         assert tell({}, None) == (400, "UnknownOperationException")
 
-    @pytest.mark.parametrize("operation", sorted(operations() - set(NAMES)))
+    @pytest.mark.parametrize("operation", sorted(LICENSE_MANAGER.operations - set(NAMES)))
     def test_an_operation_that_is_not_carried_out(self, tell, operation):
         assert tell({}, operation) == (400, "UnknownOperationException")
 

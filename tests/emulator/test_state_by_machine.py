@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
+from urllib.parse import urlencode
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -36,6 +37,7 @@ def everything(lm):
         "periods": state._periods,
         "grants": state.grants._versions,
         "tokens": state.tokens._tokens,
+        "sessions": state.sessions._sessions,
         "tags": state.tags._tags,
         "replays": replays._answers,
         "settings": {name: value for name, value in lm._kept.settings.items() if name != "starts"},
@@ -216,6 +218,22 @@ class Kept(RuleBasedStateMachine):
     def make_token(self, which):
         arn = self.licence(which).arn
         self.ask("CreateToken", LicenseArn=arn, TokenProperties=["a"], RoleArns=["arn:aws:iam::111122223333:role/r"])
+
+    @precondition(lambda self: any(self.lm._state.tokens))
+    @rule(which=NUMBERS)
+    def assume_role(self, which):
+        token = self.pick(which, self.lm._state.tokens)
+        access = self.ask("GetAccessToken", token=False, Token=token.text)
+        asked = {"RoleArn": "arn:aws:iam::111122223333:role/r", "RoleSessionName": "jo"}
+        form = urlencode(
+            {
+                "Action": "AssumeRoleWithWebIdentity",
+                **asked,
+                "WebIdentityToken": (access or {}).get("AccessToken", "none"),
+            }
+        )
+        request = self.lm._dispatcher.arrive([(b"content-type", b"application/x-www-form-urlencoded")], form.encode())
+        assert self.lm._dispatcher.answer(request).status == (400 if access is None else 200)
 
     @precondition(lambda self: any(self.lm._state.tokens))
     @rule(which=NUMBERS)

@@ -255,6 +255,19 @@ def no_database(file):
     file.write_text("licences: none\n" * 100)
 
 
+def test_a_file_of_the_first_layout_is_taken_on(again, file):
+    lm = again()
+    licence = lm.add_license(**TERMS)
+    lm.close()
+    rewrite(file, "DROP TABLE sessions", "PRAGMA user_version = 1")
+    assert again().license("ACME-1") == licence
+    lm = again()
+    assert lm.license("ACME-1") == licence
+    lm.close()
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+
+
 def another_layout(file):
     Emulator(state=file).close()
     rewrite(file, "PRAGMA user_version = 99")
@@ -275,7 +288,10 @@ def a_directory(file):
     [
         (another_application, "is a database of another program"),
         (no_database, "is not a state file"),
-        (another_layout, "was written by another version of meterguard .layout 99, and this version reads layout 1."),
+        (
+            another_layout,
+            "was written by another version of meterguard .layout 99, and this version reads layouts up to 2.",
+        ),
         (a_row_of_nonsense, "is damaged: row 1 of licenses"),
         (a_directory, "cannot be opened"),
     ],

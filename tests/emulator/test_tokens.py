@@ -50,7 +50,7 @@ class TestAccess:
         assert made["TokenType"] == "REFRESH_TOKEN"
         refresh = claims(lm, made["Token"], audience=mine.arn)
         assert refresh["amr"] == ["site:north", f"aws:license-manager:token-issuer-account-id:{lm.account_id}"]
-        assert (refresh["exp"] - refresh["iat"], refresh["role_arns"]) == (365 * DAY, [ROLE])
+        assert (refresh["exp"] - refresh["iat"], refresh["roles"]) == (365 * DAY, [ROLE])
         access = claims(lm, anybody.get_access_token(Token=made["Token"])["AccessToken"], audience=mine.arn)
         assert (access["iat"], access["exp"]) == (lm.clock.now(), lm.clock.now() + 3600)
         assert access["amr"] == refresh["amr"]

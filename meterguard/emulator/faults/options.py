@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypedDict
 
 from ..protocol.errors import WrongValue
 from ..protocol.messages import Parameters
-from ..protocol.model import operations
+from ..protocol.model import is_operation
 from ..protocol.moments import Duration, seconds_of
 from ..protocol.redaction import shown
 from ..protocol.validation import (
@@ -75,7 +75,7 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 
 def _is_operation(value: object) -> bool:
-    return isinstance(value, str) and (value == "*" or value in operations())
+    return isinstance(value, str) and (value == "*" or is_operation(value))
 
 
 def _is_header(name: object, value: object) -> bool:
@@ -94,7 +94,7 @@ def _are_limits(value: object) -> bool:
 
 
 _RULES: Final[Rules] = {
-    "operation": (_is_operation, "an operation of this service, nor '*'"),
+    "operation": (_is_operation, "an operation of License Manager, KMS or STS, nor '*'"),
     "error": (optional(lambda value: is_line(value) and bool(value)), "the code of an error"),
     "message": (optional(lambda value: isinstance(value, str)), "a text"),
     "status": (optional(is_whole(200, 599)), "an HTTP status from 200 to 599"),

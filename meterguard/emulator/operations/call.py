@@ -10,18 +10,16 @@ from ..protocol.messages import Answer, Caller, Parameters
 from ..state.allocation import Limits
 from ..state.licenses import License
 from ..state.pools import State
+from ..state.signing_key import SigningKey
 
-__all__ = ("Call", "Handler", "Sign", "require_home")
-
-Sign = Callable[[Answer], str]
-"""Makes a signed token of a payload."""
+__all__ = ("Call", "Handler", "require_home")
 
 
 @dataclass(slots=True)
 class Call:
     """One call.
 
-    ``signer`` makes or finds the key to sign with. ``limits`` is a fault's: the most that a checkout may give of
+    ``signing`` makes or finds the key to sign with. ``limits`` is a fault's: the most that a checkout may give of
     each name.
     """
 
@@ -29,7 +27,7 @@ class Call:
     caller: Caller
     now: float
     new_id: Callable[[], str]
-    signer: Callable[[], Sign]
+    signing: SigningKey
     limits: Limits | None = None
 
 

@@ -40,7 +40,7 @@ def check_out_license(call: Call, parameters: Parameters) -> Answer:
         limits=call.limits,
         region=call.caller.region,
     )
-    sign = call.signer() if call.state.behavior.sign_checkouts else None
+    sign = call.signing.signer().sign if call.state.behavior.sign_checkouts else None
     checkout, licence = call.state.check_out(ask, call.now)
     answer = _checkout_answer(checkout, licence, call.state.behavior)
     return answer if sign is None else {**answer, "SignedToken": sign(proof_of(answer))}

@@ -1,4 +1,4 @@
-"""The table of operations: each name with the function that carries the operation out."""
+"""The tables of operations: each name with the function that carries the operation out."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .grant_queries import (
     list_received_grants_for_organization,
 )
 from .grants import accept_grant, create_grant, create_grant_version, delete_grant, reject_grant
+from .identities import assume_role_with_web_identity, get_caller_identity
 from .license_queries import (
     get_license,
     get_license_usage,
@@ -27,7 +28,7 @@ from .licenses import create_license, create_license_version, delete_license
 from .tags import list_tags_for_resource, tag_resource, untag_resource
 from .tokens import create_token, delete_token, get_access_token, list_tokens
 
-__all__ = ("OPERATIONS",)
+__all__ = ("IDENTITY_OPERATIONS", "OPERATIONS")
 
 OPERATIONS: Final[Mapping[str, Handler]] = {
     "CheckoutLicense": check_out_license,
@@ -60,3 +61,10 @@ OPERATIONS: Final[Mapping[str, Handler]] = {
     "UntagResource": untag_resource,
     "ListTagsForResource": list_tags_for_resource,
 }
+"""Those of License Manager."""
+
+IDENTITY_OPERATIONS: Final[Mapping[str, Handler]] = {
+    "AssumeRoleWithWebIdentity": assume_role_with_web_identity,
+    "GetCallerIdentity": get_caller_identity,
+}
+"""Those of STS."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from ..protocol.errors import ServiceError, malformed
@@ -30,19 +31,19 @@ def create_token(call: Call, parameters: Parameters) -> Answer:
     days = parameters.get("ExpirationInDays", _DEFAULT_DAYS)
     if days < 1:
         raise malformed("ExpirationInDays must be positive.")
-    identifier, sign = call.new_id(), call.signer()
+    identifier, sign = call.new_id(), call.signing.signer().sign
     expires = call.now + _DAY * days
     properties, roles = tuple(parameters.get("TokenProperties", ())), tuple(parameters.get("RoleArns", ()))
-    claims = _claims(licence.arn, call.caller.account, properties, call.now, expires)
     token = RefreshToken(
         identifier=identifier,
-        text=sign({**claims, "jti": identifier, "token_use": "refresh", "role_arns": list(roles)}),
+        text="",
         licence_arn=licence.arn,
         account=call.caller.account,
         expires=expires,
         properties=properties,
         roles=roles,
     )
+    token = replace(token, text=sign({**_claims(token, call.now, expires), "jti": identifier, "token_use": "refresh"}))
     call.state.tokens.add(token)
     return {"TokenId": identifier, "TokenType": _KIND, "Token": token.text}
 
@@ -54,8 +55,8 @@ def get_access_token(call: Call, parameters: Parameters) -> Answer:
         raise ServiceError(call.state.behavior.no_access_error, "The token is not valid.")
     if not set(parameters.get("TokenProperties", ())) <= set(token.properties):
         raise ServiceError(call.state.behavior.no_access_error, "The token does not have these properties.")
-    sign = call.signer()
-    claims = _claims(token.licence_arn, token.account, token.properties, call.now, call.now + _ACCESS_SECONDS)
+    sign = call.signing.signer().sign
+    claims = _claims(token, call.now, call.now + _ACCESS_SECONDS)
     return {"AccessToken": sign({**claims, "jti": call.new_id(), "sub": token.identifier, "token_use": "access"})}
 
 
@@ -94,12 +95,13 @@ def _tokenable(call: Call, arn: str) -> License:
     return licence
 
 
-def _claims(arn: str, account: str, properties: tuple[str, ...], now: float, expires: float) -> Answer:
-    """Return the claims of both kinds of token: the licence, the account that made it, and its properties."""
+def _claims(token: RefreshToken, now: float, expires: float) -> Answer:
+    """Return the claims of both kinds of token: the licence, the account that made it, its properties and its roles."""
     return {
         "iss": _ISSUER,
-        "aud": arn,
-        "amr": [*properties, f"aws:license-manager:token-issuer-account-id:{account}"],
+        "aud": token.licence_arn,
+        "amr": [*token.properties, f"aws:license-manager:token-issuer-account-id:{token.account}"],
+        "roles": list(token.roles),
         "iat": int(now // 1),
         "exp": int(expires // 1),
     }

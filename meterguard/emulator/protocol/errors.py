@@ -29,6 +29,14 @@ _DOCUMENTED: Final = {
     "ServiceUnavailableException": 503,
     "RequestEntityTooLargeException": 413,
     "TooManyRequestsException": 429,
+    # STS has statuses of its own.
+    "AccessDenied": 403,
+    "ExpiredToken": 403,
+    "IDPRejectedClaim": 403,
+    "InvalidClientTokenId": 403,
+    "MissingAuthenticationToken": 403,
+    "RegionDisabledException": 403,
+    "SignatureDoesNotMatch": 403,
 }
 
 # The Smithy model disagrees with the API reference, which describes this wire; so it is a switch, off

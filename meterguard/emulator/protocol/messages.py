@@ -27,6 +27,12 @@ class Caller:
     account: str
     region: str
     access_key: str | None = None
+    session_arn: str | None = field(default=None, repr=False)
+
+    @property
+    def arn(self) -> str:
+        """Return the ARN of the user, or of the session of a role."""
+        return self.session_arn or f"arn:aws:iam::{self.account}:user/{self.access_key or 'anonymous'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,28 @@
-"""botocore's description of the service, compiled into checks.
+"""botocore's descriptions of the services, compiled into checks.
 
-The description is read as data, without importing botocore, which would take half the time of starting an
+A description is read as data, without importing botocore, which would take half the time of starting an
 emulator. botocore's own checks are made for callers and are slow; these are the same as closures, plus those
 that it leaves to the service: enumerations, patterns and greatest lengths. A property test compares the two.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import gzip
 import json
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ("Check", "Operation", "Problems", "describe", "enumeration", "operations")
+__all__ = ("KMS", "LICENSE_MANAGER", "STS", "Check", "Model", "Operation", "Problems", "is_operation")
 
-_MODEL: Final = "data/license-manager/2018-08-01/service-2.json"
-
-# The service answers empty strings and empty lists with an error although its model does not say so.
+# License Manager answers empty strings and empty lists with an error although its model does not say so.
 _MAY_BE_EMPTY: Final = frozenset({"Metadata.Value", "Tag.Value"})
 _NEVER_EMPTY_LISTS: Final = frozenset({"EntitlementDataList", "EntitlementList", "FilterValues"})
 
@@ -47,72 +47,107 @@ Check = Callable[[object, str, Problems], None]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: its name, and the checks of its requests and answers."""
+    """One operation: its name, the checks of its requests and answers, and the codes of its errors."""
 
     name: str
     check_request: Check
     check_answer: Check
     errors: frozenset[str]
     has_answer: bool
+    numbers: frozenset[str] = frozenset()
+    """The members of a request that are whole numbers."""
 
 
 Shape = Mapping[str, Any]
 
 
-@cache
-def operations() -> frozenset[str]:
-    """Return the names of all operations of the real service."""
-    return frozenset(_model()["operations"])
+class Model:
+    """The description of one service.
+
+    Args:
+        folder: The place of the description among botocore's data.
+        takes_empty: False: texts and some lists must not be empty, although the description allows it.
+    """
+
+    def __init__(self, folder: str, *, takes_empty: bool = True) -> None:
+        self.takes_empty = takes_empty
+        self._file = f"data/{folder}/service-2.json"
+        self._described: dict[str, Operation] = {}
+
+    @cached_property
+    def operations(self) -> frozenset[str]:
+        """Return the names of all operations of the real service."""
+        return frozenset(self._document["operations"])
+
+    def enumeration(self, shape: str) -> frozenset[str]:
+        """Return the words that a shape allows."""
+        return frozenset(self.shape(shape)["enum"])
+
+    def describe(self, name: str) -> Operation:
+        """Return the description of one operation."""
+        known = self._described.get(name)
+        if known is None:
+            known = self._described[name] = self._describe(name)
+        return known
+
+    def shape(self, name: str) -> Shape:
+        """Return the description of a shape."""
+        shape: Shape = self._document["shapes"][name]
+        return shape
+
+    def _describe(self, name: str) -> Operation:
+        operation = self._document["operations"][name]
+        asked, answer = operation["input"]["shape"], operation.get("output", {}).get("shape")
+        members = self.shape(asked)["members"]
+        return Operation(
+            name=name,
+            check_request=_compile(self, asked, strict=True),
+            check_answer=_anything if answer is None else _compile(self, answer, strict=False),
+            errors=frozenset(self._code(error["shape"]) for error in operation.get("errors", ())),
+            has_answer=answer is not None and bool(self.shape(answer)["members"]),
+            numbers=frozenset(key for key, one in members.items() if self.shape(one["shape"])["type"] in _RANGES),
+        )
+
+    def _code(self, error: str) -> str:
+        code: str = self.shape(error).get("error", {}).get("code", error)
+        return code
+
+    @cached_property
+    def _document(self) -> Mapping[str, Any]:
+        found = find_spec("botocore")
+        for folder in (found and found.submodule_search_locations) or ():
+            for suffix, read in ((".gz", gzip.decompress), ("", bytes)):
+                file = Path(folder, self._file + suffix)
+                if file.exists():
+                    document: Mapping[str, Any] = json.loads(read(file.read_bytes()))
+                    return document
+        raise ImportError(f"botocore's {self._file} was not found: pip install botocore")
 
 
-@cache
-def enumeration(shape: str) -> frozenset[str]:
-    """Return the words that a shape allows."""
-    return frozenset(_model()["shapes"][shape]["enum"])
+LICENSE_MANAGER: Final = Model("license-manager/2018-08-01", takes_empty=False)
+KMS: Final = Model("kms/2014-11-01")
+STS: Final = Model("sts/2011-06-15")
 
 
-@cache
-def describe(name: str) -> Operation:
-    """Return the description of one operation."""
-    operation = _model()["operations"][name]
-    answer = operation.get("output", {}).get("shape")
-    return Operation(
-        name=name,
-        check_request=_compile(operation["input"]["shape"], strict=True),
-        check_answer=_compile(answer, strict=False),
-        errors=frozenset(error["shape"] for error in operation["errors"]),
-        has_answer=answer is not None and bool(_model()["shapes"][answer]["members"]),
-    )
+def is_operation(name: str) -> bool:
+    """Return whether one of the real services has an operation of that name."""
+    return any(name in model.operations for model in (LICENSE_MANAGER, STS, KMS))
 
 
-@cache
-def _model() -> Mapping[str, Any]:
-    found = find_spec("botocore")
-    for folder in (found and found.submodule_search_locations) or ():
-        for suffix, read in ((".gz", gzip.decompress), ("", bytes)):
-            file = Path(folder, _MODEL + suffix)
-            if file.exists():
-                model: Mapping[str, Any] = json.loads(read(file.read_bytes()))
-                return model
-    raise ImportError(f"botocore's {_MODEL} was not found: pip install botocore")
-
-
-def _compile(name: str | None, *, strict: bool) -> Check:
-    if name is None:
-        return _anything
-    shape = _model()["shapes"][name]
+def _compile(model: Model, name: str, *, strict: bool) -> Check:
+    shape = model.shape(name)
     kind = shape["type"]
     if kind == "structure":
-        return _structure(name, shape, strict=strict)
+        return _structure(model, name, shape, strict=strict)
     if kind == "list":
-        return _list(name, shape, strict=strict)
+        return _list(model, name, shape, strict=strict)
     if kind == "string":
-        return _string(shape, strict=strict)
+        return _string(shape, strict=strict, may_be_empty=model.takes_empty)
+    if kind == "blob":
+        return _blob(shape, strict=strict)
     if kind in _RANGES:
         return _whole(shape)
-    if kind == "boolean":
-        return _boolean
-    raise NotImplementedError(f"no check for a {kind}")
+    return _PLAIN[kind]
 
 
 def _anything(value: object, path: str, problems: Problems) -> None:
@@ -124,10 +159,19 @@ def _boolean(value: object, path: str, problems: Problems) -> None:
         problems.kinds.append(f"{_kind(value)} can not be converted to a Boolean at '{path}'")
 
 
-def _structure(name: str, shape: Shape, *, strict: bool) -> Check:
-    checks = {key: _compile(member["shape"], strict=strict) for key, member in shape["members"].items()}
-    if f"{name}.Value" in _MAY_BE_EMPTY:
-        checks["Value"] = _string(_model()["shapes"]["String"], strict=strict, may_be_empty=True)
+def _timestamp(value: object, path: str, problems: Problems) -> None:
+    if type(value) not in (int, float, str):
+        problems.kinds.append(f"{_kind(value)} can not be converted to a Timestamp at '{path}'")
+
+
+# No operation that is carried out has a map.
+_PLAIN: Final[Mapping[str, Check]] = {"boolean": _boolean, "map": _anything, "timestamp": _timestamp}
+
+
+def _structure(model: Model, name: str, shape: Shape, *, strict: bool) -> Check:
+    checks = {key: _compile(model, member["shape"], strict=strict) for key, member in shape["members"].items()}
+    if f"{name}.Value" in _MAY_BE_EMPTY and not model.takes_empty:
+        checks["Value"] = _string(model.shape("String"), strict=strict, may_be_empty=True)
     required = tuple(shape.get("required", ()))
 
     def check(value: object, path: str, problems: Problems) -> None:
@@ -148,10 +192,10 @@ def _structure(name: str, shape: Shape, *, strict: bool) -> Check:
     return check
 
 
-def _list(name: str, shape: Shape, *, strict: bool) -> Check:
-    member = _compile(shape["member"]["shape"], strict=strict)
+def _list(model: Model, name: str, shape: Shape, *, strict: bool) -> Check:
+    member = _compile(model, shape["member"]["shape"], strict=strict)
     least, most = _limits(shape, strict=strict)
-    if strict and name in _NEVER_EMPTY_LISTS:
+    if strict and not model.takes_empty and name in _NEVER_EMPTY_LISTS:
         least = max(least, 1)
 
     def check(value: object, path: str, problems: Problems) -> None:
@@ -166,7 +210,7 @@ def _list(name: str, shape: Shape, *, strict: bool) -> Check:
     return check
 
 
-def _string(shape: Shape, *, strict: bool, may_be_empty: bool = False) -> Check:
+def _string(shape: Shape, *, strict: bool, may_be_empty: bool) -> Check:
     words = frozenset(shape.get("enum", ()))
     allowed = "[" + ", ".join(sorted(words)) + "]"
     text = shape.get("pattern") if strict else None
@@ -186,6 +230,22 @@ def _string(shape: Shape, *, strict: bool, may_be_empty: bool = False) -> Check:
                 _complain_of_length(len(value), least, most, path, problems)
             if pattern is not None and value and not pattern.fullmatch(value):
                 problems.constraints.append(_failed(path, f"Member must satisfy regular expression pattern: {text}"))
+
+    return check
+
+
+def _blob(shape: Shape, *, strict: bool) -> Check:
+    least, most = _limits(shape, strict=strict)
+
+    def check(value: object, path: str, problems: Problems) -> None:
+        try:
+            length = len(base64.b64decode(value, validate=True)) if isinstance(value, str) else None
+        except (ValueError, binascii.Error):
+            length = None
+        if length is None:
+            problems.kinds.append(f"{_kind(value)} can not be converted to a Blob at '{path}'")
+        elif not least <= length <= most:
+            _complain_of_length(length, least, most, path, problems)
 
     return check
 

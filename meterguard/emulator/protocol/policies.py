@@ -21,7 +21,9 @@ __all__ = ("Authorize", "Policy", "PolicyError", "authorizer")
 
 _VERSIONS: Final = ("2012-10-17", "2008-10-17")
 _STATEMENT: Final = frozenset({"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource"})
-_UNSIGNED: Final = "GetAccessToken"
+_UNSIGNED: Final = frozenset({"AssumeRoleWithWebIdentity", "GetAccessToken"})
+# AWS answers it to everybody, whatever a policy says.
+_ALWAYS: Final = "GetCallerIdentity"
 
 # Of the other operations AWS's table of actions has no resource: they are allowed with "*" alone.
 _RESOURCES: Final = {
@@ -43,8 +45,8 @@ _NAMED_BY: Final = {operation: member for member, operations in _RESOURCES.items
 Document = Parameters
 Policy = Document | str | os.PathLike[str]
 """A policy document, a JSON file of one, or a mapping of access keys and accounts to such."""
-Authorize = Callable[[Caller, str, Parameters], None]
-"""Refuses, with the service's own error, an operation that a caller is not allowed to do."""
+Authorize = Callable[[Caller, str, str, Parameters], None]
+"""Refuses, with the service's own error, an operation of a service that a caller is not allowed to do."""
 
 
 class PolicyError(ConfigurationError, ValueError):
@@ -78,11 +80,11 @@ def authorizer(policy: Policy | None) -> Authorize | None:
 
 
 def _check(statements_of: Callable[[Caller], Sequence[_Statement] | None]) -> Authorize:
-    def authorize(caller: Caller, operation: str, parameters: Parameters) -> None:
+    def authorize(caller: Caller, service: str, operation: str, parameters: Parameters) -> None:
         statements = statements_of(caller)
-        if statements is None or (operation == _UNSIGNED and caller.access_key is None):
+        if statements is None or operation == _ALWAYS or (operation in _UNSIGNED and caller.access_key is None):
             return
-        action = f"license-manager:{operation}"
+        action = f"{service}:{operation}"
         resource = str(parameters.get(_NAMED_BY.get(operation, ""), "*"))
         effects = {one.is_allowing for one in statements if one.means(action, resource)}
         if effects == {True}:
@@ -90,10 +92,9 @@ def _check(statements_of: Callable[[Caller], Sequence[_Statement] | None]) -> Au
         why = f"no identity-based policy allows the {action} action"
         if False in effects:
             why = "of an explicit deny in an identity-based policy"
-        user = f"arn:aws:iam::{caller.account}:user/{caller.access_key or 'anonymous'}"
         raise ServiceError(
             "AccessDeniedException",
-            f"User: {user} is not authorized to perform: {action} on resource: {resource} because {why}",
+            f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} because {why}",
         )
 
     return authorize

@@ -15,7 +15,7 @@ from typing import Final
 from .errors import ServiceError
 from .messages import RawHeaders
 
-__all__ = ("SECRET", "Verify", "verifier")
+__all__ = ("SECRET", "Temporary", "Verify", "verifier")
 
 SECRET: Final = "testing"  # noqa: S105 - it opens nothing but an emulator
 """The secret of an access key that has none of its own."""
@@ -28,14 +28,19 @@ _BASIC: Final = "%Y%m%dT%H%M%SZ"
 _TOLERANCE: Final = 300
 _TEMPORARY: Final = "ASIA"
 # Customers without an AWS account ask for it, with a token that is its own proof.
-_UNSIGNED: Final = frozenset({"GetAccessToken"})
+_UNSIGNED: Final = frozenset({"AssumeRoleWithWebIdentity", "GetAccessToken"})
 
+Temporary = Callable[[str], tuple[str, str] | None]
+"""Returns the secret and the session token of temporary credentials that were handed out, by their access key."""
 Verify = Callable[[str, str, RawHeaders, bytes, float], None]
 """Refuses, with the service's own error, a request of an operation that is not signed as it should be at a moment."""
 
 
-def verifier(secrets: Mapping[str, str] | bool) -> Verify | None:
-    """Return the check with these secrets of access keys. True: all have ``SECRET``. False: there is no check."""
+def verifier(secrets: Mapping[str, str] | bool, temporary: Temporary) -> Verify | None:
+    """Return the check with these secrets of access keys. True: all have ``SECRET``. False: there is no check.
+
+    Access keys that are ``temporary`` have secrets of their own in any case.
+    """
     if secrets is False:
         return None
     known = {} if secrets is True else dict(secrets)
@@ -53,10 +58,11 @@ def verifier(secrets: Mapping[str, str] | bool) -> Verify | None:
         _check_date(time, day, now)
         if service != signing_name:
             raise _invalid(f"Credential should be scoped to correct service: '{signing_name}'. ")
-        if access_key.startswith(_TEMPORARY) and "x-amz-security-token" not in given:
+        secret, session_token = temporary(access_key) or (known.get(access_key, SECRET), None)
+        if access_key.startswith(_TEMPORARY) and not _is_right(given.get("x-amz-security-token"), session_token):
             raise ServiceError("UnrecognizedClientException", "The security token included in the request is invalid.")
         to_sign = _to_sign(given, signed, body, time, f"{day}/{region}/{service}/aws4_request")
-        expected = _signature(known.get(access_key, SECRET), day, region, service, to_sign)
+        expected = _signature(secret, day, region, service, to_sign)
         if not hmac.compare_digest(expected.encode(), signature.encode()):
             raise _invalid(
                 "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
@@ -64,6 +70,11 @@ def verifier(secrets: Mapping[str, str] | bool) -> Verify | None:
             )
 
     return verify
+
+
+def _is_right(given: str | None, session_token: str | None) -> bool:
+    """Return whether a session token is the right one. Any is, where the emulator has not handed out its own."""
+    return given is not None and session_token in (None, given)
 
 
 def _joined(headers: RawHeaders) -> dict[str, str]:

@@ -9,29 +9,24 @@ import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
+from .codec import Codec
 from .errors import ServiceError, malformed, wrong_value
 from .messages import Answer, Parameters
 from .model import Operation, Problems
 
 __all__ = (
-    "CONTENT_TYPE",
+    "JSON",
     "BadAnswerError",
     "check",
     "check_answer",
-    "check_content_type",
     "date_header",
-    "decode",
-    "encode",
-    "encode_error",
     "epoch_text",
     "parse_time",
     "zoned",
     "zoneless",
 )
-
-CONTENT_TYPE = "application/x-amz-json-1.1"
 
 # Made once, before a test fakes the datetime class.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,13 +42,7 @@ class BadAnswerError(Exception):
     """The emulator has made an answer that the service's own model does not allow."""
 
 
-def check_content_type(kind: str | None) -> None:
-    """Refuse a request of another protocol. One that names no protocol is taken for one of this."""
-    if kind is not None and kind.partition(";")[0].strip().lower() != CONTENT_TYPE:
-        raise ServiceError("UnknownOperationException", f"Content-Type is not {CONTENT_TYPE}.")
-
-
-def decode(body: bytes) -> Answer:
+def _decode(body: bytes, _operation: Operation | None) -> Answer:
     """Return the parameters in a request body. Members that are null count as absent."""
     try:
         value = _read(body.decode("utf-8") or "{}")
@@ -88,12 +77,12 @@ def check_answer(operation: Operation, answer: Parameters) -> None:
         raise BadAnswerError("; ".join(problems.kinds + problems.constraints))
 
 
-def encode(operation: Operation, answer: Parameters) -> bytes:
+def _encode(operation: Operation, answer: Parameters, _request_id: str) -> bytes:
     """Return the body of an answer; empty for an operation that answers nothing."""
     return _write(answer).encode() if operation.has_answer else b""
 
 
-def encode_error(error: ServiceError) -> bytes:
+def _encode_error(error: ServiceError, _status: int, _request_id: str) -> bytes:
     """Return the body of a refusal."""
     body = {"__type": error.code, "Message": error.message}
     if error.location is not None:
@@ -167,3 +156,6 @@ def _refuse_constant(name: str) -> Any:
 # json.loads and json.dumps make a new one of these for every call with options.
 _read = json.JSONDecoder(parse_constant=_refuse_constant).decode
 _write = json.JSONEncoder(separators=(",", ":")).encode
+
+JSON: Final = Codec("application/x-amz-json-1.1", b"application/x-amz-json-1.1", _decode, _encode, _encode_error)
+"""The protocol of License Manager and KMS."""

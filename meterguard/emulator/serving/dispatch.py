@@ -9,22 +9,23 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
-from functools import lru_cache
 
 from ..admin.journal import Journal, Request
 from ..faults.queue import Faults
-from ..operations.call import Call, Handler, Sign
-from ..protocol import wire
+from ..operations.call import Call, Handler
+from ..protocol import query, wire
+from ..protocol.codec import Codec
 from ..protocol.errors import ServiceError, StateError, malformed, wrong_value
 from ..protocol.messages import NOTHING, Answer, RawHeaders, Reply
 from ..protocol.model import Operation
 from ..state.persistence import Memory
 from ..state.pools import State
 from ..state.replays import Replays
+from ..state.signing_key import SigningKey
 from .access import Access
 from .idempotency import Idempotency
 from .replies import Replies, request_id
-from .services import SERVICES, Service
+from .services import addressed
 
 __all__ = ("Dispatcher",)
 
@@ -41,7 +42,7 @@ class Dispatcher:
         journal: The record of requests.
         access: The checks of callers.
         new_id: Returns 32 new hexadecimal digits.
-        signer: Finds or makes the key for signed tokens.
+        signing: Finds or makes the key for signed tokens.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Dispatcher:
         access: Access,
         *,
         new_id: Callable[[], str],
-        signer: Callable[[], Sign],
+        signing: SigningKey,
     ) -> None:
         self.bugs: list[BaseException] = []
         self.replies = Replies(state.behavior, new_id)
@@ -64,23 +65,25 @@ class Dispatcher:
         self._journal = journal
         self._access = access
         self._new_id = new_id
-        self._signer = signer
+        self._signing = signing
         self._idempotency = Idempotency(Replays(state.behavior, kept.table("replays")))
 
     def arrive(self, headers: RawHeaders, body: bytes) -> Request:
         """Record a request, and find the fault that it meets. The names of headers are in lower case."""
         target, authorization, kind = _known_headers(headers)
-        service, operation = _addressed(target)
+        target = target or query.target_of(kind, body)
+        service, operation = addressed(target)
+        caller, now = self._access.caller(authorization), self._clock.now()
         parameters, refused = {}, None
         try:
             if service is None:
                 raise _unknown()
-            self._access.check_signature(service, operation, headers, body, self._clock.now())
-            wire.check_content_type(kind)
-            parameters = wire.decode(body)
+            self._access.check_current(caller, now)
+            self._access.check_signature(service, operation, headers, body, now)
+            service.codec.check_content_type(kind)
+            parameters = service.codec.decode(body, service.describe(operation))
         except ServiceError as error:
-            refused = error
-        caller, now = self._access.caller(authorization), self._clock.now()
+            refused = error if service is None else service.codec.renamed(error)
         request = Request(
             operation, parameters, caller, now, request_id(self._new_id()), headers, refused=refused, target=target
         )
@@ -109,7 +112,7 @@ class Dispatcher:
         """Carry a request out if that is still to be done, and return the reply to it."""
         self.apply(request)
         try:
-            reply = self.replies.reply(request, _addressed(request.target)[0])
+            reply = self.replies.reply(request)
         except Exception as error:  # noqa: BLE001 - as above
             self._confess(request, error)
             reply = self.replies.refuse(request, request.refused or ServiceError("InternalFailure", ""))
@@ -143,17 +146,16 @@ class Dispatcher:
         request.refused = ServiceError("InternalFailure", "The emulator failed; its log says how.")
 
     def _carry_out(self, request: Request) -> None:
-        service, name = _addressed(request.target)
-        handler = None if service is None else service.handlers.get(name)
-        if service is None or handler is None:
-            raise _unknown()
-        operation = service.describe(name)
+        service, name = addressed(request.target)
+        operation = None if service is None else service.describe(name)
+        if service is None or operation is None:
+            raise _unknown() if service is None else service.codec.renamed(_unknown())
         try:
-            self._access.check_permission(request)
+            self._access.check_permission(service, request)
             wire.check(operation, request.parameters)
-            answer = self._handle(handler, request)
+            answer = self._handle(service.handlers[name], request)
         except ServiceError as error:
-            raise _listed(operation, error) from None
+            raise _listed(operation, service.codec, error) from None
         wire.check_answer(operation, answer)
         request.answer = answer
 
@@ -165,18 +167,10 @@ class Dispatcher:
                 request.replayed = True
                 return known
             limits = request.fault.limits if request.fault is not None else None
-            call = Call(self._state, request.caller, now, self._new_id, self._signer, limits)
+            call = Call(self._state, request.caller, now, self._new_id, self._signing, limits)
             answer = handler(call, request.parameters)
             self._idempotency.remember(request, answer, now)
             return answer
-
-
-@lru_cache(maxsize=256)
-def _addressed(target: str) -> tuple[Service | None, str]:
-    """Return the service that a target is of, and the operation; of another service's all is the operation."""
-    prefix, _, operation = target.partition(".")
-    service = SERVICES.get(prefix)
-    return (None, target) if service is None else (service, operation)
 
 
 def _known_headers(headers: RawHeaders) -> tuple[str, str, str | None]:
@@ -191,12 +185,13 @@ def _known_headers(headers: RawHeaders) -> tuple[str, str, str | None]:
     return target.decode("latin-1"), authorization.decode("latin-1"), kind
 
 
-def _listed(operation: Operation, error: ServiceError) -> ServiceError:
+def _listed(operation: Operation, codec: Codec, error: ServiceError) -> ServiceError:
     """Return an error that the operation lists: some have only one of the two errors for a wrong request."""
     if error.code in operation.errors:
         return error
-    other = {"InvalidParameterValueException": malformed, "ValidationException": wrong_value}.get(error.code)
-    return error if other is None else other(error.message)
+    made = {"InvalidParameterValueException": malformed, "ValidationException": wrong_value}.get(error.code)
+    other = None if made is None else made(error.message)
+    return codec.renamed(error) if other is None or other.code not in operation.errors else other
 
 
 def _forget_locals(error: BaseException | None) -> None:

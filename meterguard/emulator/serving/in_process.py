@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError
-from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST
+from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
 
 from ..faults.delays import wait_on_thread
 from ..protocol.errors import WrongValue
@@ -25,10 +25,14 @@ from ..protocol.messages import RawHeaders, Reply
 from ..protocol.redaction import shown
 from .dispatch import Dispatcher
 from .loopback import unproxied
+from .services import SERVICES
 
 __all__ = ("answering", "attach")
 
 _EVENT = "before-send.license-manager"
+# A neighbour of License Manager is asked last: where moto answers in the same test, keys and accounts are moto's.
+_ANY_EVENT = "before-send"
+_NEIGHBOURS = frozenset(one.signing_name for one in SERVICES.values() if one.is_neighbour)
 _ENDPOINT = "AWS_ENDPOINT_URL_LICENSE_MANAGER"
 # The endpoint of clients that are made meanwhile, so that one which outlives its emulator never reaches AWS.
 _NOWHERE = "http://127.0.0.1:9"
@@ -65,6 +69,9 @@ def attach(dispatcher: Dispatcher, to: object) -> None:
     if events is None or not hasattr(events, "register_first"):
         raise WrongValue(f"to: {shown(to)} is neither a boto3 client nor a session")
     events.register_first(_EVENT, lambda request, **_: _answer(dispatcher, request))
+    events.register_last(
+        _ANY_EVENT, lambda request, event_name, **_: _answer(dispatcher, request) if _is_near(event_name) else None
+    )
 
 
 def _register() -> None:
@@ -72,6 +79,7 @@ def _register() -> None:
     with _lock:
         if not _is_registered:
             BUILTIN_HANDLERS.append((_EVENT, _answer_if_active, REGISTER_FIRST))
+            BUILTIN_HANDLERS.append((_ANY_EVENT, _answer_if_near, REGISTER_LAST))
             _is_registered = True
     # boto3.client() makes clients of this one, which may be older than our handler; looked for each time, because
     # others (moto) put another in its place for a while
@@ -80,12 +88,22 @@ def _register() -> None:
         # one that is younger has it already, and each handler would answer
         session.events.unregister(_EVENT, _answer_if_active)
         session.events.register_first(_EVENT, _answer_if_active)
+        session.events.unregister(_ANY_EVENT, _answer_if_near)
+        session.events.register_last(_ANY_EVENT, _answer_if_near)
 
 
 def _answer_if_active(request: Any, **_: object) -> AWSResponse | None:
     with _lock:
         dispatcher = _active[-1] if _active else None
     return None if dispatcher is None else _answer(dispatcher, request)
+
+
+def _answer_if_near(request: Any, event_name: str, **_: object) -> AWSResponse | None:
+    return _answer_if_active(request) if _is_near(event_name) else None
+
+
+def _is_near(event_name: str) -> bool:
+    return event_name.split(".")[1] in _NEIGHBOURS
 
 
 def _answer(dispatcher: Dispatcher, sent: Any) -> AWSResponse:

@@ -9,15 +9,16 @@ from typing import Final
 from ..admin.journal import Request
 from ..faults import effects
 from ..protocol import wire
+from ..protocol.codec import Codec
 from ..protocol.errors import ServiceError, status_of
 from ..protocol.messages import NOTHING, Answer, Headers, Reply
+from ..protocol.model import Operation
 from ..state.switches import Behavior
-from .services import Service
+from .services import addressed
 
 __all__ = ("Replies", "request_id")
 
 _NOT_PRINTED: Final = re.compile("[^ -~]")
-_KIND: Final = wire.CONTENT_TYPE.encode()
 
 
 class Replies:
@@ -27,7 +28,7 @@ class Replies:
         self._behavior = behavior
         self._new_id = new_id
 
-    def reply(self, request: Request, service: Service | None) -> Reply:
+    def reply(self, request: Request) -> Reply:
         """Return the reply to a request that was carried out or refused, as its fault spoils it."""
         fault = request.fault
         if fault is not None:
@@ -38,9 +39,11 @@ class Replies:
                 return self.refuse(request, ordered)
             if fault.status is not None:
                 return _finished(request, fault.status, effects.html_page(fault.status), b"text/html")
-        if request.refused is not None or service is None:
+        service, name = addressed(request.target)
+        operation = None if service is None else service.describe(name)
+        if request.refused is not None or service is None or operation is None:
             return self.refuse(request, request.refused or ServiceError("InternalFailure", ""))
-        return _succeed(request, service)
+        return _succeed(request, service.codec, operation)
 
     def refuse(self, request: Request, error: ServiceError) -> Reply:
         """Return an error as the reply to a request, and note its code."""
@@ -49,18 +52,21 @@ class Replies:
         more = [(b"x-amzn-errortype", _header(error.code))]
         if error.location is not None and status == 308:
             more.append((b"location", _header(error.location)))
-        return _finished(request, status, wire.encode_error(error), more=more)
+        codec = _codec_of(request)
+        body = codec.encode_error(error, status, request.request_id)
+        return _finished(request, status, body, codec.answer_type, more)
 
     def refuse_unread(self, error: ServiceError) -> Reply:
         """Return the reply to what is no request of this protocol at all, and is not recorded as one."""
-        body = wire.encode_error(error)
+        status, known = error.status or status_of(error.code), request_id(self._new_id())
+        body = wire.JSON.encode_error(error, status, known)
         headers = [
-            (b"content-type", _KIND),
-            (b"x-amzn-requestid", request_id(self._new_id()).encode()),
+            (b"content-type", wire.JSON.answer_type),
+            (b"x-amzn-requestid", known.encode()),
             (b"x-amzn-errortype", error.code.encode()),
             (b"connection", b"close"),
         ]
-        return Reply(error.status or status_of(error.code), headers, body, len(body))
+        return Reply(status, headers, body, len(body))
 
 
 def request_id(digits: str) -> str:
@@ -68,14 +74,19 @@ def request_id(digits: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def _succeed(request: Request, service: Service) -> Reply:
+def _codec_of(request: Request) -> Codec:
+    service, _ = addressed(request.target)
+    return wire.JSON if service is None else service.codec
+
+
+def _succeed(request: Request, codec: Codec, operation: Operation) -> Reply:
     answer: Answer = request.answer or {}
     if request.fault is not None:
         answer = effects.spoil_answer(request.fault, answer, request.moment or 0)
-    return _finished(request, 200, wire.encode(service.describe(request.operation), answer))
+    return _finished(request, 200, codec.encode(operation, answer, request.request_id), codec.answer_type)
 
 
-def _finished(request: Request, status: int, body: bytes, kind: bytes = _KIND, more: Headers | None = None) -> Reply:
+def _finished(request: Request, status: int, body: bytes, kind: bytes, more: Headers | None = None) -> Reply:
     now, extra, length = request.moment or 0.0, more or [], len(body)
     fault = request.fault
     if fault is not None:

@@ -10,6 +10,7 @@ from .allocation import Ask
 from .grants import Grants, ready_grant
 from .licenses import License
 from .mappings import MakeTable
+from .sessions import Sessions
 from .switches import Behavior
 from .tags import Tags
 from .tokens import Tokens
@@ -18,13 +19,14 @@ __all__ = ("Catalog",)
 
 
 class Catalog:
-    """All licences with their versions, their grants, tags and tokens."""
+    """All licences with their versions, their grants, tags and tokens, and who may act by a token."""
 
     def __init__(self, behavior: Behavior, new_id: Callable[[], str], table: MakeTable) -> None:
         self.behavior = behavior
         self.grants = Grants(table("grants"))
         self.tags = Tags(table("tags"))
         self.tokens = Tokens(table("tokens"))
+        self.sessions = Sessions(table("sessions"))
         self.organizations: dict[str, Sequence[str]] = {}
         self._new_id = new_id
         self._versions: MutableMapping[str, tuple[License, ...]] = table("licenses")

@@ -27,6 +27,7 @@ def contradictions(tables: Tables) -> Iterator[str]:
             for token, one in tables["checkouts"].items()
         ),
         "tokens": all(identifier == one.identifier for identifier, one in tables["tokens"].items()),
+        "sessions": all(access_key == one.access_key for access_key, one in tables["sessions"].items()),
         "settings": _is_reading(tables["settings"].get("clock", _STANDS_RIGHT)),
     }
     return (name for name, agrees in agreements.items() if not agrees)

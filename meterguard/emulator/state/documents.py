@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 from .grants import Grant
 from .licenses import Checkout, License
 from .replays import Remembered
+from .sessions import Session
 from .tokens import RefreshToken
 
 __all__ = ("TABLES", "read", "write")
@@ -36,6 +37,7 @@ TABLES: Final[Mapping[str, tuple[Any, Any]]] = {
     "periods": (str, int),
     "grants": (str, tuple[Grant, ...]),
     "tokens": (str, RefreshToken),
+    "sessions": (str, Session),
     "tags": (str, dict[str, str]),
     "replays": (tuple[str, str, str], Remembered),
     "settings": (str, Any),

@@ -25,7 +25,7 @@ from .mappings import Noted
 __all__ = ("StateFile",)
 
 _APPLICATION: Final = 0x6D677374
-_LAYOUT: Final = 1
+_LAYOUT: Final = 2
 _SET: Final = (
     "INSERT INTO {} (key, document) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET document = excluded.document"
 )
@@ -102,15 +102,14 @@ class StateFile:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (layout,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if (application, layout, tables) == (0, 0, 0):
-            _lay_out(connection)
-        elif application != _APPLICATION:
+        if (application, layout, tables) != (0, 0, 0) and application != _APPLICATION:
             raise StateError(f"{self._name} is a database of another program; choose another file")
-        elif layout != _LAYOUT:
+        if layout > _LAYOUT:
             raise StateError(
                 f"{self._name} was written by another version of meterguard (layout {layout}, and this version reads "
-                f"layout {_LAYOUT}); use that version, or choose another file"
+                f"layouts up to {_LAYOUT}); use that version, or choose another file"
             )
+        _lay_out(connection)
         self._path.chmod(0o600)
 
     def _rows(self, connection: sqlite3.Connection, name: str) -> Iterator[tuple[Any, Any]]:
@@ -140,11 +139,12 @@ class StateFile:
 
 
 def _lay_out(connection: sqlite3.Connection) -> None:
+    """Make what is missing: everything in a new file, and the later tables in one of an earlier layout."""
     connection.execute(f"PRAGMA application_id = {_APPLICATION}")
     connection.execute(f"PRAGMA user_version = {_LAYOUT}")
     for name in TABLES:
         columns = "number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, document TEXT NOT NULL"
-        connection.execute(f"CREATE TABLE {name} ({columns})")
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
 
 
 def _write(connection: sqlite3.Connection, changed: Mapping[str, Noted[Any, Any]]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ..protocol.errors import UnknownArgument
-from ..protocol.model import enumeration
+from ..protocol.model import LICENSE_MANAGER
 from ..protocol.validation import FLAG, MOMENT, TEXT, Rules, check, is_list_of_texts, is_number, is_table_of, maybe
 
 __all__ = ("CHANGES", "LICENSE_TERMS", "check_changes", "check_license")
@@ -36,7 +36,7 @@ def _is_lifetime(value: object) -> bool:
 
 
 def _is_renew_type(value: object) -> bool:
-    return isinstance(value, str) and value in enumeration("RenewType")
+    return isinstance(value, str) and value in LICENSE_MANAGER.enumeration("RenewType")
 
 
 _LIFETIME: Final = maybe((_is_lifetime, "a positive number of seconds"))

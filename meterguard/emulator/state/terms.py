@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Final, TypedDict
 
 from ..protocol.errors import UnknownArgument, WrongValue
-from ..protocol.model import enumeration
+from ..protocol.model import LICENSE_MANAGER
 from ..protocol.moments import Moment, moment_of
 from ..protocol.redaction import shown
 from ..protocol.validation import TEXTS, check, is_flag, is_text, maybe
@@ -119,7 +119,7 @@ def change_terms(current: License, changes: Terms) -> dict[str, object]:
 
 def check_receipt(account: object, status: object, operations: object) -> None:
     """Refuse a status that a received licence cannot have, and operations that a grant cannot allow."""
-    statuses = enumeration("ReceivedStatus")
+    statuses = LICENSE_MANAGER.enumeration("ReceivedStatus")
     check(
         {
             "account": maybe((is_text, "an account")),
@@ -128,7 +128,7 @@ def check_receipt(account: object, status: object, operations: object) -> None:
         },
         {"account": account, "status": status, "operations": operations},
     )
-    unknown = set(operations or ()) - enumeration("AllowedOperation")  # type: ignore[call-overload]
+    unknown = set(operations or ()) - LICENSE_MANAGER.enumeration("AllowedOperation")  # type: ignore[call-overload]
     if unknown:
         raise WrongValue(f"operations: a grant does not know {', '.join(sorted(unknown))}")
 
@@ -167,7 +167,7 @@ def _name_and_unit(members: Mapping[str, Any], terms: EntitlementLike) -> tuple[
         raise _wrong(terms, "its name must be a text")
     if not isinstance(unit, str):
         raise WrongValue(f"entitlements: the unit {shown(unit)} of {shown(name)} is not a text")
-    if unit not in enumeration("EntitlementUnit"):
+    if unit not in LICENSE_MANAGER.enumeration("EntitlementUnit"):
         raise _wrong(name, f"{shown(unit)} is not a unit")
     return name, unit
 
@@ -233,6 +233,6 @@ def _seconds(ttl: float | None) -> float | None:
 
 def _status(terms: Mapping[str, Any]) -> str:
     status: str = terms.get("status", "AVAILABLE")
-    if status not in enumeration("LicenseStatus"):
+    if status not in LICENSE_MANAGER.enumeration("LicenseStatus"):
         raise WrongValue(f"status: {shown(status)} is not a license status")
     return status

@@ -135,7 +135,7 @@ def translate(exc: Exception, operation: str) -> ServiceFault:
     answer = answer_of(exc)
     if answer is not None:
         asked = getattr(exc, "operation_name", None)
-        return _not_signed(answer, asked) if asked in _CREDENTIAL_CALLS else _answered(answer, operation)
+        return _not_signed(answer, asked) if asked in _CREDENTIAL_CALLS else of_answer(answer, operation)
     modules = _modules(exc.__traceback__)
     is_signed = _CREDENTIAL_MODULES.isdisjoint(modules)
     fault = of_botocore(exc)
@@ -168,7 +168,8 @@ def is_about_credentials(exc: BaseException) -> bool:
     )
 
 
-def _answered(answer: Mapping[object, object], operation: str) -> ServiceFault:
+def of_answer(answer: Mapping[object, object], operation: str) -> ServiceFault:
+    """Return the fault for an error answer."""
     kind, code = _kind(answer), metadata.error_code(answer)
     status = metadata.status(answer)
     return ServiceFault(

@@ -19,7 +19,7 @@ from ..errors import ConfigurationError
 from ..ports import FaultKind, Moment, ServiceFault
 from ..secret import Secret
 from . import metadata, refresh_token
-from .error_codes import answer_of, is_permission, translate
+from .error_codes import answer_of, is_permission, of_answer, translate
 from .outcome import Failure, attempt, hidden
 from .refresh_token import ASK_THE_VENDOR, RefreshToken
 from .times import parse_time
@@ -158,10 +158,11 @@ def exchange(origin: Origin, connect: Connect, now: Callable[[], Moment]) -> Key
     license_manager, sts = connect()
     with contextlib.closing(license_manager), contextlib.closing(sts):
         expired = _of_token(refresh_token.ends(said), now)
-        access = _text(_answer(lambda: license_manager.get_access_token(Token=token), expired), "AccessToken")
+        lent = _answer("GetAccessToken", lambda: license_manager.get_access_token(Token=token), expired)
+        access = _text(lent, "AccessToken")
         start = now()
         asked = {"RoleArn": role, "RoleSessionName": origin.session_name, "WebIdentityToken": access}
-        given = _answer(lambda: sts.assume_role_with_web_identity(**asked), _of_role)
+        given = _answer("AssumeRoleWithWebIdentity", lambda: sts.assume_role_with_web_identity(**asked), _of_role)
     found = metadata.mapping(metadata.mapping(given).get("Credentials"))
     return Keys(
         _text(found, "AccessKeyId"),
@@ -183,7 +184,7 @@ def _role(named: tuple[Secret, ...], chosen: str) -> str:
     return role
 
 
-def _answer(ask: Callable[[], object], refusal: Callable[[str | None], str]) -> object:
+def _answer(operation: str, ask: Callable[[], object], refusal: Callable[[str | None], str]) -> object:
     """Return the answer to a request, in which every text is hidden.
 
     An answer that is no throttling and no trouble of the service is a no, in our own words.
@@ -191,8 +192,8 @@ def _answer(ask: Callable[[], object], refusal: Callable[[str | None], str]) -> 
     outcome = attempt(lambda: hidden(ask()))
     if not isinstance(outcome, Failure):
         return outcome.made
-    fault = translate(outcome.trouble, "GetAccessToken")
     answer = answer_of(outcome.trouble)
+    fault = translate(outcome.trouble, operation) if answer is None else of_answer(answer, operation)
     if answer is not None and fault.kind not in (FaultKind.UNKNOWN, FaultKind.UNREACHABLE):
         said = f"{fault.code}, HTTP {metadata.status(answer)}"
         fault = ServiceFault(

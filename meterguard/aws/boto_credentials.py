@@ -34,9 +34,10 @@ class LentCredentials(Credentials):  # type: ignore[misc, unused-ignore]
     def __init__(self, keys: Callable[[], Keys]) -> None:
         self._keys = keys
 
-    access_key = property(lambda self: self._keys().access_key)
-    secret_key = property(lambda self: self._keys().secret_key)
-    token = property(lambda self: self._keys().session_token)
+    # attributes in boto3's class, and read anew here
+    access_key = property(lambda self: self._keys().access_key)  # pyright: ignore[reportAssignmentType]
+    secret_key = property(lambda self: self._keys().secret_key)  # pyright: ignore[reportAssignmentType]
+    token = property(lambda self: self._keys().session_token)  # pyright: ignore[reportAssignmentType]
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """Return the keys to sign one request with."""

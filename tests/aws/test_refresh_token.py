@@ -15,7 +15,6 @@ import traceback
 import boto3
 import pytest
 
-import meterguard
 from meterguard import AuthorizationRefused, ConfigurationError, EntitlementUnavailable, assembly
 from meterguard.aws import boto_credentials
 from meterguard.aws.settings import PARTING
@@ -209,20 +208,6 @@ def test_a_file_of_the_argument_beats_the_one_of_the_variable(token, new_guard, 
     file.write_text(token)
     monkeypatch.setenv("METERGUARD_REFRESH_TOKEN_FILE", str(tmp_path / "none"))
     assert enter(new_guard(refresh_token=file)) == "open"
-
-
-@pytest.mark.parametrize("other", ["client", "session"])
-def test_neither_client_nor_session_goes_with_it(lm, other):
-    given = {"client": boto3.client("license-manager"), "session": boto3.Session()}[other]
-    with pytest.raises(ConfigurationError, match=f"refresh_token= or {other}=, not both:"):
-        meterguard.MeterGuard("ACME-1", "issuer", refresh_token="a.b.c", **{other: given})
-
-
-def test_a_session_and_trust_in_no_environment_leave_the_variable_aside(new_guard, monkeypatch):
-    monkeypatch.setenv("METERGUARD_REFRESH_TOKEN_FILE", "/token")
-    assert str(new_guard().settings.refresh_token_file) == "/token"
-    for options in ({"session": boto3.Session()}, {"trust_env": False}, {"refresh_token": "a.b.c"}):
-        assert new_guard(**options).settings.refresh_token_file is None
 
 
 # -- the role ------------------------------------------------------------------------------------

@@ -78,6 +78,7 @@ def license_service(settings: Settings, traffic: RequestBudget | None = None) ->
         client=settings.client,
         timeout=settings.policy.timeout,
         loopback_only=settings.loopback_only,
+        trust_env=settings.trust_env,
         token=_token(settings),
         traffic=traffic,
     )
@@ -97,29 +98,31 @@ def refresh_token(settings: Settings) -> RefreshToken | None:
 
 
 def _lessor(settings: Settings, service: LicenseManager, clock: SystemClock, leaving: threading.Event) -> Lessor:
-    store = shared_store(settings.store)
+    store = shared_store(settings.store, trust_env=settings.trust_env)
     if store is None:
         return DirectLessor(service, clock, settings.policy)
     forking.enlist(store)
     from .runtime.execution import Execution
     from .runtime.shared_lessor import SharedLessor
 
-    sealing = _sealing(settings.store_key, store)
+    sealing = _sealing(settings, store)
     return SharedLessor(Execution(store, service, clock, leaving, sealing, _scope(settings)), settings.policy)
 
 
-def _sealing(key: str | None, store: SharedStore) -> Sealing:
+def _sealing(settings: Settings, store: SharedStore) -> Sealing:
     from .runtime.execution import Sealing
     from .stores import plain_tokens
 
-    if key is not None:
-        return seal(key)
+    if settings.store_key is not None:
+        return seal(settings.store_key)
     if store.is_fleet:
         import logging
 
         logging.getLogger("meterguard").warning(
-            "tokens stand in the lease store as they are: whoever reads it can give leases back that are in use. Set "
-            "METERGUARD_STORE_KEY in all processes to seal them"
+            "tokens stand in the lease store as they are: whoever reads it can give leases back that are in use. %s",
+            "Set METERGUARD_STORE_KEY in all processes to seal them"
+            if settings.trust_env
+            else "With trust_env=False there is no key to seal them",
         )
     return Sealing(plain_tokens.keep, plain_tokens.read)
 
@@ -143,7 +146,7 @@ def sweep_all(store: SharedStore, settings: Settings) -> Swept:
     from .runtime.sweep import Swept, sweep
 
     ours, leaving, clock = _scope(settings), threading.Event(), SystemClock()
-    sealing, found = _sealing(settings.store_key, store), Swept()
+    sealing, found = _sealing(settings, store), Swept()
     for scope in sorted({place.partition("/")[0] for place, _ in store.rows("") if is_of_lease(place)}):
         # a token of another licence goes back without the beneficiary of ours
         service = license_service(settings if scope == ours else settings._replace(beneficiary=None))
@@ -207,19 +210,20 @@ def existing_ledger(url: str) -> Ledger:
     return ledger(url)
 
 
-def shared_store(store: str | SharedStore) -> SharedStore | None:
+def shared_store(store: str | SharedStore, *, trust_env: bool = True) -> SharedStore | None:
     """Return the store of leases at a URL, as ``ledger`` does; an object as it is.
 
     None for ``memory://``: leases are not shared.
 
+    :param trust_env: False for a client of DynamoDB that follows no environment.
     :raises ConfigurationError: the URL is wrong. Its text is not repeated, for it may hold a password.
     """
     if not isinstance(store, str):
         return store
-    return None if store == MEMORY else _shared_store(store)
+    return None if store == MEMORY else _shared_store(store, trust_env=trust_env)
 
 
-def _shared_store(url: str) -> SharedStore:
+def _shared_store(url: str, *, trust_env: bool = True) -> SharedStore:
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
         from .stores.sqlite_place import path_of
@@ -241,8 +245,14 @@ def _shared_store(url: str) -> SharedStore:
     if scheme == "dynamodb":
         from .stores.dynamodb_rows import DynamodbRows
 
-        return DynamodbRows(url)
+        return DynamodbRows(url) if trust_env else DynamodbRows(url, _closed_session)
     raise ConfigurationError(f"no store of leases has such a URL: write {SHARED_FORMS}, {TABLE_FORMS}")
+
+
+def _closed_session(region: str | None) -> object:
+    with boto_import_lock:
+        from .aws import boto
+    return boto.closed_session(None, region)
 
 
 def file_to_make(url: str | SharedStore) -> Path | None:

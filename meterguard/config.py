@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import arguments
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 LOOPBACK_ONLY = "METERGUARD_LOOPBACK_ONLY"
 STORE_KEY = "METERGUARD_STORE_KEY"
 REFRESH_TOKEN_FILE = "METERGUARD_REFRESH_TOKEN_FILE"  # noqa: S105 - the name of a variable
+
+endpoint_in_tests: str | None = None
+"""The endpoint of guards that trust no environment and are given none. ``meterguard.testing`` sets it."""
 
 
 Checked = Mapping[str, object]
@@ -99,37 +103,44 @@ class Settings(NamedTuple):
     """The key under which tokens are sealed in a shared store."""
     refresh_token_file: Path | None = None
     """The file of a refresh token, which counts where boto3 finds no other credentials."""
+    origins: Mapping[str, str] = MappingProxyType({})
+    """Where each option's value comes from: ``argument``, ``default`` or the name of a variable."""
 
 
 def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings that count: an argument beats its variable, which beats the default.
 
     Variables that belong to the buyer's machine only make it stricter: a laxer one is ignored, with one warning.
+    Without ``trust_env`` the environment only restricts, and says that this is Lambda.
 
     :raises ConfigurationError: a required option is missing, or a variable is wrong.
     """
     from .core.policy import Policy
 
     environ = Hidden(os.environ if environ is None else environ)
-    values = {name: _settled(name, checked[name], environ) for name in OPTIONS}
+    trusted = environ if trusts_env(checked) else None
+    values = {name: _settled(name, checked[name], trusted) for name in OPTIONS}
+    if trusted is None and endpoint_in_tests is not None:
+        values["endpoint_url"] = values["endpoint_url"] or endpoint_in_tests
     policy = Policy(
         inline="AWS_LAMBDA_FUNCTION_NAME" in environ,
         **{name: values.pop(name) for name in Policy.__annotations__ if name in OPTIONS},
     )
-    key = Secret(environ.get(STORE_KEY, "").strip()) or None
+    key = Secret("" if trusted is None else trusted.get(STORE_KEY, "").strip()) or None
     return Settings(
         policy=policy,
         loopback_only=bool(environ.get(LOOPBACK_ONLY)),
         store_key=key,
-        refresh_token_file=_refresh_token_file(values, environ),
+        refresh_token_file=_refresh_token_file(values, trusted),
+        origins={name: _origin(name, checked[name], trusted) for name in OPTIONS},
         **values,
     )
 
 
-def _refresh_token_file(values: Mapping[str, Any], environ: Mapping[str, str]) -> Path | None:
+def _refresh_token_file(values: Mapping[str, Any], trusted: Mapping[str, str] | None) -> Path | None:
     """Return the file that the environment names; None where arguments say which credentials count."""
-    path = environ.get(REFRESH_TOKEN_FILE, "").strip()
-    is_open = values["trust_env"] and all(values[name] is None for name in ("refresh_token", "session", "client"))
+    path = "" if trusted is None else trusted.get(REFRESH_TOKEN_FILE, "").strip()
+    is_open = all(values[name] is None for name in ("refresh_token", "session", "client"))
     return Path(path) if path and is_open else None
 
 
@@ -152,17 +163,22 @@ def said(name: str, environ: Mapping[str, str] | None = None) -> str | None:
     return (os.environ if environ is None else environ).get(variable(name), "").strip() or None
 
 
-def _settled(name: str, value: Any, environ: Mapping[str, str]) -> Any:
+def trusts_env(checked: Checked) -> bool:
+    """Return True where variables stand in for options."""
+    return checked["trust_env"] is not False
+
+
+def _settled(name: str, value: Any, environ: Mapping[str, str] | None) -> Any:
+    """Return the value of an option; ``environ`` is None where no variable is followed."""
     option = OPTIONS[name]
-    found = _from_environment(name, environ) if option.has_variable else None
+    found = _from_environment(name, environ) if option.has_variable and environ is not None else None
     declared = _checked(name, option.default) if value is None else value
     if option.strictness is not None:
         return _stricter(name, declared, found, option.strictness)
     settled = found if value is None and found is not None else declared
     if settled is None and option.is_required:
-        raise ConfigurationError(
-            f"{name} is missing: pass {name}= to MeterGuard or configure(), or set {variable(name)}"
-        )
+        advice = f", or set {variable(name)}" if environ is not None else "; trust_env=False follows no variable"
+        raise ConfigurationError(f"{name} is missing: pass {name}= to MeterGuard or configure(){advice}")
     return settled
 
 
@@ -177,6 +193,16 @@ def _stricter(name: str, declared: Any, found: Any, strictness: Callable[[Any], 
         "%s is ignored: it can only make %s= of the program stricter, and is laxer", variable(name), name
     )
     return declared
+
+
+def _origin(name: str, value: Any, environ: Mapping[str, str] | None) -> str:
+    option, declared = OPTIONS[name], "default" if value is None else "argument"
+    if environ is None or not option.has_variable or said(name, environ) is None:
+        return declared
+    if option.strictness is None:
+        return variable(name) if value is None else declared
+    found, most = _from_environment(name, environ), _checked(name, option.default) if value is None else value
+    return variable(name) if option.strictness(found) < option.strictness(most) else declared
 
 
 def _from_environment(name: str, environ: Mapping[str, str]) -> Any:

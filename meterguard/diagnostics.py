@@ -19,6 +19,7 @@ from .ports import FaultKind, Ledger, LedgerFault, LicenseCount, LicenseService,
 from .rows import Row, SharedStore, StoreFault
 
 NEW_TOKEN = "ask the vendor for a new refresh token"  # noqa: S105 - advice
+MEMORY = "memory://"
 CLOCKS_DIFFER = 2.0  # seconds from which on the clocks of a store and of its hosts are wrong
 
 
@@ -45,19 +46,25 @@ def examine(guard: MeterGuard, *, offline: bool = False, usage: bool = False) ->
     except ConfigurationError as problem:
         yield Finding("settings", "failed", str(problem))
         return
-    service = _service(settings)
+    from . import assembly
+
+    service = assembly.license_service(settings)
     yield Finding("settings", "ok", "the product and its issuer are named")
+    yield _options(settings)
+    yield _trust(settings)
     try:
         service.connect()
     except (ConfigurationError, ServiceFault) as problem:
         yield Finding("connection", "failed", str(problem))
         return
     yield Finding("connection", "ok", f"a client was made: {service!r}")
-    yield from _token(settings, service)
+    for one in service.origins():
+        yield Finding(one.fact, "ok", f"{one.value}; this comes from {one.source}")
+    yield from _token(settings)
     if offline:
         yield Finding("licence", "skipped", "nothing was asked of AWS")
     else:
-        yield _licence(service)
+        yield _licence(service, settings)
     yield from _ledger(guard, settings)
     yield from _store(settings)
     if usage:
@@ -92,6 +99,27 @@ def guards(registered: Iterable[tuple[str, object]]) -> Finding:
     )
 
 
+def _options(settings: Settings) -> Finding:
+    said = [f"{name} from {origin}" for name, origin in settings.origins.items() if origin != "default"]
+    others = [name for name, origin in settings.origins.items() if origin == "default"]
+    return Finding("options", "ok", f"{', '.join(said)}; by default: {', '.join(others)}")
+
+
+def _trust(settings: Settings) -> Finding:
+    keys = settings.trusted_keys
+    signed = f"signed answers are verified with {len(keys)} trusted keys" if keys else "answers are not verified"
+    if not settings.trust_env:
+        return Finding("trust", "ok", f"the environment names no server, proxy or certificates; {signed}")
+    if keys:
+        return Finding("trust", "ok", f"the environment may name the server that is asked; {signed}")
+    return Finding(
+        "trust",
+        "ok",
+        "whoever sets the environment of this process decides which server is asked",
+        "where that is not you, pass trusted_keys= or trust_env=False in the program",
+    )
+
+
 def _service(settings: Settings) -> LicenseService:
     # not the engine's: an engine gives back what dead processes left, from its beginning
     from . import assembly
@@ -99,18 +127,13 @@ def _service(settings: Settings) -> LicenseService:
     return assembly.license_service(settings)
 
 
-def _token(settings: Settings, service: LicenseService) -> Iterator[Finding]:
+def _token(settings: Settings) -> Iterator[Finding]:
     from . import assembly
 
     token = assembly.refresh_token(settings)
     if token is None:
         return
-    if not service.uses_refresh_token:
-        yield Finding(
-            "credentials", "ok", f"boto3 finds AWS credentials, so the refresh token in {token.place} is idle"
-        )
-    else:
-        yield _lent(token.place, token.ends)
+    yield _end(token.ends)
     if token.is_open_to_others:
         yield Finding(
             "token-file",
@@ -120,17 +143,16 @@ def _token(settings: Settings, service: LicenseService) -> Iterator[Finding]:
         )
 
 
-def _lent(place: str, ends: Callable[[], datetime | None]) -> Finding:
+def _end(ends: Callable[[], datetime | None]) -> Finding:
     try:
         end = ends()
     except ServiceFault as problem:
-        return Finding("credentials", "failed", str(problem))
-    told = f"AWS credentials come from the refresh token in {place}"
+        return Finding("refresh-token", "failed", str(problem))
     if end is None:
-        return Finding("credentials", "ok", f"{told}, which does not say when it ends")
+        return Finding("refresh-token", "ok", "it does not say when it ends")
     if end.timestamp() <= time.time():
-        return Finding("credentials", "failed", f"{told}, which ended on {end:%Y-%m-%d %H:%M} UTC", NEW_TOKEN)
-    return Finding("credentials", "ok", f"{told}, which ends on {end:%Y-%m-%d %H:%M} UTC")
+        return Finding("refresh-token", "failed", f"it ended on {end:%Y-%m-%d %H:%M} UTC", NEW_TOKEN)
+    return Finding("refresh-token", "ok", f"it ends on {end:%Y-%m-%d %H:%M} UTC")
 
 
 def _ledger(guard: MeterGuard, settings: Settings) -> Iterator[Finding]:
@@ -141,7 +163,8 @@ def _ledger(guard: MeterGuard, settings: Settings) -> Iterator[Finding]:
     except ConfigurationError as problem:
         yield Finding("ledger", "failed", str(problem))
         return
-    yield _books(ledger)
+    advice = f" ({_named(settings, 'ledger')}=sqlite:///... or redis://...)" if settings.ledger == MEMORY else ""
+    yield _books(ledger, advice)
     if ledger is not guard.ledger_in_use:
         ledger.close()
     if settings.overdraft:
@@ -150,9 +173,9 @@ def _ledger(guard: MeterGuard, settings: Settings) -> Iterator[Finding]:
         yield Finding("overdraft", "ok", f"while the service cannot be asked {whose} may use on credit {told}")
 
 
-def _books(ledger: Ledger) -> Finding:
+def _books(ledger: Ledger, advice: str) -> Finding:
     try:
-        return Finding("ledger", "ok", ledger.describe())
+        return Finding("ledger", "ok", ledger.describe() + advice)
     except ConfigurationError as problem:
         return Finding("ledger", "failed", str(problem))
     except LedgerFault as problem:
@@ -163,7 +186,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
     from . import assembly
 
     try:
-        store = assembly.shared_store(settings.store)
+        store = assembly.shared_store(settings.store, trust_env=settings.trust_env)
     except ConfigurationError as problem:
         yield Finding("store", "failed", str(problem))
         return
@@ -172,13 +195,13 @@ def _store(settings: Settings) -> Iterator[Finding]:
             "store",
             "ok",
             "leases are in the memory of this process: each process takes a seat of its own, unless they are given a "
-            f"store to share ({variable('store')}=sqlite:///... or redis://...)",
+            f"store to share ({_named(settings, 'store')}=sqlite:///... or redis://...)",
         )
         return
     try:
         yield from _shared(store, assembly.file_to_make(settings.store))
         if store.is_fleet or settings.store_key is not None:
-            yield _sealing(settings.store_key)
+            yield _sealing(settings)
     finally:
         if store is not settings.store:
             store.close()
@@ -231,10 +254,11 @@ def _clock(skew: float) -> Finding:
     )
 
 
-def _sealing(key: str | None) -> Finding:
-    name = variable("store_key")
+def _sealing(settings: Settings) -> Finding:
+    name, key = variable("store_key"), settings.store_key
     if key is None:
-        return Finding("sealing", "ok", f"{name} is not set: who may read the store can read the tokens in it")
+        reason = f"{name} is not set" if settings.trust_env else f"{name} is not followed (trust_env=False)"
+        return Finding("sealing", "ok", f"{reason}: who may read the store can read the tokens in it")
     from . import assembly
 
     try:
@@ -244,15 +268,20 @@ def _sealing(key: str | None) -> Finding:
     return Finding("sealing", "ok", f"{name} is set")
 
 
-def _licence(service: LicenseService) -> Finding:
+def _named(settings: Settings, option: str) -> str:
+    """Return the name by which an option can be set: that of its variable, unless none is followed."""
+    return variable(option) if settings.trust_env else option
+
+
+def _licence(service: LicenseService, settings: Settings) -> Finding:
     try:
         count = service.licenses()
     except (ConfigurationError, ServiceFault) as problem:
         return _not_found_out("licence", problem)
-    return _judged(count)
+    return _judged(count, settings)
 
 
-def _judged(count: LicenseCount) -> Finding:
+def _judged(count: LicenseCount, settings: Settings) -> Finding:
     if count.usable:
         return Finding("licence", "ok", f"this account has {_licences(count.usable)} of the product and its issuer")
     if count.of_product:
@@ -260,15 +289,20 @@ def _judged(count: LicenseCount) -> Finding:
             "licence",
             "failed",
             f"this account has {_licences(count.of_product)} of the product, none of it available from this issuer",
-            "check key_fingerprint (METERGUARD_KEY_FINGERPRINT), and that the licence is active",
+            f"check key_fingerprint ({_source(settings, 'key_fingerprint')}), and that the licence is active",
         )
     return Finding(
         "licence",
         "failed",
         "this account has no licence of the product in this Region",
-        "check product_sku (METERGUARD_PRODUCT_SKU), the AWS account and the Region; a new grant has to be accepted "
-        "and activated first",
+        f"check product_sku ({_source(settings, 'product_sku')}), the AWS account and the Region; a new grant has to "
+        "be accepted and activated first",
     )
+
+
+def _source(settings: Settings, option: str) -> str:
+    origin = settings.origins[option]
+    return f"which comes from {'an argument' if origin == 'argument' else origin}"
 
 
 def _licences(number: int) -> str:

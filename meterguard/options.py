@@ -181,7 +181,7 @@ class GuardOptions(TypedDict, total=False):
         bool | None,
         Option(
             "follow the environment where it says which host is asked, by which proxy, and whose certificates count. "
-            "False: only arguments do.",
+            "False: only arguments do, credentials and the Region excepted, and no variable stands in for an option.",
             arguments.flag,
             True,
         ),

@@ -132,6 +132,18 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one fact about a connection comes from."""
+
+    fact: str
+    """``"region"``, ``"endpoint"``, ``"proxy"``, ``"certificates"`` or ``"models"``."""
+    value: str
+    """The value, without a user or a password."""
+    source: str
+    """An argument, the name of a variable, a file, or the default."""
+
+
+@dataclass(frozen=True, slots=True)
 class LicenseCount:
     """The number of licences that this account has of a product."""
 
@@ -160,11 +172,6 @@ class LicenseService(Protocol):
 
     def connect(self) -> None:
         """Import and make the client, which the first request needs. Idempotent."""
-        ...
-
-    @property
-    def uses_refresh_token(self) -> bool:
-        """True where a refresh token gives the credentials. Known once there is a client."""
         ...
 
     def check_out(

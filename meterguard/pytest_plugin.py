@@ -129,8 +129,9 @@ def meterguard(request: pytest.FixtureRequest) -> Iterator[Control]:
 def meterguard_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """Serve a License Manager on a port of this machine, and let the environment point every boto3 client at it.
 
-    Sets the endpoint, a Region and credentials that open nothing. A default guard that the test made is closed at
-    its end. In a test that has the `meterguard` fixture too it is the emulator of that.
+    Sets the endpoint, a Region and credentials that open nothing. Guards with ``trust_env=False`` are pointed at it
+    too. A default guard that the test made is closed at its end. In a test that has the `meterguard` fixture too it
+    is the emulator of that.
     """
     if _MARK in request.fixturenames:
         control: Control = request.getfixturevalue(_MARK)
@@ -153,12 +154,14 @@ def meterguard_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
 
 
 def _point_at(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    from . import config
     from .emulator.serving.loopback import unproxied
 
     for name, value in {**_environment(emulator), **unproxied(os.environ)}.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(config, "endpoint_in_tests", emulator.url)  # for guards that trust no environment
 
 
 def _environment(emulator: Emulator) -> dict[str, str]:

@@ -16,7 +16,7 @@ from botocore.credentials import (  # type: ignore[import-untyped, unused-ignore
 )
 from botocore.session import get_session  # type: ignore[import-untyped, unused-ignore]
 
-from .boto import SERVICE, new_client
+from .boto import SERVICE, closed_session, new_client
 from .boto_types import Client, Session
 from .regions import is_loopback
 from .settings import TimeOuts
@@ -85,11 +85,14 @@ class _Unsigned:
         return self._session.client(self._service, config=unsigned, **how)
 
 
-def requesters(session: Session, region: str, endpoint_url: str | None, waits: TimeOuts) -> tuple[Client, Client]:
+def requesters(
+    region: str, endpoint_url: str | None, waits: TimeOuts, *, trust_env: bool = True
+) -> tuple[Client, Client]:
     """Make clients of License Manager and of STS that need no credentials.
 
     STS is asked in the same Region, and where License Manager is on this machine, there: an emulator plays both.
     """
+    session = _regional_session() if trust_env else closed_session(None, region)
     unsigned = (cast(Session, _Unsigned(session, service)) for service in (SERVICE, "sts"))
     license_manager = new_client(next(unsigned), region, endpoint_url, waits)
     url = license_manager.meta.endpoint_url
@@ -97,8 +100,8 @@ def requesters(session: Session, region: str, endpoint_url: str | None, waits: T
     return license_manager, new_client(next(unsigned), region, url if is_here else None, waits)
 
 
-def new_regional_session() -> Session:
-    """Make a session for :func:`requesters`: older versions of botocore ask the STS of another Region."""
+def _regional_session() -> Session:
+    """Make a session that asks the STS of its Region: older versions of botocore ask the one of another."""
     core = get_session()
     core.set_config_variable("sts_regional_endpoints", "regional")
     return cast(Session, boto3.Session(botocore_session=core))

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
+
+
+class Events(Protocol):
+    """The handlers of a client."""
+
+    def register_first(self, event_name: str, handler: Callable[..., object]) -> None:
+        """Call a handler before others."""
+        ...
 
 
 class Meta(Protocol):
@@ -10,6 +19,7 @@ class Meta(Protocol):
 
     region_name: str
     endpoint_url: str
+    events: Events
 
 
 class Client(Protocol):

@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
-from ..ports import FaultKind, ServiceFault
+from ..ports import FaultKind, Origin, ServiceFault
 from . import regions, token_credentials
 from .boto_types import Client, Session
 from .botocore_errors import ancestors
 from .error_codes import is_about_credentials, translate
+from .origins import origins
 from .outcome import Failure, attempt
 from .settings import PARTING, Settings, check, time_outs
 from .token_credentials import Keys, Requesters, TokenCredentials
@@ -130,17 +131,32 @@ class Clients:
         return region
 
     def _asked_of_boto(self) -> str:
-        region = _configured(lambda: self._any_session().region_name)
+        region = _configured(lambda: self._lender().region_name)
         if not region:
             raise ConfigurationError(
                 "no AWS Region is set: pass region_name=, set AWS_REGION, or give the AWS profile a region"
             )
         return str(region)
 
-    def _any_session(self) -> Session:
+    def _lender(self) -> Session:
+        """Return the session that knows Region and credentials, by boto3's own rules."""
         session: Session = self._session or self._settings.session or self._new_session()
+        if self._settings.trust_env:
+            self._session = session
+        return session
+
+    def _any_session(self, region: str) -> Session:
+        """Return the session that makes clients."""
+        if self._settings.trust_env:
+            return self._lender()
+        session = self._session or self._closed_session(region)
         self._session = session
         return session
+
+    def _closed_session(self, region: str) -> Session:
+        lender = self._settings.session or (None if self._settings.token is None else self._new_session())
+        closed: Session = _boto().closed_session(lender, region)
+        return closed
 
     def _new_session(self) -> Session:
         given = self._settings.token
@@ -153,9 +169,9 @@ class Clients:
     def _in(self, region: str, parting: bool) -> Client:
         boto, url = _boto(), self._settings.endpoint_url
         waits = PARTING if parting else time_outs(self._settings.timeout)
-        client: Client = _configured(lambda: boto.new_client(self._any_session(), region, url, waits))
+        client: Client = _configured(lambda: boto.new_client(self._any_session(region), region, url, waits))
         if self._settings.loopback_only:
-            _check_address(urlsplit(client.meta.endpoint_url).hostname or "")
+            _check_address(urlsplit(client.meta.endpoint_url).hostname or "", self._settings.trust_env)
         return client
 
     # -- other Regions ---------------------------------------------------------------------------
@@ -164,8 +180,9 @@ class Clients:
         """Return the Region to follow a redirect to; None when this one must not be followed."""
         if named is None or not self._is_at_home(client):
             return None
+        region = client.meta.region_name
         with self._making():
-            return named if _boto().is_sibling(self._any_session(), client.meta.region_name, named) else None
+            return named if _boto().is_sibling(self._any_session(region), region, named) else None
 
     def client_in(self, region: str) -> Client:
         """Make a client for another Region. It is not kept."""
@@ -183,15 +200,16 @@ class Clients:
         """Return True for a client of a Region that boto3 does not know, whose host may well not exist."""
         if not self._is_at_home(client):
             return False
+        region = client.meta.region_name
         with self._making():
-            return not _boto().is_known(self._any_session(), client.meta.region_name)
+            return not _boto().is_known(self._any_session(region), region)
 
     def _is_at_home(self, client: Client) -> bool:
         """Return True for a client of ours that talks to AWS's own host, and not to an endpoint that somebody set."""
         if not self.is_own or self._settings.endpoint_url is not None:
             return False
         with self._making():
-            return bool(_configured(lambda: _boto().is_at_home(self._any_session(), client)))
+            return bool(_configured(lambda: _boto().is_at_home(self._any_session(client.meta.region_name), client)))
 
     @property
     def region(self) -> str | None:
@@ -200,28 +218,33 @@ class Clients:
 
     # -- a refresh token ------------------------------------------------------------------------------
 
-    @property
-    def is_lent(self) -> bool:
-        """True when requests are signed with keys that a refresh token gave. A client has to be made before."""
-        return self._settings.token is not None and bool(_boto_credentials().is_lent(self._any_session()))
-
     def _keys(self) -> Keys:
         """Return the keys that the refresh token gives. boto3 calls this for each signature, on any thread."""
         given, lent = self._settings.token, self._lent
         if given is None or self._region is None:
             raise ConfigurationError("no refresh token, or no Region, is set")
         if lent is None:
-            origin = token_credentials.origin(given.token, self._region, self._settings.endpoint_url)
-            lent = self._lent = token_credentials.shared(origin)
+            source = token_credentials.source(given.token, self._region, self._settings)
+            lent = self._lent = token_credentials.shared(source)
         return lent.keys(self._requesters, given.now)
 
     def _requesters(self) -> Requesters:
-        boto, url, waits = _boto_credentials(), self._settings.endpoint_url, time_outs(self._settings.timeout)
-        made: Requesters = _configured(lambda: boto.requesters(boto.new_regional_session(), self._region, url, waits))
+        url, waits = self._settings.endpoint_url, time_outs(self._settings.timeout)
+        made: Requesters = _configured(
+            lambda: _boto_credentials().requesters(self._region, url, waits, trust_env=self._settings.trust_env)
+        )
         if self._settings.loopback_only:
             for client in made:
-                _check_address(urlsplit(client.meta.endpoint_url).hostname or "")
+                _check_address(urlsplit(client.meta.endpoint_url).hostname or "", self._settings.trust_env)
         return made
+
+    def origins(self) -> list[Origin]:
+        """Return where what the client follows comes from."""
+        client = self.client()
+        with self._making():
+            is_lent = self._settings.token and _boto_credentials().is_lent(self._any_session(client.meta.region_name))
+            told = origins(self._settings, client, _boto(), at_home=self._is_at_home(client), is_lent=bool(is_lent))
+            return list(told)
 
     # -- starting over ---------------------------------------------------------------------------
 
@@ -270,11 +293,12 @@ def _lock_of(session: Any) -> threading.RLock:
         return threading.RLock()
 
 
-def _check_address(host: str) -> None:
+def _check_address(host: str, trust_env: bool) -> None:
     if not regions.is_loopback(host):
+        pointer = "endpoint_url or AWS_ENDPOINT_URL_LICENSE_MANAGER" if trust_env else "meterguard.testing.point_at"
         raise ConfigurationError(
             f"boto3's settings lead to {host}, and METERGUARD_LOOPBACK_ONLY is set, as it is while pytest runs with "
-            "meterguard's plugin: point endpoint_url or AWS_ENDPOINT_URL_LICENSE_MANAGER at an emulator. To ask AWS "
+            f"meterguard's plugin: point {pointer} at an emulator. To ask AWS "
             "after all, mark the test with @pytest.mark.meterguard_live, or set the ini option meterguard_allow_aws"
         )
 

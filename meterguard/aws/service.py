@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from ..errors import ConfigurationError
 from ..model import Entitlement
-from ..ports import CheckoutAnswer, ExtendAnswer, FaultKind, LicenseCount, ServiceFault, Traffic, Usage
+from ..ports import CheckoutAnswer, ExtendAnswer, FaultKind, LicenseCount, Origin, ServiceFault, Traffic, Usage
 from ..secret import Secret
 from . import regions, usage, wire
 from .boto_types import Client, Session
@@ -43,8 +43,9 @@ class LicenseManager:
     ``client`` is any object with the boto3 methods used, and then nothing else about AWS is configured
     here; ``session`` is a ``boto3.Session``. ``timeout`` is the budget, in seconds, of a whole call with its
     retries; one attempt takes a part of it. ``loopback_only`` refuses a client of its own that would talk to another
-    machine. ``token`` gives credentials to clients of its own. ``traffic`` hears of requests. Nothing is imported or
-    connected before the first use.
+    machine; without ``trust_env`` a client of its own follows no environment, as ``boto.ClosedSession`` says.
+    ``token`` gives credentials to clients of its own. ``traffic`` hears of requests. Nothing is imported or connected
+    before the first use.
     """
 
     def __init__(
@@ -60,14 +61,14 @@ class LicenseManager:
         session: Session | None = None,
         client: Client | None = None,
         loopback_only: bool = False,
+        trust_env: bool = True,
         token: TokenSettings | None = None,
         traffic: Traffic | None = None,
     ) -> None:
         self._traffic = traffic
         self._identity = wire.Identity(product_sku, Secret(key_fingerprint), _secret(beneficiary), node_id)
-        self._clients = Clients(
-            Settings(timeout, region_name, _secret(endpoint_url), session, client, loopback_only, token)
-        )
+        url = _secret(endpoint_url)
+        self._clients = Clients(Settings(timeout, region_name, url, session, client, loopback_only, trust_env, token))
 
     def __repr__(self) -> str:
         region = self._clients.region or "not known yet"
@@ -76,11 +77,6 @@ class LicenseManager:
     def connect(self) -> None:
         """Import boto3 and make the client, once. Raises ConfigurationError where the set-up is wrong."""
         self._clients.client()
-
-    @property
-    def uses_refresh_token(self) -> bool:
-        """True where a refresh token gives the credentials. Known once there is a client."""
-        return self._clients.is_lent
 
     def check_out(
         self, entitlements: tuple[Entitlement, ...], client_token: str, *, parting: bool = False
@@ -114,6 +110,10 @@ class LicenseManager:
     def licenses(self) -> LicenseCount:
         """Count the licences of the product that this account has."""
         return usage.licenses(self._ask, self._identity)
+
+    def origins(self) -> list[Origin]:
+        """Return where what the client follows comes from. Asks nothing of AWS."""
+        return self._clients.origins()
 
     def reset(self) -> None:
         """Forget the parent's clients, in a forked child. Does no I/O and waits for nothing."""

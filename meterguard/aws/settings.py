@@ -50,6 +50,7 @@ class Settings:
     session: Session | None = field(default=None, repr=False)
     client: Client | None = field(default=None, repr=False)
     loopback_only: bool = False
+    trust_env: bool = True
     token: TokenSettings | None = None
 
 
@@ -58,10 +59,15 @@ def check(settings: Settings) -> None:
     region: object = settings.region_name
     if region is not None and not (isinstance(region, str) and region.strip()):
         raise ConfigurationError("region_name must be the name of an AWS Region, such as 'us-east-1'")
-    if settings.session is not None and not callable(getattr(settings.session, "client", None)):
+    if settings.session is not None and not _is_session(settings.session, lends=not settings.trust_env):
         raise ConfigurationError(f"session must be a boto3.Session; got a {type(settings.session).__name__}")
     if settings.endpoint_url is not None and not _is_endpoint(settings.endpoint_url):
         raise ConfigurationError("endpoint_url must be a URL such as https://host:port")
+
+
+def _is_session(session: object, *, lends: bool) -> bool:
+    needed = ("client", "get_credentials") if lends else ("client",)
+    return all(callable(getattr(session, name, None)) for name in needed)
 
 
 def _is_endpoint(url: object) -> bool:

@@ -22,6 +22,7 @@ from . import metadata, refresh_token
 from .error_codes import answer_of, is_permission, of_answer, translate
 from .outcome import Failure, attempt, hidden
 from .refresh_token import ASK_THE_VENDOR, RefreshToken
+from .settings import Settings
 from .times import parse_time
 
 MARGIN = 60.0  # seconds before their end from which on keys are not used: a request takes its time
@@ -50,21 +51,22 @@ class Keys:
     term: Term = field(repr=False)
 
 
-class Origin(NamedTuple):
-    """The origin of keys. Guards with the same one share them."""
+class Source(NamedTuple):
+    """The source of keys. Guards with the same one share them."""
 
     token: RefreshToken
     region: str
     endpoint_url: str | None
+    trust_env: bool
     role: str
     """``AWS_ROLE_ARN``, for a token that names no role."""
     session_name: str
 
 
-def origin(token: RefreshToken, region: str, endpoint_url: str | None) -> Origin:
-    """Return the origin of keys for a guard, with what AWS's own variables say now."""
+def source(token: RefreshToken, region: str, settings: Settings) -> Source:
+    """Return the source of keys for a guard, with what AWS's own variables say now."""
     role, name = (os.environ.get(variable, "").strip() for variable in ("AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME"))
-    return Origin(token, region, endpoint_url and Secret(endpoint_url), Secret(role), name or "meterguard")
+    return Source(token, region, settings.endpoint_url, settings.trust_env, Secret(role), name or "meterguard")
 
 
 class _Stand(NamedTuple):
@@ -75,10 +77,10 @@ class _Stand(NamedTuple):
 
 
 class TokenCredentials:
-    """The keys of one origin. One thread exchanges at a time, and those who waited for it share its outcome."""
+    """The keys of one source. One thread exchanges at a time, and those who waited for it share its outcome."""
 
-    def __init__(self, origin: Origin) -> None:
-        self._origin = origin
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self._lock = threading.Lock()
         self._stand = _Stand()
         self._tried = -math.inf
@@ -120,7 +122,7 @@ class TokenCredentials:
 
     def _exchange(self, connect: Connect, now: Callable[[], Moment]) -> None:
         try:
-            self._stand = _Stand(exchange(self._origin, connect, now))
+            self._stand = _Stand(exchange(self._source, connect, now))
         except (ServiceFault, ConfigurationError) as failure:
             self._stand = _Stand(None, failure.with_traceback(None))
 
@@ -129,14 +131,14 @@ class TokenCredentials:
         self._stand = _Stand()
 
 
-_shared: weakref.WeakValueDictionary[Origin, TokenCredentials] = weakref.WeakValueDictionary()
+_shared: weakref.WeakValueDictionary[Source, TokenCredentials] = weakref.WeakValueDictionary()
 _sharing = threading.Lock()
 
 
-def shared(origin: Origin) -> TokenCredentials:
-    """Return the credentials of an origin, the same object as long as somebody uses it."""
+def shared(source: Source) -> TokenCredentials:
+    """Return the credentials of a source, the same object as long as somebody uses it."""
     with _sharing:
-        return _shared.setdefault(origin, TokenCredentials(origin))
+        return _shared.setdefault(source, TokenCredentials(source))
 
 
 def forget() -> None:
@@ -148,12 +150,12 @@ def forget() -> None:
 # -- one exchange --------------------------------------------------------------------------------
 
 
-def exchange(origin: Origin, connect: Connect, now: Callable[[], Moment]) -> Keys:
+def exchange(source: Source, connect: Connect, now: Callable[[], Moment]) -> Keys:
     """Exchange a refresh token for an hour's access, and that for temporary keys of a role. Raises as ``keys`` does."""
-    token = origin.token.read()
+    token = source.token.read()
     said = refresh_token.claims(token)
-    role = _role(refresh_token.roles(said), origin.role)
-    if not _SESSION_NAME.fullmatch(origin.session_name):
+    role = _role(refresh_token.roles(said), source.role)
+    if not _SESSION_NAME.fullmatch(source.session_name):
         raise ConfigurationError("AWS_ROLE_SESSION_NAME must have 2 to 64 letters, digits or characters of =,.@+-_")
     license_manager, sts = connect()
     with contextlib.closing(license_manager), contextlib.closing(sts):
@@ -161,7 +163,7 @@ def exchange(origin: Origin, connect: Connect, now: Callable[[], Moment]) -> Key
         lent = _answer("GetAccessToken", lambda: license_manager.get_access_token(Token=token), expired)
         access = _text(lent, "AccessToken")
         start = now()
-        asked = {"RoleArn": role, "RoleSessionName": origin.session_name, "WebIdentityToken": access}
+        asked = {"RoleArn": role, "RoleSessionName": source.session_name, "WebIdentityToken": access}
         given = _answer("AssumeRoleWithWebIdentity", lambda: sts.assume_role_with_web_identity(**asked), _of_role)
     found = metadata.mapping(metadata.mapping(given).get("Credentials"))
     return Keys(

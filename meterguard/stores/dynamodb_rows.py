@@ -12,7 +12,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qs, urlsplit
@@ -42,6 +42,8 @@ NOT_LET_IN = {
     *("MissingAuthenticationTokenException", "IncompleteSignatureException", "InvalidClientTokenId"),
 }
 Answer = Mapping[str, Any]
+NewSession = Callable[[str | None], Any]
+"""Makes a session for a Region; None: the one that boto3 finds."""
 NETWORK = (exceptions.HTTPClientError, exceptions.ConnectionError, ResponseParserError)
 ACTIONS = "dynamodb:GetItem, PutItem, DeleteItem and Scan"
 
@@ -62,16 +64,23 @@ class _Table(NamedTuple):
         )
 
 
+def _new_session(region: str | None) -> Any:
+    """Return a session of our own: the default one is shared with the application."""
+    return boto3.Session(region_name=region)
+
+
 class DynamodbRows:
     """A ``SharedStore`` at a URL: ``dynamodb://table[?region=...][&endpoint_url=...]``.
 
     The table is somebody else's to make. A row lies there until DynamoDB forgets it, hours after its time.
+
+    :param new_session: makes the session of its client; default: one that follows the environment, as boto3's do.
     """
 
     is_fleet = True
 
-    def __init__(self, url: str) -> None:
-        self._table = _parsed(Secret(url))
+    def __init__(self, url: str, new_session: NewSession = _new_session) -> None:
+        self._table, self._new_session = _parsed(Secret(url)), new_session
         self._client: Any = None
         self.forget()
 
@@ -158,7 +167,7 @@ class DynamodbRows:
         if client is None:
             with self._making:
                 if (client := self._client) is None:
-                    client = self._client = _new_client(self._table)
+                    client = self._client = _new_client(self._table, self._new_session)
         return client
 
     # -- what is said ------------------------------------------------------------------------------
@@ -198,9 +207,7 @@ class DynamodbRows:
         )
 
 
-def _new_client(table: _Table) -> Any:
-    """Return a client of a session of our own: the default one is shared with the application."""
-    session = boto3.Session()
+def _new_client(table: _Table, new_session: NewSession) -> Any:
     is_here = (urlsplit(table.endpoint_url or "").hostname or "") in {"localhost", "127.0.0.1", "::1"}
     config = Config(
         connect_timeout=TIMEOUT,
@@ -212,6 +219,7 @@ def _new_client(table: _Table) -> Any:
         proxies={} if is_here else None,  # a proxy cannot reach this machine
     )
     region = table.region or os.environ.get("AWS_REGION") or None  # which boto3 alone does not read
+    session = new_session(region)
     return session.client("dynamodb", region_name=region, endpoint_url=table.endpoint_url, config=config)
 
 

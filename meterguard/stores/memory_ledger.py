@@ -69,7 +69,7 @@ class MemoryLedger:
         """Return where it is."""
         return (
             "in the memory of this process, and gone when it ends: where several processes draw or meter, or the books "
-            "have to outlive one, give them one to share (METERGUARD_LEDGER=sqlite:///... or redis://...)"
+            "have to outlive one, give them one to share"
         )
 
     def close(self) -> None:

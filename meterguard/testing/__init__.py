@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from .clock import Clock
 from .control import Control
+from .endpoint import point_at
 from .override import override
 
-__all__ = ("Clock", "Control", "override")
+__all__ = ("Clock", "Control", "override", "point_at")

@@ -203,6 +203,18 @@ def test_the_variable_comes_last(lm, token, new_guard, monkeypatch, tmp_path, se
     assert lm.requests[-1].caller.access_key == "other"
 
 
+def test_without_trust_in_the_environment_nothing_leads_elsewhere(lm, token, new_guard, monkeypatch, seen):
+    nowhere = "http://127.0.0.1:9"
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, nowhere)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert enter(new_guard(refresh_token=token, trust_env=False)) == "open"
+    assert seen()[:2] == EXCHANGE
+    service_of(new_guard(refresh_token=token)).check_out(SEAT, "intent")
+    assert seen().count(ACCESS) == 2, "who trusts it shares no keys with who does not"
+
+
 def test_a_file_of_the_argument_beats_the_one_of_the_variable(token, new_guard, monkeypatch, tmp_path, seen):
     file = tmp_path / "token"
     file.write_text(token)
@@ -235,15 +247,15 @@ def test_a_token_that_names_not_one_role_takes_the_one_of_the_environment(
     assert (asked["RoleArn"], asked["RoleSessionName"]) == (role, "till-7")
 
 
-def test_sts_is_asked_in_the_same_region_or_on_this_machine():
-    session = boto_credentials.new_regional_session()
+@pytest.mark.parametrize("trust_env", [True, False])
+def test_sts_is_asked_in_the_same_region_or_on_this_machine(trust_env):
     for region, url, at in [
         ("us-west-2", None, "https://sts.us-west-2.amazonaws.com"),
         ("cn-north-1", None, "https://sts.cn-north-1.amazonaws.com.cn"),
         ("us-west-2", "https://vpce.example", "https://sts.us-west-2.amazonaws.com"),
         ("us-west-2", "http://127.0.0.1:4020", "http://127.0.0.1:4020"),
     ]:
-        license_manager, sts = boto_credentials.requesters(session, region, url, PARTING)
+        license_manager, sts = boto_credentials.requesters(region, url, PARTING, trust_env=trust_env)
         assert sts.meta.endpoint_url == at
         assert license_manager.meta.endpoint_url == (url or f"https://license-manager.{at[12:]}")
 
@@ -502,7 +514,7 @@ def test_no_secret_is_shown(lm, token, new_guard, caplog, role):
         texts += shown(caught.value)
     service.check_out(SEAT, "intent")
     keys = service._clients._lent._stand.keys
-    texts += [repr(keys), repr(service._clients._lent._origin), repr(vars(service._clients._lent))]
+    texts += [repr(keys), repr(service._clients._lent._source), repr(vars(service._clients._lent))]
     access = [one.parameters["WebIdentityToken"] for one in lm.requests if one.operation == ASSUME]
     secrets = [token, *access, keys.access_key, keys.secret_key, keys.session_token, role]
     texts += [caplog.text, *(repr(vars(record)) for record in caplog.records)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import sqlite3
 from contextlib import closing
 
@@ -55,6 +56,13 @@ asynchronous = with_lifespan(get_asgi_application())
 """
 
 
+@pytest.fixture(autouse=True)
+def no_proxy_or_bundle(monkeypatch):
+    """Without what the environment of a developer may say."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def doctor(run, licence, product):
     """``doctor(*options, **variables)``: its exit code, and each finding by the name of its check."""
@@ -72,7 +80,8 @@ def doctor(run, licence, product):
     return examine
 
 
-RIGHT = dict.fromkeys(("settings", "connection", "licence", "ledger", "store"), "ok")
+ORIGINS = ("region", "endpoint", "proxy", "certificates", "models")
+RIGHT = dict.fromkeys(("settings", "options", "trust", "connection", *ORIGINS, "licence", "ledger", "store"), "ok")
 
 
 def results(found):
@@ -82,7 +91,7 @@ def results(found):
 def test_a_set_up_that_is_right(doctor, lm):
     code, found = doctor()
     assert (code, results(found)) == (0, RIGHT)
-    assert [one["fix"] for one in found.values()] == [None] * 5
+    assert [name for name, one in found.items() if one["fix"]] == ["trust"]
     assert [one.operation for one in lm.requests] == ["ListReceivedLicenses"]
 
 
@@ -180,6 +189,97 @@ def test_what_is_no_application(run, tmp_path, app, told):
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+# -- what is trusted, and where it comes from ----------------------------------------------------------
+
+
+def test_it_says_that_the_environment_decides_and_what_to_set(doctor, lm):
+    _, found = doctor("--offline")
+    assert found["trust"]["detail"] == "whoever sets the environment of this process decides which server is asked"
+    assert found["trust"]["fix"] == "where that is not you, pass trusted_keys= or trust_env=False in the program"
+    assert found["options"]["detail"].startswith(
+        "product_sku from METERGUARD_PRODUCT_SKU, key_fingerprint from METERGUARD_KEY_FINGERPRINT; by default: "
+    )
+    told = {name: found[name]["detail"] for name in ORIGINS}
+    assert told == {
+        "region": "us-east-1; this comes from AWS_REGION",
+        "endpoint": f"{lm.url.removeprefix('http://')}; this comes from AWS_ENDPOINT_URL_LICENSE_MANAGER",
+        "proxy": "none; this comes from default",
+        "certificates": "those of boto3; this comes from default",
+        "models": "those of boto3; this comes from default",
+    }
+
+
+def test_it_names_the_variables_that_lead_away_and_no_password(doctor, tmp_path):
+    (tmp_path / "models" / "license-manager").mkdir(parents=True)
+    (tmp_path / "authority.pem").write_text("")
+    code, found = doctor(
+        "--offline",
+        METERGUARD_GRACE="60",
+        METERGUARD_ON_UNKNOWN="allow",
+        METERGUARD_LOOPBACK_ONLY="",
+        AWS_ENDPOINT_URL_LICENSE_MANAGER="https://me:s3cret@license-manager.example:8443/path",
+        HTTPS_PROXY="http://me:s3cret@proxy.example:3128",
+        AWS_CA_BUNDLE=str(tmp_path / "authority.pem"),
+        AWS_DATA_PATH=str(tmp_path / "models"),
+    )
+    assert "s3cret" not in str(found)
+    assert code == 0
+    assert "grace from METERGUARD_GRACE" in found["options"]["detail"]
+    assert "on_unknown from" not in found["options"]["detail"], "it was laxer"
+    told = {name: found[name]["detail"] for name in ORIGINS[1:]}
+    assert told == {
+        "endpoint": "license-manager.example:8443; this comes from AWS_ENDPOINT_URL_LICENSE_MANAGER",
+        "proxy": "proxy.example:3128; this comes from HTTPS_PROXY",
+        "certificates": f"{tmp_path / 'authority.pem'}; this comes from AWS_CA_BUNDLE",
+        "models": f"{tmp_path / 'models'}; this comes from AWS_DATA_PATH",
+    }
+
+
+def test_it_names_awss_files(make_guard, tmp_path, lm, licence, monkeypatch):
+    (tmp_path / "config").write_text(f"[default]\nregion = eu-west-1\nendpoint_url = {lm.url}\nca_bundle = /none.pem\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    guard = make_guard(lm, licence, endpoint_url=None, region_name=None)
+    told = {one.check: one.detail for one in examine(guard, offline=True)}
+    files = "this comes from AWS's config or credentials file"
+    assert told["region"] == f"eu-west-1; {files}"
+    assert told["endpoint"] == f"{lm.url.removeprefix('http://')}; {files}"
+    assert told["certificates"] == f"/none.pem; {files}"
+
+
+CLOSED = """
+import click, meterguard
+
+meterguard.configure("ACME-1", "aws:111122223333:Acme:issuer-fingerprint", trust_env=False, region_name="eu-west-1")
+
+@click.command()
+def app(): ...
+"""
+
+
+def test_it_follows_the_guard_of_an_application(doctor, tmp_path, lm):
+    (tmp_path / "program_of_mine.py").write_text(CLOSED)
+    code, found = doctor("--offline", "--app", "program_of_mine:app", METERGUARD_LOOPBACK_ONLY="")
+    assert code == 0
+    assert found["trust"]["detail"].startswith("the environment names no server, proxy or certificates; answers are")
+    assert found["trust"]["fix"] is None
+    options = (
+        "product_sku from argument, key_fingerprint from argument, region_name from argument, trust_env from argument"
+    )
+    assert found["options"]["detail"].startswith(options)
+    told = {name: found[name]["detail"] for name in ORIGINS}
+    assert told == {
+        "region": "eu-west-1; this comes from argument",
+        "endpoint": "license-manager.eu-west-1.amazonaws.com; this comes from default",
+        "proxy": "none; this comes from trust_env=False",
+        "certificates": "those of boto3; this comes from trust_env=False",
+        "models": "those of boto3; this comes from trust_env=False",
+    }
+    assert "METERGUARD_" not in str(found)
+    assert lm.requests == []
 
 
 def test_people_get_lines(run):
@@ -385,10 +485,9 @@ NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
 
 def test_a_refresh_token_in_use_is_told_with_its_end_and_without_its_text(doctor, run, product, token_file):
     code, found = doctor("--offline", METERGUARD_REFRESH_TOKEN_FILE=str(token_file), **NO_KEYS)
-    told = f"AWS credentials come from the refresh token in the file {token_file}, which ends on "
-    assert (code, found["credentials"]["result"]) == (0, "ok")
-    assert found["credentials"]["detail"].startswith(told)
-    assert found["credentials"]["detail"].endswith(" UTC")
+    made = f"made of a refresh token; this comes from the file {token_file}"
+    assert (code, found["credentials"]["detail"]) == (0, made)
+    assert re.fullmatch(r"it ends on \d{4}-\d\d-\d\d \d\d:\d\d UTC", found["refresh-token"]["detail"])
     assert "token-file" not in found
     done = run("doctor", **product | NO_KEYS, METERGUARD_REFRESH_TOKEN_FILE=str(token_file))
     assert token_file.read_text() not in done.stdout + done.stderr
@@ -396,7 +495,7 @@ def test_a_refresh_token_in_use_is_told_with_its_end_and_without_its_text(doctor
 
 def test_other_credentials_leave_it_idle(doctor, token_file):
     code, found = doctor("--offline", METERGUARD_REFRESH_TOKEN_FILE=str(token_file))
-    idle = f"boto3 finds AWS credentials, so the refresh token in the file {token_file} is idle"
+    idle = "those that boto3 finds, so the refresh token is idle; this comes from AWS's own settings"
     assert (code, found["credentials"]["detail"]) == (0, idle)
 
 
@@ -404,14 +503,14 @@ def test_other_credentials_leave_it_idle(doctor, token_file):
 def test_a_token_file_that_others_can_read_is_warned_of(doctor, token_file, mode):
     token_file.chmod(mode)
     code, found = doctor("--offline", METERGUARD_REFRESH_TOKEN_FILE=str(token_file), **NO_KEYS)
-    assert (code, found["token-file"]["result"], found["credentials"]["result"]) == (1, "failed", "ok")
+    assert (code, found["token-file"]["result"], found["refresh-token"]["result"]) == (1, "failed", "ok")
     assert "chmod 600" in found["token-file"]["fix"]
 
 
 def test_a_token_file_without_a_token_and_one_that_has_ended(doctor, token_file):
     claims = base64.urlsafe_b64encode(b'{"exp": 1000000000}').decode().rstrip("=")
-    for text, words in {"": "is empty; ask the vendor", f"a.{claims}.c": "which ended on 2001-09-09 01:46 UTC"}.items():
+    for text, words in {"": "is empty; ask the vendor", f"a.{claims}.c": "it ended on 2001-09-09 01:46 UTC"}.items():
         token_file.write_text(text)
         code, found = doctor("--offline", METERGUARD_REFRESH_TOKEN_FILE=str(token_file), **NO_KEYS)
-        assert (code, found["credentials"]["result"]) == (1, "failed")
-        assert words in found["credentials"]["detail"]
+        assert (code, found["refresh-token"]["result"]) == (1, "failed")
+        assert words in found["refresh-token"]["detail"]

@@ -46,7 +46,7 @@ def requests(store):
 def stubbed(environment):
     """A store whose answers are told by a test, and who tells them."""
     store = DynamodbRows("dynamodb://leases?region=eu-west-1")
-    store._client = dynamodb_rows._new_client(store._table)
+    store._client = dynamodb_rows._new_client(store._table, store._new_session)
     with Stubber(store._client) as stubber:
         yield store, stubber
     store.close()

@@ -8,6 +8,10 @@ import sys
 
 import pytest
 
+from meterguard import MeterGuard
+from meterguard.emulator import Emulator
+from meterguard.testing import point_at
+
 APP = """
     from meterguard import requires_entitlement
 
@@ -353,6 +357,42 @@ def test_the_emulator_and_the_clock(project, a_server):
             assert meterguard.calls == ["CheckoutLicense"] * 2
         """
     ).assert_outcomes(passed=3)
+
+
+def test_a_guard_that_trusts_no_environment(project, a_server):
+    project(
+        """
+        import pytest
+        from meterguard import ConfigurationError, MeterGuard
+        from meterguard.testing import override
+
+        def test_is_pointed_at_the_emulator(meterguard_emulator):
+            licence = meterguard_emulator.add_license("ACME-1", entitlements=[("Export", None, "None")])
+            with MeterGuard("ACME-1", licence.key_fingerprint, trust_env=False) as guard:
+                assert guard.has_entitlement("Export")
+
+        def test_afterwards_it_is_kept_from_aws():
+            with MeterGuard("ACME-1", "issuer", trust_env=False, region_name="us-east-1") as guard:
+                with pytest.raises(ConfigurationError, match="meterguard.testing.point_at"):
+                    guard.has_entitlement("Export")
+
+        @pytest.mark.meterguard(grant={"Export": True}, trust_env=False)
+        def test_of_the_fixture(meterguard):
+            assert meterguard.guard.has_entitlement("Export")
+
+        def test_of_an_override():
+            with override(Export=True, options={"trust_env": False}) as control:
+                assert control.guard.has_entitlement("Export")
+        """
+    ).assert_outcomes(passed=4)
+
+
+def test_without_a_fixture_it_is_pointed_at_an_emulator_that_answers_in_the_process(monkeypatch):
+    monkeypatch.setenv("METERGUARD_LOOPBACK_ONLY", "1")
+    with Emulator().in_process() as lm, point_at(lm.url):
+        licence = lm.add_license("ACME-1", entitlements=[("Export", None, "None")])
+        with MeterGuard("ACME-1", licence.key_fingerprint, trust_env=False) as guard:
+            assert guard.has_entitlement("Export")
 
 
 def test_under_xdist(project):

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 import meterguard
-from meterguard.testing import Clock, Control, override
+from meterguard.testing import Clock, Control, override, point_at
 
 
 @pytest.fixture
@@ -45,6 +45,8 @@ CALLS = {
     "duration nan": lambda control: control.clock.advance(float("nan")),
     "duration far": lambda control: control.clock.shift(timedelta.max),
     "emulators": lambda _: Clock(5),
+    "url": lambda _: point_at("localhost:4020").__enter__(),
+    "url number": lambda _: point_at(4020).__enter__(),
     "entitlements override": lambda _: override(5),
     "options": lambda _: override(options=5),
     "override": lambda _: override(Seats=5)(7),

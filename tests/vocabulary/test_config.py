@@ -275,3 +275,41 @@ def test_a_refresh_token_goes_with_neither_client_nor_session(other):
     with pytest.raises(ConfigurationError) as caught:
         MeterGuard(refresh_token="a.b.c", **{other: given})
     assert str(caught.value) == f"give refresh_token= or {other}=, not both: {other}= has credentials of its own"
+
+
+# -- without trust in the environment --------------------------------------------------------------
+
+
+def test_no_variable_of_ours_is_followed():
+    environ = {
+        **{f"METERGUARD_{name.upper()}": text for name, text in VARIABLES.items()},
+        **STRICT,
+        "METERGUARD_STORE": "sqlite:///theirs.db",
+        "METERGUARD_LEDGER": "sqlite:///theirs.db",
+        "METERGUARD_STORE_KEY": "k" * 40,
+        "METERGUARD_GRACE": "nonsense",
+        "METERGUARD_TRUST_ENV": "true",
+    }
+    assert settled(environ, trust_env=False) == settled({}, trust_env=False)
+
+
+def test_what_only_restricts_and_what_frozen_worlds_need_is_followed():
+    environ = {"METERGUARD_LOOPBACK_ONLY": "1", "AWS_LAMBDA_FUNCTION_NAME": "f"}
+    settings = settled(environ, trust_env=False)
+    assert (settings.loopback_only, settings.policy.inline) == (True, True)
+
+
+@pytest.mark.parametrize("name", ["product_sku", "key_fingerprint"])
+def test_no_advice_is_given_that_would_not_help(name):
+    with pytest.raises(ConfigurationError) as caught:
+        settled({f"METERGUARD_{name.upper()}": "theirs"}, trust_env=False, **{name: None})
+    assert str(caught.value) == (
+        f"{name} is missing: pass {name}= to MeterGuard or configure(); trust_env=False follows no variable"
+    )
+
+
+def test_an_endpoint_for_tests_is_for_guards_that_could_not_be_pointed_elsewhere(monkeypatch):
+    monkeypatch.setattr(config, "endpoint_in_tests", "http://127.0.0.1:4020")
+    assert settled(trust_env=False).endpoint_url == "http://127.0.0.1:4020"
+    assert settled(trust_env=False, endpoint_url="http://host").endpoint_url == "http://host"
+    assert settled(trust_env=True).endpoint_url is None

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 def doctor(ctx: click.Context, *, app: str | None, offline: bool, live: bool, as_json: bool) -> None:
     """Look for what is wrong with a set-up, and say what to do. Takes no unit.
 
-    Reads the METERGUARD_ variables, and AWS's own settings as boto3 does, and asks AWS whether this account has the
-    licence. Exit code 1 means that something is wrong. Safe to paste into an issue: nothing secret is printed.
+    Reads the METERGUARD_ variables, and AWS's own settings as boto3 does, says where each comes from, and asks AWS
+    whether this account has the licence. With --app it examines the guard that the application has configured. Exit
+    code 1 means that something is wrong. Safe to paste into an issue: nothing secret is printed.
     """
     if offline and live:
         raise click.UsageError("--offline and --live exclude each other")

@@ -6,7 +6,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .aws.refresh_token import RefreshToken
 from .aws.service import LicenseManager, boto_import_lock
+from .aws.settings import TokenSettings
 from .config import Settings
 from .core.scopes import scope_of
 from .ports import Ledger
@@ -93,9 +95,23 @@ def license_service(settings: Settings, traffic: RequestBudget | None = None) ->
         timeout=settings.policy.timeout,
         loopback_only=settings.loopback_only,
         trust_env=settings.trust_env,
+        token=_token(settings),
         traffic=traffic,
         trusted_keys=settings.trusted_keys,
     )
+
+
+def _token(settings: Settings) -> TokenSettings | None:
+    token = refresh_token(settings)
+    return None if token is None else TokenSettings(token, SystemClock().now)
+
+
+def refresh_token(settings: Settings) -> RefreshToken | None:
+    """Return the refresh token that a guard was given, or the one of the environment."""
+    if settings.refresh_token is not None:
+        return RefreshToken(settings.refresh_token)
+    path = settings.refresh_token_file
+    return None if path is None else RefreshToken(path, is_last_resort=True)
 
 
 def _lessor(settings: Settings, service: LicenseManager, clock: SystemClock, leaving: threading.Event) -> Lessor:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LOOPBACK_ONLY = "METERGUARD_LOOPBACK_ONLY"
 STORE_KEY = "METERGUARD_STORE_KEY"
+REFRESH_TOKEN_FILE = "METERGUARD_REFRESH_TOKEN_FILE"  # noqa: S105 - the name of a variable
 
 endpoint_in_tests: str | None = None
 """The endpoint of guards that trust no environment and are given none. ``meterguard.testing`` sets it."""
@@ -65,7 +66,16 @@ def check(given: Mapping[str, object]) -> Checked:
         )
     if problem is not None:
         raise problem
+    _check_token(checked)
     return dict(checked)
+
+
+def _check_token(checked: Checked) -> None:
+    if checked["refresh_token"] is None:
+        return
+    for other in ("client", "session"):
+        if checked[other] is not None:
+            raise ConfigurationError(f"give refresh_token= or {other}=, not both: {other}= has credentials of its own")
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -101,6 +111,8 @@ class Settings(NamedTuple):
     """True where a client of our own may only talk to this machine, as in tests."""
     store_key: str | None = None
     """The key under which tokens are sealed in a shared store."""
+    refresh_token_file: Path | None = None
+    """The file of a refresh token, which counts where boto3 finds no other credentials."""
     origins: Mapping[str, str] = MappingProxyType({})
     """Where each option's value comes from: ``argument``, ``default`` or the name of a variable."""
 
@@ -127,9 +139,21 @@ def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settin
         **{name: values.pop(name) for name in Policy.__annotations__ if name in OPTIONS},
     )
     key = Secret("" if trusted is None else trusted.get(STORE_KEY, "").strip()) or None
-    origins = {name: _origin(name, checked[name], trusted) for name in OPTIONS}
-    is_local = bool(environ.get(LOOPBACK_ONLY))
-    return Settings(policy=policy, loopback_only=is_local, store_key=key, origins=origins, **values)
+    return Settings(
+        policy=policy,
+        loopback_only=bool(environ.get(LOOPBACK_ONLY)),
+        store_key=key,
+        refresh_token_file=_refresh_token_file(values, trusted),
+        origins={name: _origin(name, checked[name], trusted) for name in OPTIONS},
+        **values,
+    )
+
+
+def _refresh_token_file(values: Mapping[str, Any], trusted: Mapping[str, str] | None) -> Path | None:
+    """Return the file that the environment names; None where arguments say which credentials count."""
+    path = "" if trusted is None else trusted.get(REFRESH_TOKEN_FILE, "").strip()
+    is_open = all(values[name] is None for name in ("refresh_token", "session", "client"))
+    return Path(path) if path and is_open else None
 
 
 def settle_without_product(environ: Mapping[str, str] | None = None) -> Settings:

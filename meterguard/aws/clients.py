@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..ports import FaultKind, Origin, ServiceFault
-from . import regions
+from . import regions, token_credentials
 from .boto_types import Client, Session
 from .botocore_errors import ancestors
 from .error_codes import is_about_credentials, translate
 from .origins import origins
 from .outcome import Failure, attempt
 from .settings import PARTING, Settings, check, time_outs
+from .token_credentials import Keys, Requesters, TokenCredentials
 
 Made = TypeVar("Made")
 
@@ -80,6 +81,7 @@ class Clients:
         self._session: Session | None = None
         self._client: Client | None = None
         self._parting: Client | None = None
+        self._lent: TokenCredentials | None = None
 
     @property
     def is_own(self) -> bool:
@@ -138,7 +140,7 @@ class Clients:
 
     def _lender(self) -> Session:
         """Return the session that knows Region and credentials, by boto3's own rules."""
-        session: Session = self._session or self._settings.session or _boto().new_session()
+        session: Session = self._session or self._settings.session or self._new_session()
         if self._settings.trust_env:
             self._session = session
         return session
@@ -147,9 +149,22 @@ class Clients:
         """Return the session that makes clients."""
         if self._settings.trust_env:
             return self._lender()
-        session: Session = self._session or _boto().closed_session(self._settings.session, region)
+        session = self._session or self._closed_session(region)
         self._session = session
         return session
+
+    def _closed_session(self, region: str) -> Session:
+        lender = self._settings.session or (None if self._settings.token is None else self._new_session())
+        closed: Session = _boto().closed_session(lender, region)
+        return closed
+
+    def _new_session(self) -> Session:
+        given = self._settings.token
+        if given is None:
+            new: Session = _boto().new_session()
+            return new
+        lending: Session = _boto_credentials().lending_session(self._keys, is_last_resort=given.token.is_last_resort)
+        return lending
 
     def _in(self, region: str, parting: bool) -> Client:
         boto, url = _boto(), self._settings.endpoint_url
@@ -179,7 +194,7 @@ class Clients:
         with self._making():
             if self._moved_to != region:
                 self._moved_to = self._region = region
-                self._client = self._parting = None
+                self._client = self._parting = self._lent = None
 
     def is_lost(self, client: Client) -> bool:
         """Return True for a client of a Region that boto3 does not know, whose host may well not exist."""
@@ -201,11 +216,35 @@ class Clients:
         """The Region in use, as far as it is known yet."""
         return self._region or self._settings.region_name
 
+    # -- a refresh token ------------------------------------------------------------------------------
+
+    def _keys(self) -> Keys:
+        """Return the keys that the refresh token gives. boto3 calls this for each signature, on any thread."""
+        given, lent = self._settings.token, self._lent
+        if given is None or self._region is None:
+            raise ConfigurationError("no refresh token, or no Region, is set")
+        if lent is None:
+            source = token_credentials.source(given.token, self._region, self._settings)
+            lent = self._lent = token_credentials.shared(source)
+        return lent.keys(self._requesters, given.now)
+
+    def _requesters(self) -> Requesters:
+        url, waits = self._settings.endpoint_url, time_outs(self._settings.timeout)
+        made: Requesters = _configured(
+            lambda: _boto_credentials().requesters(self._region, url, waits, trust_env=self._settings.trust_env)
+        )
+        if self._settings.loopback_only:
+            for client in made:
+                _check_address(urlsplit(client.meta.endpoint_url).hostname or "", self._settings.trust_env)
+        return made
+
     def origins(self) -> list[Origin]:
         """Return where what the client follows comes from."""
         client = self.client()
         with self._making():
-            return list(origins(self._settings, client, _boto(), at_home=self._is_at_home(client)))
+            is_lent = self._settings.token and _boto_credentials().is_lent(self._any_session(client.meta.region_name))
+            told = origins(self._settings, client, _boto(), at_home=self._is_at_home(client), is_lent=bool(is_lent))
+            return list(told)
 
     # -- starting over ---------------------------------------------------------------------------
 
@@ -213,12 +252,15 @@ class Clients:
         """Let the next request look for credentials anew. Only a new session reads them again."""
         if self.is_own:
             with self._making():
+                if self._lent is not None:
+                    self._lent.drop()
                 self._drop()
 
     def reset(self) -> None:
         """Forget the parent's clients, in a forked child. Does no I/O and waits for nothing."""
         boto_import_lock.renew()
         _session_locks.clear()
+        token_credentials.forget()
         if _is_botos(self._settings.client):
             _inherited.add(self._settings.client)
         self._start_over()
@@ -228,6 +270,12 @@ def _boto() -> ModuleType:
     with boto_import_lock:
         from . import boto
     return boto
+
+
+def _boto_credentials() -> ModuleType:
+    with boto_import_lock:
+        from . import boto_credentials
+    return boto_credentials
 
 
 def _usable(client: Client) -> Client:

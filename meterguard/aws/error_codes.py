@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import TracebackType
 
+from ..errors import ConfigurationError
 from ..ports import FaultKind, ServiceFault
 from . import metadata, regions
 from .botocore_errors import OF_CREDENTIALS, ancestors, of_botocore
@@ -47,6 +48,7 @@ _INTERNAL = (
 )
 _BUSY = (
     "ConflictException",
+    "IDPCommunicationError",
     "PriorRequestNotComplete",
     "RequestTimeout",
     "RequestTimeoutException",
@@ -115,15 +117,25 @@ _CREDENTIAL_CALLS = frozenset(
 """Operations of other services that boto3 may have to call before it can sign a request of ours."""
 
 
+def is_permission(code: str | None) -> bool:
+    """Return True for a code that says that somebody may not do something."""
+    return code in _PERMISSION
+
+
 def translate(exc: Exception, operation: str) -> ServiceFault:
     """Return the fault for an exception of a request.
 
     An exception that comes of a mistake in somebody's code is raised again as it is.
     """
+    if isinstance(exc, ServiceFault | ConfigurationError):
+        mistake = exc.with_traceback(None)  # of our own credentials; its frames are boto3's, and show the request
+        if isinstance(mistake, ServiceFault):
+            return mistake
+        raise mistake
     answer = answer_of(exc)
     if answer is not None:
         asked = getattr(exc, "operation_name", None)
-        return _not_signed(answer, asked) if asked in _CREDENTIAL_CALLS else _answered(answer, operation)
+        return _not_signed(answer, asked) if asked in _CREDENTIAL_CALLS else of_answer(answer, operation)
     modules = _modules(exc.__traceback__)
     is_signed = _CREDENTIAL_MODULES.isdisjoint(modules)
     fault = of_botocore(exc)
@@ -156,7 +168,8 @@ def is_about_credentials(exc: BaseException) -> bool:
     )
 
 
-def _answered(answer: Mapping[object, object], operation: str) -> ServiceFault:
+def of_answer(answer: Mapping[object, object], operation: str) -> ServiceFault:
+    """Return the fault for an error answer."""
     kind, code = _kind(answer), metadata.error_code(answer)
     status = metadata.status(answer)
     return ServiceFault(

@@ -14,11 +14,12 @@ from .settings import Settings
 FILES = "AWS's config or credentials file"
 
 
-def origins(settings: Settings, client: Client, boto: ModuleType, *, at_home: bool) -> Iterator[Origin]:
+def origins(settings: Settings, client: Client, boto: ModuleType, *, at_home: bool, is_lent: bool) -> Iterator[Origin]:
     """Say where what a client follows comes from.
 
     :param boto: the module ``boto``, which is imported late.
     :param at_home: True where the client talks to its Region's own host.
+    :param is_lent: True where a refresh token gives the credentials.
     """
     url = client.meta.endpoint_url
     if settings.client is not None:
@@ -26,6 +27,10 @@ def origins(settings: Settings, client: Client, boto: ModuleType, *, at_home: bo
         return
     yield Origin("region", client.meta.region_name, _region(settings))
     yield Origin("endpoint", _host(url), _endpoint(settings, at_home=at_home))
+    if settings.token is not None and is_lent:
+        yield Origin("credentials", "made of a refresh token", settings.token.token.place)
+    elif settings.token is not None:
+        yield Origin("credentials", "those that boto3 finds, so the refresh token is idle", "AWS's own settings")
     if not settings.trust_env:
         for fact, value in (("proxy", "none"), ("certificates", "those of boto3"), ("models", "those of boto3")):
             yield Origin(fact, value, "trust_env=False")

@@ -26,7 +26,7 @@ from .botocore_errors import NEVER_CONNECTED, ancestors
 from .clients import Clients, boto_import_lock
 from .error_codes import answer_of, is_about_credentials, translate
 from .outcome import Answer, Failure, attempt, hidden
-from .settings import Settings
+from .settings import Settings, TokenSettings
 from .trusted_keys import Source, TrustedKeys
 
 __all__ = ("BORROW_OPERATIONS", "GATE_OPERATIONS", "USAGE_OPERATIONS", "LicenseManager", "boto_import_lock")
@@ -59,8 +59,8 @@ class LicenseManager:
     here; ``session`` is a ``boto3.Session``. ``timeout`` is the budget, in seconds, of a whole call with its
     retries; one attempt takes a part of it. ``loopback_only`` refuses a client of its own that would talk to another
     machine; without ``trust_env`` a client of its own follows no environment, as ``boto.ClosedSession`` says.
-    ``traffic`` hears of requests.
-    With ``trusted_keys`` signed answers are verified. Nothing is imported or connected before the first use.
+    ``token`` gives credentials to clients of its own. ``traffic`` hears of requests. With ``trusted_keys`` signed
+    answers are verified. Nothing is imported or connected before the first use.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class LicenseManager:
         client: Client | None = None,
         loopback_only: bool = False,
         trust_env: bool = True,
+        token: TokenSettings | None = None,
         traffic: Traffic | None = None,
         trusted_keys: tuple[Source, ...] | None = None,
     ) -> None:
@@ -84,7 +85,7 @@ class LicenseManager:
         self._traffic = traffic
         self._identity = wire.Identity(product_sku, Secret(key_fingerprint), _secret(beneficiary), node_id)
         url = _secret(endpoint_url)
-        self._clients = Clients(Settings(timeout, region_name, url, session, client, loopback_only, trust_env))
+        self._clients = Clients(Settings(timeout, region_name, url, session, client, loopback_only, trust_env, token))
 
     def __repr__(self) -> str:
         region = self._clients.region or "not known yet"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
+from ..ports import Moment
 from .boto_types import Client, Session
+from .refresh_token import RefreshToken
 
 
 class TimeOuts(NamedTuple):
@@ -30,6 +33,13 @@ def time_outs(budget: float) -> TimeOuts:
     return TimeOuts(min(3.0, budget * 0.3), min(5.0, budget * 0.45))
 
 
+class TokenSettings(NamedTuple):
+    """A refresh token to make credentials of, and the clocks by which they end."""
+
+    token: RefreshToken
+    now: Callable[[], Moment]
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The user's settings of the connection. A URL may hold a password, so the repr shows none."""
@@ -41,6 +51,7 @@ class Settings:
     client: Client | None = field(default=None, repr=False)
     loopback_only: bool = False
     trust_env: bool = True
+    token: TokenSettings | None = None
 
 
 def check(settings: Settings) -> None:

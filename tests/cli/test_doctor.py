@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import sqlite3
 from contextlib import closing
 
+import boto3
 import pytest
 
 from meterguard.diagnostics import examine
@@ -462,3 +465,52 @@ def test_a_draw_that_stands_above_its_route_is_found(doctor, tmp_path, monkeypat
     code, found = doctor("--offline", "--app", "site_of_draws:app")
     assert (code, found["guards"]["result"]) == (1, "failed")
     assert "bypassed" in found["guards"]["detail"]
+
+
+@pytest.fixture
+def token_file(lm, licence, tmp_path):
+    """A file with a refresh token, which its owner alone can read."""
+    vendor = boto3.client("license-manager", endpoint_url=lm.url)
+    own = lm.add_license("OWN", [("Seats", 1, "Count")], issuer_account=lm.account_id)
+    role = f"arn:aws:iam::{lm.account_id}:role/consumption"
+    made = vendor.create_token(LicenseArn=own.arn, RoleArns=[role], ExpirationInDays=30, ClientToken="order")
+    file = tmp_path / "token"
+    file.touch(0o600)
+    file.write_text(made["Token"])
+    return file
+
+
+NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+
+
+def test_a_refresh_token_in_use_is_told_with_its_end_and_without_its_text(doctor, run, product, token_file):
+    code, found = doctor("--offline", METERGUARD_REFRESH_TOKEN_FILE=str(token_file), **NO_KEYS)
+    made = f"made of a refresh token; this comes from the file {token_file}"
+    assert (code, found["credentials"]["detail"]) == (0, made)
+    assert re.fullmatch(r"it ends on \d{4}-\d\d-\d\d \d\d:\d\d UTC", found["refresh-token"]["detail"])
+    assert "token-file" not in found
+    done = run("doctor", **product | NO_KEYS, METERGUARD_REFRESH_TOKEN_FILE=str(token_file))
+    assert token_file.read_text() not in done.stdout + done.stderr
+
+
+def test_other_credentials_leave_it_idle(doctor, token_file):
+    code, found = doctor("--offline", METERGUARD_REFRESH_TOKEN_FILE=str(token_file))
+    idle = "those that boto3 finds, so the refresh token is idle; this comes from AWS's own settings"
+    assert (code, found["credentials"]["detail"]) == (0, idle)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_token_file_that_others_can_read_is_warned_of(doctor, token_file, mode):
+    token_file.chmod(mode)
+    code, found = doctor("--offline", METERGUARD_REFRESH_TOKEN_FILE=str(token_file), **NO_KEYS)
+    assert (code, found["token-file"]["result"], found["refresh-token"]["result"]) == (1, "failed", "ok")
+    assert "chmod 600" in found["token-file"]["fix"]
+
+
+def test_a_token_file_without_a_token_and_one_that_has_ended(doctor, token_file):
+    claims = base64.urlsafe_b64encode(b'{"exp": 1000000000}').decode().rstrip("=")
+    for text, words in {"": "is empty; ask the vendor", f"a.{claims}.c": "it ended on 2001-09-09 01:46 UTC"}.items():
+        token_file.write_text(text)
+        code, found = doctor("--offline", METERGUARD_REFRESH_TOKEN_FILE=str(token_file), **NO_KEYS)
+        assert (code, found["refresh-token"]["result"]) == (1, "failed")
+        assert words in found["refresh-token"]["detail"]

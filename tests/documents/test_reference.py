@@ -7,6 +7,8 @@ import json
 import re
 import tomllib
 
+import boto3
+import jwt
 import pytest
 from botocore.loaders import Loader
 
@@ -110,17 +112,31 @@ def test_the_tree_of_errors_is_the_code():
 
 @pytest.mark.parametrize("block", [pytest.param(block, id=block.place) for block in blocks("json")])
 def test_a_policy_names_actions_that_exist(block):
-    operations = set(Loader().load_service_model("license-manager", "service-2")["operations"])
     policy = json.loads(block.text)
     assert policy["Version"] == "2012-10-17"
     for statement in policy["Statement"]:
-        assert {action.removeprefix("license-manager:") for action in statement["Action"]} <= operations
+        for service, name in (action.split(":") for action in statement["Action"]):
+            assert name in Loader().load_service_model(service, "service-2")["operations"]
+
+
+def test_the_trust_policy_fits_what_tokens_say(lm):
+    policy = next(json.loads(one.text) for one in blocks("json") if "customers-without-aws" in one.place)
+    licence = lm.add_license("ACME-1", [("Export", None, "None")], issuer_account=lm.account_id)
+    vendor = boto3.client("license-manager", endpoint_url=lm.url)
+    token = vendor.create_token(LicenseArn=licence.arn, ClientToken="order")["Token"]
+    said = jwt.decode(token, options={"verify_signature": False})
+    (statement,) = policy["Statement"]
+    ((claim, wanted),) = statement["Condition"]["ForAnyValue:StringLike"].items()
+    assert said["iss"] == f"https://{statement['Principal']['Federated']}"
+    assert claim == f"{statement['Principal']['Federated']}:amr"
+    assert wanted == said["amr"]
 
 
 def test_the_first_policies_are_what_the_client_asks():
     from meterguard.aws.service import GATE_OPERATIONS, USAGE_OPERATIONS
 
-    policies = [json.loads(block.text)["Statement"][0]["Action"] for block in blocks("json")[:2]]
+    page = [json.loads(block.text) for block in blocks("json") if "iam-policy" in block.place]
+    policies = [policy["Statement"][0]["Action"] for policy in page[:2]]
     asked = [{f"license-manager:{name}" for name in names} for names in (GATE_OPERATIONS, USAGE_OPERATIONS)]
     assert list(map(set, policies)) == asked
 

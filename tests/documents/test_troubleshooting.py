@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import time
 from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import boto3
 import flask
 import pytest
+import time_machine
 
 import meterguard
 from meterguard import Entitlement, requires_entitlement
@@ -126,6 +128,46 @@ def stored(lm, make_guard, caplog):
     return [caplog.text, message(lambda: lease_in(Row("1", "written with another key"), rows, str))]
 
 
+@pytest.fixture
+def lent(lm, make_guard, tmp_path, monkeypatch):
+    """The messages about refresh tokens. It comes before ``asked``, too."""
+    licence = lm.add_license("ACME-4", [("Export", None, "None")], issuer_account=lm.account_id, beneficiary="Jo")
+    vendor = boto3.client("license-manager", endpoint_url=lm.url)
+    role = f"arn:aws:iam::{lm.account_id}:role/consumption"
+
+    def made(name, **options):
+        return vendor.create_token(LicenseArn=licence.arn, ClientToken=name, **options)["Token"]
+
+    def tell(token, **options):
+        guard = make_guard(lm, licence, beneficiary="Jo", refresh_token=token, denial_ttl=0, **options)
+        return message(lambda: enter(guard.requires_entitlement("Export")))
+
+    good, without = made("good", RoleArns=[role]), made("without")
+    told = [
+        tell(without),
+        tell(tmp_path / "nothing"),
+        message(lambda: make_guard(lm, licence, refresh_token=good, session=boto3.Session())),
+    ]
+    for variable, value in (("AWS_ROLE_ARN", "consumption"), ("AWS_ROLE_SESSION_NAME", "a b")):
+        with monkeypatch.context() as set_wrongly:
+            set_wrongly.setenv(variable, value)
+            told.append(tell(without if variable == "AWS_ROLE_ARN" else good))
+    for operation, error in (
+        ("GetAccessToken", "AuthorizationException"),
+        ("AssumeRoleWithWebIdentity", "AccessDenied"),
+        ("AssumeRoleWithWebIdentity", "InvalidIdentityToken"),
+        ("AssumeRoleWithWebIdentity", "IDPCommunicationError"),
+    ):
+        with lm.faults.active(operation, error=error):
+            told.append(tell(good, timeout=1))
+    with (
+        lm.faults.active("GetAccessToken", error="AuthorizationException"),
+        time_machine.travel(datetime.now(UTC) + timedelta(days=400)),
+    ):
+        told.append(tell(good))
+    return told
+
+
 def unasked(monkeypatch):
     """The messages of declarations and set-ups."""
     session = boto3.Session("any", "any", region_name="us-east-1")
@@ -167,8 +209,8 @@ def unasked(monkeypatch):
 UNPROVOKED = {"boto3 knows of no License Manager in Region"}
 
 
-def test_the_page_and_the_messages_are_the_same(drawn, stored, asked, monkeypatch):
-    told = [*asked, *drawn, *stored, *unasked(monkeypatch)]
+def test_the_page_and_the_messages_are_the_same(drawn, stored, lent, asked, monkeypatch):
+    told = [*asked, *drawn, *stored, *lent, *unasked(monkeypatch)]
     unlisted = [one for one in told if not any(heading in one for heading in HEADINGS)]
     assert unlisted == []
     unheard = {heading for heading in HEADINGS if not any(heading in one for one in told)}

@@ -117,7 +117,13 @@ ALONE = {"meterguard.stores.dynamodb_rows": {"boto3", "botocore"}}
 
 # What a room is made of. Anything else that is optional stands in one file of a room; an integration is its
 # framework, and free.
-WHOLE_ROOM = {("cli", "click"), ("cli", "rich"), ("emulator", "botocore"), ("pytest_plugin", "pytest")}
+WHOLE_ROOM = {
+    ("aws", "botocore"),
+    ("cli", "click"),
+    ("cli", "rich"),
+    ("emulator", "botocore"),
+    ("pytest_plugin", "pytest"),
+}
 REQUIRED = {"boto3", "cachetools", "wrapt"}
 
 # Integrations: a file or folder each for these. None imports another, and what they share imports none of them.

@@ -315,8 +315,8 @@ def test_it_examines_a_project(lm, licence, told):
     with project(GUARDED, told):
         code, out, err = run("doctor", "--json", "--offline")
         results = {one["check"]: one["result"] for one in json.loads(out)["findings"]}
-        asked = dict.fromkeys(("settings", "connection", "licence", "ledger", "store", "guards"), "ok")
-        asked["licence"] = "skipped"
+        checks = ("settings", "options", "trust", "connection", "region", "endpoint", "proxy", "certificates", "models")
+        asked = dict.fromkeys((*checks, "licence", "ledger", "store", "guards"), "ok") | {"licence": "skipped"}
         assert results == asked
         assert (code, err, lm.requests) == (0, "", [])
         code, out, _ = run("doctor", "--live")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from datetime import timedelta
+from pathlib import Path
 
+import boto3
 import pytest
 
 from meterguard import ConfigurationError, MeterGuard, config
@@ -238,6 +240,41 @@ def test_the_table_is_what_a_guard_takes():
         assert f":param {name}: {option.meaning}" in MeterGuard.__doc__
     with pytest.raises(TypeError, match=r"^MeterGuard\(\) got an unexpected keyword argument 'tiemout'$"):
         MeterGuard(tiemout=5)
+
+
+# -- a refresh token -----------------------------------------------------------------------------
+
+FILE = {"METERGUARD_REFRESH_TOKEN_FILE": " /run/token "}
+
+
+def test_the_file_of_a_refresh_token_is_no_stand_in_for_the_argument():
+    settings = settled(FILE)
+    assert (settings.refresh_token, settings.refresh_token_file) == (None, Path("/run/token"))
+    assert settled({"METERGUARD_REFRESH_TOKEN": "a.b.c"}).refresh_token is None
+    assert settled({"METERGUARD_REFRESH_TOKEN_FILE": " "}).refresh_token_file is None
+
+
+@pytest.mark.parametrize("given", [{"refresh_token": "a.b.c"}, {"trust_env": False}, {"session": boto3.Session()}])
+def test_it_is_not_followed_where_arguments_say_which_credentials_count(given):
+    assert settled(FILE, **given).refresh_token_file is None
+
+
+def test_a_refresh_token_is_a_text_or_a_path_and_no_repr_shows_it():
+    settings = settled(refresh_token=" head.payload.signature\n")
+    assert settings.refresh_token == "head.payload.signature"
+    assert "payload" not in repr(settings)
+    assert settled(refresh_token=Path("token")).refresh_token == Path("token")
+    for wrong in ("", " ", 5, b"a.b.c"):
+        with pytest.raises(ConfigurationError, match=r"^refresh_token must be "):
+            MeterGuard(refresh_token=wrong)
+
+
+@pytest.mark.parametrize("other", ["client", "session"])
+def test_a_refresh_token_goes_with_neither_client_nor_session(other):
+    given = {"client": boto3.client("license-manager"), "session": boto3.Session()}[other]
+    with pytest.raises(ConfigurationError) as caught:
+        MeterGuard(refresh_token="a.b.c", **{other: given})
+    assert str(caught.value) == f"give refresh_token= or {other}=, not both: {other}= has credentials of its own"
 
 
 # -- without trust in the environment --------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from meterguard.emulator.operations.table import OPERATIONS
+from meterguard.emulator.operations.table import IDENTITY_OPERATIONS, KEY_OPERATIONS, OPERATIONS
 
 PAGE = Path(__file__).parent / "reference" / "emulator-coverage.md"
 
@@ -19,14 +19,18 @@ GROUPS = {
     "Grants": ("grants", "grant_queries"),
     "Tokens": ("tokens",),
     "Tags": ("tags",),
+    "Keys, of KMS": ("keys",),
+    "Identities, of STS": ("identities",),
 }
+CARRIED_OUT = OPERATIONS | KEY_OPERATIONS | IDENTITY_OPERATIONS
 
 HEAD = """\
 # What the emulator covers
 
 Every operation for managed entitlements that the service has. All others, such as those for licence configurations,
 are answered with `UnknownOperationException`, never with a made-up success. Where AWS documents nothing,
-[a switch](emulator.md) says what is done.
+[a switch](emulator.md) says what is done. Of its neighbours KMS and STS the emulator has what licences need: the keys
+that sign tokens, and credentials for customers without an AWS account.
 """
 
 
@@ -38,7 +42,7 @@ def render() -> str:
 def _table(title: str, modules: tuple[str, ...]) -> str:
     rows = [
         f"| `{name}` | {(inspect.getdoc(handler) or '').splitlines()[0]} |"
-        for name, handler in OPERATIONS.items()
+        for name, handler in CARRIED_OUT.items()
         if handler.__module__.rpartition(".")[2] in modules
     ]
     return "\n".join([f"## {title}", "", "| operation | what it does |", "| --- | --- |", *rows, ""])

@@ -19,6 +19,7 @@ from .admin.seeds import Seed, SeedError, load_seed
 from .emulator import Emulator
 from .faults.fault import Fault
 from .faults.queue import Faults
+from .holdings import IssuedLicense
 from .process import serve
 from .protocol.errors import EmulatorBug, StateError
 from .protocol.policies import PolicyError
@@ -35,6 +36,7 @@ __all__ = (
     "Entitlement",
     "Fault",
     "Faults",
+    "IssuedLicense",
     "License",
     "PolicyError",
     "Request",

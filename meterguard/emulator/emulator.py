@@ -12,7 +12,7 @@ from .admin.seeds import Seed, load_seed
 from .faults.fault import Fault
 from .faults.options import FaultOptions
 from .faults.queue import Faults
-from .holdings import Holdings
+from .holdings import Holdings, IssuedLicense
 from .options import check_arguments, check_options
 from .protocol.errors import EmulatorBug
 from .protocol.moments import Moment
@@ -38,7 +38,7 @@ ACCOUNT = "111122223333"
 
 
 class Emulator:
-    """An AWS License Manager on this machine, for tests and demonstrations.
+    """An AWS License Manager on this machine, with the KMS and STS that it needs, for tests and demonstrations.
 
     It serves HTTP on a port of the loopback interface while it is started: in a ``with`` block, or between
     :meth:`start` and :meth:`stop`. All durations are in seconds.
@@ -93,13 +93,15 @@ class Emulator:
         self.account_id = account_id or planted.account_id or ACCOUNT
         self.region = region or planted.region or "us-east-1"
         self.clock = self._kept.clock
-        self._holdings = Holdings(self._state, self._kept, self._identifiers, self.account_id, self.region)
+        self._signing_key = SigningKey(self._kept.settings, self._kept.lock, self._state.kms_keys)
+        self._holdings = Holdings(
+            self._state, self._kept, self._identifiers, self.account_id, self.region, self._signing_key
+        )
         self.accounts = {**planted.accounts, **(accounts or {})}
         self.organizations = self._state.organizations
         self.organizations.update({**planted.organizations, **(organizations or {})})
         self.faults = Faults(self.clock)
         self._journal = Journal(most_requests, on_request)
-        self._signing_key = SigningKey(self._kept.settings, self._kept.lock)
         sessions = self._state.sessions
         verify = verifier(verify_signatures, sessions.secrets_of)
         self._dispatcher = Dispatcher(
@@ -153,8 +155,9 @@ class Emulator:
         """Answer the botocore clients of this process without a socket, for the length of a ``with`` block.
 
         It answers the clients that are made in the block, whatever their endpoint is; for an older client there is
-        :meth:`attach`. Requests to other services go on to the network, or to moto's ``mock_aws`` in the same test. A
-        fault waits on the thread that asks, where no time-out of the client ends the wait.
+        :meth:`attach`. Requests to KMS and STS are answered if they would go to AWS and moto's ``mock_aws`` does not
+        answer them in the same test; all others go on. A fault waits on the thread that asks, where no time-out of the
+        client ends the wait.
         """
         from .serving.in_process import answering
 
@@ -165,7 +168,7 @@ class Emulator:
         """Answer a boto3 client, or the clients that a session makes from now on, without a socket.
 
         Args:
-            to: A client of License Manager, or a ``boto3.Session``. It stays attached.
+            to: A client of License Manager, KMS or STS, or a ``boto3.Session``. It stays attached.
         """
         from .serving.in_process import attach
 
@@ -203,7 +206,7 @@ class Emulator:
         allow_check_in: bool = True,
         overage: bool = False,
         **more: Unpack[MoreTerms],
-    ) -> License:
+    ) -> IssuedLicense:
         """Issue a licence. By default another account is the issuer, and `account_id` has received it.
 
         Args:
@@ -222,7 +225,8 @@ class Emulator:
             allow_check_in: Whether units can be returned before they lapse.
             overage: Whether more than the maximum may be taken.
             more: ``name``, ``product_name``, ``home_region``, ``status``, ``renew_type``, ``borrow_ttl``,
-                ``borrow_early_check_in``, ``metadata`` (a mapping), ``sign_key``.
+                ``borrow_early_check_in``, ``metadata`` (a mapping), ``sign_key`` (the ARN of a key that
+                ``CreateKey`` of this emulator has made; with any other its tokens are signed with `public_key_pem`).
         """
         return self._holdings.add(
             {
@@ -241,7 +245,7 @@ class Emulator:
             }
         )
 
-    def update_license(self, licence: License | str, **changes: Unpack[LicenseChanges]) -> License:
+    def update_license(self, licence: License | str, **changes: Unpack[LicenseChanges]) -> IssuedLicense:
         """Make a new version of a licence; ``changes`` are named as in :meth:`add_license`."""
         return self._holdings.change(licence, changes)
 
@@ -260,11 +264,11 @@ class Emulator:
         """
         self._holdings.receive(licence, account, status, operations)
 
-    def license(self, licence: License | str) -> License:
+    def license(self, licence: License | str) -> IssuedLicense:
         """Return the newest version of a licence, found by its ARN or as the newest of its SKU."""
         return self._holdings.find(licence)
 
-    def licenses(self) -> list[License]:
+    def licenses(self) -> list[IssuedLicense]:
         """Return the newest version of every licence, deleted ones too, in the order in which they were added."""
         return self._holdings.all()
 
@@ -280,7 +284,11 @@ class Emulator:
 
     @property
     def public_key_pem(self) -> str:
-        """Return the key that verifies the signed tokens of ``CheckoutBorrowLicense``, as a vendor ships it."""
+        """Return the emulator's own key, as a vendor ships it.
+
+        It verifies tokens of customers, and of licences that name no key of this emulator's KMS. Which key verifies
+        those of a licence, the licence says: `IssuedLicense.public_key_pem`.
+        """
         return self._signing_key.signer().public_key_pem
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 
 from .options import check_arguments
 from .protocol.errors import UnknownLicense
@@ -11,9 +12,22 @@ from .state.identifiers import Identifiers
 from .state.licenses import Checkout, License, license_arn
 from .state.persistence import Memory
 from .state.pools import State
+from .state.signing_key import SigningKey
 from .state.terms import ISSUER_ACCOUNT, build_license, change_terms, check_receipt
 
-__all__ = ("Holdings",)
+__all__ = ("Holdings", "IssuedLicense")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedLicense(License):
+    """A licence as a test gets it, with the key that its signed tokens verify with."""
+
+    key_of: Callable[[License], str] = field(repr=False, compare=False)
+
+    @property
+    def public_key_pem(self) -> str:
+        """Return the key that verifies the licence's signed tokens, as a vendor ships it."""
+        return self.key_of(self)
 
 
 class Holdings:
@@ -25,17 +39,21 @@ class Holdings:
         identifiers: The source of new ARNs.
         account_id: The account that receives licences.
         region: The home Region of licences that name none.
+        signing: The keys that their tokens are signed with.
     """
 
-    def __init__(self, state: State, kept: Memory, identifiers: Identifiers, account_id: str, region: str) -> None:
+    def __init__(
+        self, state: State, kept: Memory, identifiers: Identifiers, account_id: str, region: str, signing: SigningKey
+    ) -> None:
         self._state = state
         self._lock = kept.lock
         self._clock = kept.clock
         self._identifiers = identifiers
         self._account = account_id
         self._region = region
+        self._signing = signing
 
-    def add(self, given: Mapping[str, object]) -> License:
+    def add(self, given: Mapping[str, object]) -> IssuedLicense:
         """Issue a licence on the terms that are given, None for a default of the emulator."""
         issuer = given["issuer_account"]
         issuer = ISSUER_ACCOUNT if issuer is None else issuer
@@ -51,13 +69,13 @@ class Holdings:
             recipients = () if issuer == self._account else (self._account,)
         with self._lock:
             self._state.add(licence, recipients)  # type: ignore[arg-type]
-        return licence
+        return self._issued(licence)
 
-    def change(self, licence: License | str, changes: Mapping[str, object]) -> License:
+    def change(self, licence: License | str, changes: Mapping[str, object]) -> IssuedLicense:
         """Make a new version of a licence."""
         with self._lock:
             current = self.find(licence)
-            return self._state.change(current.arn, **change_terms(current, changes))
+            return self._issued(self._state.change(current.arn, **change_terms(current, changes)))
 
     def receive(
         self, licence: License | str, account: str | None, status: str, operations: Sequence[str] | None
@@ -67,19 +85,19 @@ class Holdings:
         with self._lock:
             self._state.receive(self.find(licence).arn, account or self._account, status, operations)
 
-    def find(self, licence: License | str) -> License:
+    def find(self, licence: License | str) -> IssuedLicense:
         """Return the newest version of a licence."""
         check_arguments(licence=licence)
         with self._lock:
             for known in reversed(self._state.licenses()):
                 if _is_meant(known, licence):
-                    return known
+                    return self._issued(known)
         raise UnknownLicense(f"licence: {shown(licence)} was not added")
 
-    def all(self) -> list[License]:
+    def all(self) -> list[IssuedLicense]:
         """Return the newest version of every licence."""
         with self._lock:
-            return self._state.licenses()
+            return [self._issued(one) for one in self._state.licenses()]
 
     def as_issued(self) -> list[License]:
         """Return the first version of every licence."""
@@ -97,6 +115,13 @@ class Holdings:
         with self._lock:
             arn = None if licence is None else self.find(licence).arn
             return [one for one in self._state.checkouts(self._clock.now()) if arn in (None, one.arn)]
+
+    def _issued(self, licence: License) -> IssuedLicense:
+        terms = {one.name: getattr(licence, one.name) for one in fields(License)}
+        return IssuedLicense(**terms, key_of=self._public_key_of)
+
+    def _public_key_of(self, licence: License) -> str:
+        return self._signing.of(licence.sign_key).public_key_pem
 
 
 def _is_meant(known: License, licence: License | str) -> bool:

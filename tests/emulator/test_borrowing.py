@@ -224,7 +224,7 @@ class TestWhoAndWhere:
         assert lm.usage(mine) == {"Seats": 1}
 
     def test_a_licence_without_borrow_configuration(self, lm, borrow, code):
-        with code("InvalidParameterValueException"):
+        with code("NoEntitlementsAllowedException"):
             borrow(Seats=1, of=lm.add_license("PLAIN", [("Seats", 1, "Count")]))
 
     def test_a_licence_without_a_key(self, lm, licence, borrow, code):

@@ -9,10 +9,16 @@ from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meterguard.emulator.operations.table import OPERATIONS
-from meterguard.emulator.protocol.model import LICENSE_MANAGER, Problems
+from meterguard.emulator.operations.table import IDENTITY_OPERATIONS, KEY_OPERATIONS, OPERATIONS
+from meterguard.emulator.protocol.model import KMS, LICENSE_MANAGER, STS, Problems
 
-MODEL = ServiceModel(Loader().load_service_model("license-manager", "service-2"), "license-manager")
+TABLES = {
+    "license-manager": (LICENSE_MANAGER, OPERATIONS),
+    "kms": (KMS, KEY_OPERATIONS),
+    "sts": (STS, IDENTITY_OPERATIONS),
+}
+MODELS = {name: ServiceModel(Loader().load_service_model(name, "service-2"), name) for name in TABLES}
+EACH = [(service, name) for service, (_, operations) in TABLES.items() for name in sorted(operations)]
 ODD = st.sampled_from(["", "x", 0, 1, True, 1.5, [], {}, ["x"], {"Name": "x"}])
 
 
@@ -28,34 +34,38 @@ def values(shape):
         return st.booleans()
     if shape.type_name in ("integer", "long"):
         return st.integers(-5, 200)
+    if shape.type_name == "blob":
+        return st.sampled_from(["aGVsbG8=", "x", ""])
     return st.sampled_from(list(shape.enum) or ["x", "a b", "2026-01-01T00:00:00Z", "arn:aws:a:b:c:d"])
 
 
-@pytest.mark.parametrize("name", sorted(OPERATIONS))
-def test_what_botocore_would_not_send_is_refused(name):
-    shape = MODEL.operation_model(name).input_shape
+@pytest.mark.parametrize(("service", "name"), EACH)
+def test_what_botocore_would_not_send_is_refused(service, name):
+    shape = MODELS[service].operation_model(name).input_shape
 
     @settings(max_examples=40)
     @given(values(shape))
     def agree(parameters):
         problems = Problems()
-        LICENSE_MANAGER.describe(name).check_request(parameters, "", problems)
+        TABLES[service][0].describe(name).check_request(parameters, "", problems)
         if ParamValidator().validate(parameters, shape).has_errors():
             assert problems
 
     agree()
 
 
-@pytest.mark.parametrize("name", sorted(OPERATIONS))
-def test_what_we_answer_wrongly_is_noticed(name):
+@pytest.mark.parametrize(("service", "name"), EACH)
+def test_what_we_answer_wrongly_is_noticed(service, name):
     problems = Problems()
-    LICENSE_MANAGER.describe(name).check_answer({"Colour": 1}, "", problems)
+    TABLES[service][0].describe(name).check_answer({"Colour": 1}, "", problems)
     assert problems.constraints == ["Value at 'Colour' failed to satisfy constraint: Member is not known"]
 
 
-def test_every_operation_of_the_service_can_be_described():
-    assert LICENSE_MANAGER.operations == frozenset(MODEL.operation_names)
-    assert OPERATIONS.keys() <= LICENSE_MANAGER.operations
+@pytest.mark.parametrize("service", TABLES)
+def test_every_operation_of_a_service_is_known(service):
+    model, operations = TABLES[service]
+    assert model.operations == frozenset(MODELS[service].operation_names)
+    assert operations.keys() <= model.operations
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))

@@ -95,6 +95,13 @@ class TestFaults:
         assert (fault["body"], fault["partial"], fault["when"]) == ("<bytes>", ["Seats"], "<function>")
         assert fault["headers"] == {"A": "b"}
 
+    def test_a_forgery_is_ordered_and_listed(self, tell, get):
+        forged = {"tamper": "key", "claims": {"nodeId": "other", "issuedAt": None}}
+        fault = tell("/faults", operation="CheckoutBorrowLicense", **forged)
+        assert {name: fault[name] for name in forged} == forged
+        assert get("/faults")["faults"] == [fault]
+        assert tell("/down", **forged)["outage"]["claims"] == forged["claims"]
+
     def test_a_request_that_is_held_is_let_go(self, tell, lm, take):
         fault = tell("/faults", operation="CheckoutLicense", hold=True)
         answers = []

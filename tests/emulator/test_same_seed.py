@@ -22,6 +22,8 @@ FAULTS = st.sampled_from(
             {"strip": "LicenseArn"},
             {"skew": -90},
             {"lifetime": 5},
+            {"tamper": "none"},
+            {"claims": {"nodeId": "other", "issuedAt": None}},
             {"skip": 1, "drop": "after"},
         ),
     ]

@@ -38,6 +38,7 @@ def everything(lm):
         "grants": state.grants._versions,
         "tokens": state.tokens._tokens,
         "sessions": state.sessions._sessions,
+        "kms_keys": state.kms_keys._keys,
         "tags": state.tags._tags,
         "replays": replays._answers,
         "settings": {name: value for name, value in lm._kept.settings.items() if name != "starts"},

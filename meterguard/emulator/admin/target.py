@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, Unpack
 
@@ -44,7 +44,7 @@ class Target(Protocol):
         """Return the method that issues a licence on the terms that it is given."""
         ...
 
-    def licenses(self) -> list[License]:
+    def licenses(self) -> Sequence[License]:
         """Return the newest version of every licence."""
         ...
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final, Literal
 
+from ..protocol.forgeries import Tamper
 from ..protocol.messages import Parameters
 from ..protocol.moments import Duration, seconds_of
 from .options import Body, Partial, check_options
@@ -33,6 +34,8 @@ class Fault:
     strip: Collection[str] = ()
     skew: float = 0
     lifetime: float | str | None = None
+    tamper: Tamper | None = None
+    claims: Mapping[str, object] = field(default_factory=dict, repr=False)
     applied: bool = False
     times: int | None = 1
     skip: int = 0

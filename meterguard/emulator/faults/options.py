@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Literal, TypedDict
 
 from ..protocol.errors import WrongValue
+from ..protocol.forgeries import TAMPERS, Tamper
 from ..protocol.messages import Parameters
 from ..protocol.model import is_operation
 from ..protocol.moments import Duration, seconds_of
@@ -47,6 +49,8 @@ class FaultDetails(TypedDict, total=False):
     strip: Collection[str]
     skew: float
     lifetime: float | str | None
+    tamper: Tamper | None
+    claims: Mapping[str, object]
     applied: bool
     times: int | None
     skip: int
@@ -72,6 +76,8 @@ def check_options(options: Mapping[str, Any]) -> None:
     after, until = options["after"], options["until"]
     if until is not None and seconds_of(until) <= seconds_of(after):
         raise WrongValue(f"until: {shown(until)} is not later than after, {shown(after)}")
+    if options["tamper"] == "replay" and options["claims"]:
+        raise WrongValue("claims: a replay says what it said before; leave claims or tamper out")
 
 
 def _is_operation(value: object) -> bool:
@@ -85,6 +91,16 @@ def _is_header(name: object, value: object) -> bool:
 
 def _are_headers(value: object) -> bool:
     return isinstance(value, Mapping) and all(_is_header(*one) for one in value.items())
+
+
+def _are_claims(value: object) -> bool:
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        return False
+    try:
+        json.dumps(dict(value), allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _are_limits(value: object) -> bool:
@@ -111,6 +127,8 @@ _RULES: Final[Rules] = {
     "strip": (are_texts, "a list of names of members"),
     "skew": (is_number, "a number of seconds"),
     "lifetime": (optional(lambda value: isinstance(value, str) or is_number(value)), "a number of seconds, nor a text"),
+    "tamper": (one_of(None, *TAMPERS), f"one of {', '.join(TAMPERS)}"),
+    "claims": (_are_claims, "a mapping of names of claims to values of JSON"),
     "applied": (is_flag, "true or false"),
     "times": (optional(is_whole(1)), "a positive whole number, nor None"),
     "skip": (is_whole(0), "a whole number of at least 0"),

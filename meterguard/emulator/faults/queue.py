@@ -57,6 +57,11 @@ class Faults:
         - ``strip``: members to leave out of the answer
         - ``skew``: seconds by which the service's clock is wrong in its times and its ``Date``
         - ``lifetime``: let ``Expiration`` be this many seconds after ``IssuedAt``, or be this text
+        - ``tamper``: spoil the ``SignedToken`` of the answer: its ``"signature"`` or its ``"payload"`` is changed,
+          another ``"key"`` has signed it, its algorithm is ``"none"``, or ``"hs256"`` with the public key for a secret,
+          or it is a ``"replay"`` of an earlier answer to the same operation
+        - ``claims``: claims that the token says otherwise, signed with the right key unless ``tamper`` is given too;
+          None leaves a claim out
         - ``applied``: let the request take effect although ``error`` or ``status`` is answered; with
           ``latency`` or ``hold`` let it take effect before the wait instead of after it
         - ``times``: for how many requests; by default 1, None for all

@@ -16,7 +16,7 @@ __all__ = ("check_out_borrow_license",)
 def check_out_borrow_license(call: Call, parameters: Parameters) -> Answer:
     """Take all units that are asked for from the pool, or none."""
     licence = _borrowable(call, parameters["LicenseArn"])
-    sign = call.signing.signer().sign
+    sign = call.signing.of(licence.sign_key).sign
     wanted = wanted_items(parameters["Entitlements"], call.state.behavior)
     caller, node_id = call.caller, parameters.get("NodeId")
     checkout = call.state.borrow(licence, caller.account, wanted, call.now, node_id=node_id, region=caller.region)

@@ -40,10 +40,13 @@ def check_out_license(call: Call, parameters: Parameters) -> Answer:
         limits=call.limits,
         region=call.caller.region,
     )
-    sign = call.signing.signer().sign if call.state.behavior.sign_checkouts else None
+    if call.state.behavior.sign_checkouts:
+        call.signing.signer()  # where no key can be made, no units are to be taken
     checkout, licence = call.state.check_out(ask, call.now)
     answer = _checkout_answer(checkout, licence, call.state.behavior)
-    return answer if sign is None else {**answer, "SignedToken": sign(proof_of(answer))}
+    if not call.state.behavior.sign_checkouts:
+        return answer
+    return {**answer, "SignedToken": call.signing.of(licence.sign_key).sign(proof_of(answer))}
 
 
 def extend_license_consumption(call: Call, parameters: Parameters) -> Answer:

@@ -16,6 +16,7 @@ from .grant_queries import (
 )
 from .grants import accept_grant, create_grant, create_grant_version, delete_grant, reject_grant
 from .identities import assume_role_with_web_identity, get_caller_identity
+from .keys import create_key, describe_key, get_public_key, sign
 from .license_queries import (
     get_license,
     get_license_usage,
@@ -28,7 +29,7 @@ from .licenses import create_license, create_license_version, delete_license
 from .tags import list_tags_for_resource, tag_resource, untag_resource
 from .tokens import create_token, delete_token, get_access_token, list_tokens
 
-__all__ = ("IDENTITY_OPERATIONS", "OPERATIONS")
+__all__ = ("IDENTITY_OPERATIONS", "KEY_OPERATIONS", "OPERATIONS")
 
 OPERATIONS: Final[Mapping[str, Handler]] = {
     "CheckoutLicense": check_out_license,
@@ -68,3 +69,11 @@ IDENTITY_OPERATIONS: Final[Mapping[str, Handler]] = {
     "GetCallerIdentity": get_caller_identity,
 }
 """Those of STS."""
+
+KEY_OPERATIONS: Final[Mapping[str, Handler]] = {
+    "CreateKey": create_key,
+    "DescribeKey": describe_key,
+    "GetPublicKey": get_public_key,
+    "Sign": sign,
+}
+"""Those of KMS."""

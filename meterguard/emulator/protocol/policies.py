@@ -38,6 +38,7 @@ _RESOURCES: Final = {
         "ListLicenseVersions",
     ),
     "GrantArn": ("AcceptGrant", "CreateGrantVersion", "DeleteGrant", "GetGrant", "RejectGrant"),
+    "KeyId": ("DescribeKey", "GetPublicKey", "Sign"),
     "ResourceArn": ("ListTagsForResource", "TagResource", "UntagResource"),
 }
 _NAMED_BY: Final = {operation: member for member, operations in _RESOURCES.items() for operation in operations}
@@ -85,7 +86,7 @@ def _check(statements_of: Callable[[Caller], Sequence[_Statement] | None]) -> Au
         if statements is None or operation == _ALWAYS or (operation in _UNSIGNED and caller.access_key is None):
             return
         action = f"{service}:{operation}"
-        resource = str(parameters.get(_NAMED_BY.get(operation, ""), "*"))
+        resource = _resource(caller, operation, parameters)
         effects = {one.is_allowing for one in statements if one.means(action, resource)}
         if effects == {True}:
             return
@@ -98,6 +99,13 @@ def _check(statements_of: Callable[[Caller], Sequence[_Statement] | None]) -> Au
         )
 
     return authorize
+
+
+def _resource(caller: Caller, operation: str, parameters: Parameters) -> str:
+    """Return the ARN of what a request is for; a key may be named by its id alone."""
+    named = str(parameters.get(_NAMED_BY.get(operation, ""), "*"))
+    is_id = _NAMED_BY.get(operation) == "KeyId" and not named.startswith("arn:")
+    return f"arn:aws:kms:{caller.region}:{caller.account}:key/{named}" if is_id else named
 
 
 # Reading

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 
 from ..admin.journal import Journal, Request
+from ..faults.forger import Forger
 from ..faults.queue import Faults
 from ..operations.call import Call, Handler
 from ..protocol import query, wire
@@ -57,7 +58,8 @@ class Dispatcher:
         signing: SigningKey,
     ) -> None:
         self.bugs: list[BaseException] = []
-        self.replies = Replies(state.behavior, new_id)
+        forger = Forger(lambda arn: signing.of(state.current(arn).sign_key))
+        self.replies = Replies(state.behavior, new_id, forger)
         self._lock = kept.lock
         self._state = state
         self._clock = kept.clock

@@ -8,6 +8,7 @@ from typing import Final
 
 from ..admin.journal import Request
 from ..faults import effects
+from ..faults.forger import Forger
 from ..protocol import wire
 from ..protocol.codec import Codec
 from ..protocol.errors import ServiceError, status_of
@@ -24,9 +25,10 @@ _NOT_PRINTED: Final = re.compile("[^ -~]")
 class Replies:
     """Makes the replies of an emulator."""
 
-    def __init__(self, behavior: Behavior, new_id: Callable[[], str]) -> None:
+    def __init__(self, behavior: Behavior, new_id: Callable[[], str], forger: Forger) -> None:
         self._behavior = behavior
         self._new_id = new_id
+        self._forger = forger
 
     def reply(self, request: Request) -> Reply:
         """Return the reply to a request that was carried out or refused, as its fault spoils it."""
@@ -43,7 +45,7 @@ class Replies:
         operation = None if service is None else service.describe(name)
         if request.refused is not None or service is None or operation is None:
             return self.refuse(request, request.refused or ServiceError("InternalFailure", ""))
-        return _succeed(request, service.codec, operation)
+        return self._succeed(request, service.codec, operation)
 
     def refuse(self, request: Request, error: ServiceError) -> Reply:
         """Return an error as the reply to a request, and note its code."""
@@ -55,6 +57,14 @@ class Replies:
         codec = _codec_of(request)
         body = codec.encode_error(error, status, request.request_id)
         return _finished(request, status, body, codec.answer_type, more)
+
+    def _succeed(self, request: Request, codec: Codec, operation: Operation) -> Reply:
+        true: Answer = request.answer or {}
+        answer = true
+        if request.fault is not None:
+            answer = effects.spoil_answer(request.fault, true, request.moment or 0)
+        answer = self._forger.spoil(request.fault, operation.name, true, answer)
+        return _finished(request, 200, codec.encode(operation, answer, request.request_id), codec.answer_type)
 
     def refuse_unread(self, error: ServiceError) -> Reply:
         """Return the reply to what is no request of this protocol at all, and is not recorded as one."""
@@ -77,13 +87,6 @@ def request_id(digits: str) -> str:
 def _codec_of(request: Request) -> Codec:
     service, _ = addressed(request.target)
     return wire.JSON if service is None else service.codec
-
-
-def _succeed(request: Request, codec: Codec, operation: Operation) -> Reply:
-    answer: Answer = request.answer or {}
-    if request.fault is not None:
-        answer = effects.spoil_answer(request.fault, answer, request.moment or 0)
-    return _finished(request, 200, codec.encode(operation, answer, request.request_id), codec.answer_type)
 
 
 def _finished(request: Request, status: int, body: bytes, kind: bytes, more: Headers | None = None) -> Reply:

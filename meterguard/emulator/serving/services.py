@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Final
 
 from ..operations.call import Handler
-from ..operations.table import IDENTITY_OPERATIONS, OPERATIONS
+from ..operations.table import IDENTITY_OPERATIONS, KEY_OPERATIONS, OPERATIONS
 from ..protocol.codec import Codec
-from ..protocol.model import LICENSE_MANAGER, STS, Model, Operation
+from ..protocol.model import KMS, LICENSE_MANAGER, STS, Model, Operation
 from ..protocol.query import QUERY
 from ..protocol.wire import JSON
 
@@ -46,6 +46,7 @@ class Service:
 
 _ALL: Final = (
     Service("AWSLicenseManager", "license-manager", OPERATIONS, LICENSE_MANAGER),
+    Service("TrentService", "kms", KEY_OPERATIONS, KMS),
     Service("AWSSecurityTokenServiceV20110615", "sts", IDENTITY_OPERATIONS, STS, QUERY),
 )
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..protocol.errors import ServiceError, elsewhere
 from .allocation import Ask
 from .grants import Grants, ready_grant
+from .kms_keys import KmsKeys
 from .licenses import License
 from .mappings import MakeTable
 from .sessions import Sessions
@@ -26,6 +27,7 @@ class Catalog:
         self.grants = Grants(table("grants"))
         self.tags = Tags(table("tags"))
         self.tokens = Tokens(table("tokens"))
+        self.kms_keys = KmsKeys(table("kms_keys"))
         self.sessions = Sessions(table("sessions"))
         self.organizations: dict[str, Sequence[str]] = {}
         self._new_id = new_id

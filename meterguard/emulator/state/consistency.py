@@ -28,6 +28,7 @@ def contradictions(tables: Tables) -> Iterator[str]:
         ),
         "tokens": all(identifier == one.identifier for identifier, one in tables["tokens"].items()),
         "sessions": all(access_key == one.access_key for access_key, one in tables["sessions"].items()),
+        "kms_keys": all(identifier == one.identifier for identifier, one in tables["kms_keys"].items()),
         "settings": _is_reading(tables["settings"].get("clock", _STANDS_RIGHT)),
     }
     return (name for name, agrees in agreements.items() if not agrees)

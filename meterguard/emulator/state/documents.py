@@ -14,6 +14,7 @@ from types import NoneType, UnionType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from .grants import Grant
+from .kms_keys import KmsKey
 from .licenses import Checkout, License
 from .replays import Remembered
 from .sessions import Session
@@ -38,6 +39,7 @@ TABLES: Final[Mapping[str, tuple[Any, Any]]] = {
     "grants": (str, tuple[Grant, ...]),
     "tokens": (str, RefreshToken),
     "sessions": (str, Session),
+    "kms_keys": (str, KmsKey),
     "tags": (str, dict[str, str]),
     "replays": (tuple[str, str, str], Remembered),
     "settings": (str, Any),

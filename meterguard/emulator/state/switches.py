@@ -157,7 +157,7 @@ class Behavior:
     checkout_only_at_home: bool = False
     """True if ``CheckoutLicense`` is redirected to the licence's home Region."""
 
-    not_borrowable_error: str = "InvalidParameterValueException"
+    not_borrowable_error: str = "NoEntitlementsAllowedException"
     """The error for borrowing from a licence without a borrow configuration."""
 
     no_sign_key_error: str = "UnsupportedDigitalSignatureMethodException"

@@ -365,6 +365,19 @@ class TestTheWire:
         connection.close()
 
 
+def test_botocores_own_provider_gets_its_credentials_here(lm, mine, access, monkeypatch, tmp_path):
+    token = tmp_path / "token"
+    token.write_text(access())
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+    monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", lm.url)
+    client = boto3.Session().client("license-manager", endpoint_url=lm.url)
+    client.list_received_licenses()
+    assert (lm.requests[-1].account, lm.calls("AssumeRoleWithWebIdentity")) == (BUYER, 1)
+    client.close()
+
+
 def test_a_client_of_another_emulator_is_left_alone(environment):
     with Emulator().in_process() as lm, Emulator() as other:
         sts = boto3.client("sts", endpoint_url=other.url)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from .botocore_errors import ancestors
 from .error_codes import is_about_credentials, translate
 from .origins import origins
 from .outcome import Failure, attempt
-from .settings import PARTING, Settings, check, time_outs
+from .settings import PARTING, Settings, TimeOuts, check, time_outs
 from .token_credentials import Keys, Requesters, TokenCredentials
 
 Made = TypeVar("Made")
@@ -71,6 +72,7 @@ class Clients:
         self._settings = settings
         self._moved_to: str | None = None
         self._region: str | None = None
+        self._signing = threading.local()
         self._start_over()
 
     def _start_over(self) -> None:
@@ -226,10 +228,20 @@ class Clients:
         if lent is None:
             source = token_credentials.source(given.token, self._region, self._settings)
             lent = self._lent = token_credentials.shared(source)
-        return lent.keys(self._requesters, given.now)
+        waits = PARTING if getattr(self._signing, "parting", False) else time_outs(self._settings.timeout)
+        return lent.keys(lambda: self._requesters(waits), given.now, patience=2 * sum(waits))
 
-    def _requesters(self) -> Requesters:
-        url, waits = self._settings.endpoint_url, time_outs(self._settings.timeout)
+    @contextmanager
+    def signing(self, *, parting: bool) -> Iterator[None]:
+        """Have keys made in a hurry while this thread sends a request of a process that is leaving."""
+        self._signing.parting = parting
+        try:
+            yield
+        finally:
+            self._signing.parting = False
+
+    def _requesters(self, waits: TimeOuts) -> Requesters:
+        url = self._settings.endpoint_url
         made: Requesters = _configured(
             lambda: _boto_credentials().requesters(self._region, url, waits, trust_env=self._settings.trust_env)
         )

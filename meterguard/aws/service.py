@@ -168,7 +168,8 @@ class LicenseManager:
         client = self._clients.client(parting=parting)
         if self._traffic is not None and operation == "CheckoutLicense":
             self._traffic.checking_out()
-        outcome = _send(client, operation, request)
+        with self._clients.signing(parting=parting):
+            outcome = _send(client, operation, request)
         # A process that is leaving has a second for each request, and no time for a second request.
         if isinstance(outcome, Failure) and not parting and regions.is_redirect(answer_of(outcome.trouble)):
             outcome = self._follow(client, outcome, operation, request)

@@ -70,7 +70,7 @@ def source(token: RefreshToken, region: str, settings: Settings) -> Source:
 
 
 class _Stand(NamedTuple):
-    """The end of the last exchange: keys, those of an earlier one too, and its failure."""
+    """The end of the last exchange: keys, or why there are none."""
 
     keys: Keys | None = None
     failure: ServiceFault | ConfigurationError | None = None
@@ -85,9 +85,10 @@ class TokenCredentials:
         self._stand = _Stand()
         self._tried = -math.inf
 
-    def keys(self, connect: Connect, now: Callable[[], Moment]) -> Keys:
+    def keys(self, connect: Connect, now: Callable[[], Moment], *, patience: float) -> Keys:
         """Return keys that are good now.
 
+        :param patience: seconds to wait for the exchange of another thread.
         :raises ServiceFault: the token or the role was refused, or nobody could be asked.
         :raises ConfigurationError: no role is set.
         """
@@ -99,13 +100,21 @@ class TokenCredentials:
         if stand.keys is not None and state is Phase.DUE:
             self._renew_ahead(stand, moment, connect, now)
             return self._stand.keys or stand.keys
-        with self._lock:
-            if self._stand is stand:
-                self._exchange(connect, now)
-            after = self._stand
+        after = self._renew(stand, connect, now, patience)
         if after.failure is not None or after.keys is None:
             raise copy.copy(after.failure or _UNKNOWN)
         return after.keys
+
+    def _renew(self, stand: _Stand, connect: Connect, now: Callable[[], Moment], patience: float) -> _Stand:
+        """Exchange, unless another thread has done so since ``stand`` was read."""
+        if not self._lock.acquire(timeout=patience):
+            return _Stand()
+        try:
+            if self._stand is stand:
+                self._stand = self._exchanged(connect, now)
+            return self._stand
+        finally:
+            self._lock.release()
 
     def _renew_ahead(self, stand: _Stand, moment: Moment, connect: Connect, now: Callable[[], Moment]) -> None:
         """Renew keys that are still good. Nobody waits for it but who does it, and a failure changes nothing."""
@@ -114,17 +123,17 @@ class TokenCredentials:
         try:
             if self._stand is stand:
                 self._tried = moment.mono
-                self._exchange(connect, now)
-                if self._stand.failure is not None:
-                    self._stand = stand
+                after = self._exchanged(connect, now)
+                if after.keys is not None:
+                    self._stand = after
         finally:
             self._lock.release()
 
-    def _exchange(self, connect: Connect, now: Callable[[], Moment]) -> None:
+    def _exchanged(self, connect: Connect, now: Callable[[], Moment]) -> _Stand:
         try:
-            self._stand = _Stand(exchange(self._source, connect, now))
+            return _Stand(exchange(self._source, connect, now))
         except (ServiceFault, ConfigurationError) as failure:
-            self._stand = _Stand(None, failure.with_traceback(None))
+            return _Stand(None, failure.with_traceback(None))
 
     def drop(self) -> None:
         """Forget the keys: the service does not take them."""
@@ -227,7 +236,8 @@ def _of_role(code: str | None) -> str:
 
 
 _UNKNOWN = ServiceFault(
-    FaultKind.UNKNOWN, "the refresh token could not be exchanged for AWS credentials: the answer could not be read"
+    FaultKind.UNKNOWN,
+    "the refresh token could not be exchanged for AWS credentials: no answer that could be read came in time",
 )
 
 

@@ -38,7 +38,7 @@ ACCOUNT = "111122223333"
 
 
 class Emulator:
-    """An AWS License Manager on this machine, for tests and demonstrations.
+    """An AWS License Manager on this machine, with the KMS and STS that it needs, for tests and demonstrations.
 
     It serves HTTP on a port of the loopback interface while it is started: in a ``with`` block, or between
     :meth:`start` and :meth:`stop`. All durations are in seconds.
@@ -155,8 +155,9 @@ class Emulator:
         """Answer the botocore clients of this process without a socket, for the length of a ``with`` block.
 
         It answers the clients that are made in the block, whatever their endpoint is; for an older client there is
-        :meth:`attach`. Requests to other services go on to the network, or to moto's ``mock_aws`` in the same test. A
-        fault waits on the thread that asks, where no time-out of the client ends the wait.
+        :meth:`attach`. Requests to KMS and STS are answered if they would go to AWS and moto's ``mock_aws`` does not
+        answer them in the same test; all others go on. A fault waits on the thread that asks, where no time-out of the
+        client ends the wait.
         """
         from .serving.in_process import answering
 
@@ -167,7 +168,7 @@ class Emulator:
         """Answer a boto3 client, or the clients that a session makes from now on, without a socket.
 
         Args:
-            to: A client of License Manager, or a ``boto3.Session``. It stays attached.
+            to: A client of License Manager, KMS or STS, or a ``boto3.Session``. It stays attached.
         """
         from .serving.in_process import attach
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 
 from .options import check_arguments
-from .protocol.errors import UnknownLicense
+from .protocol.errors import ConfigurationError, UnknownLicense
 from .protocol.redaction import shown
 from .state.identifiers import Identifiers
 from .state.licenses import Checkout, License, license_arn
@@ -18,16 +18,28 @@ from .state.terms import ISSUER_ACCOUNT, build_license, change_terms, check_rece
 __all__ = ("Holdings", "IssuedLicense")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedLicense(License):
     """A licence as a test gets it, with the key that its signed tokens verify with."""
 
-    key_of: Callable[[License], str] = field(repr=False, compare=False)
+    # No field: it is not part of what the licence is, and a copy in another process goes without it.
+    __slots__ = ("_key_of",)
+    _key_of: Callable[[License], str]
+
+    @classmethod
+    def of(cls, licence: License, key_of: Callable[[License], str]) -> IssuedLicense:
+        """Return a licence with a function that finds its key."""
+        issued = cls(**{one.name: getattr(licence, one.name) for one in fields(licence)})
+        object.__setattr__(issued, "_key_of", key_of)
+        return issued
 
     @property
     def public_key_pem(self) -> str:
         """Return the key that verifies the licence's signed tokens, as a vendor ships it."""
-        return self.key_of(self)
+        if not hasattr(self, "_key_of"):
+            raise ConfigurationError(
+                "public_key_pem: a copy of a licence does not know its key; ask license() of the emulator for it"
+            )
+        return self._key_of(self)
 
 
 class Holdings:
@@ -117,8 +129,7 @@ class Holdings:
             return [one for one in self._state.checkouts(self._clock.now()) if arn in (None, one.arn)]
 
     def _issued(self, licence: License) -> IssuedLicense:
-        terms = {one.name: getattr(licence, one.name) for one in fields(License)}
-        return IssuedLicense(**terms, key_of=self._public_key_of)
+        return IssuedLicense.of(licence, self._public_key_of)
 
     def _public_key_of(self, licence: License) -> str:
         return self._signing.of(licence.sign_key).public_key_pem

@@ -10,6 +10,7 @@ import logging
 import os
 import pickle
 import threading
+import time
 import traceback
 
 import boto3
@@ -464,6 +465,17 @@ def test_an_outage_of_sts_is_unknown_and_grace_applies(lm, token, new_guard, clo
     clock.shift(801)
     with pytest.raises(EntitlementUnavailable, match="the refresh token could not be exchanged"):
         enter(guard)
+
+
+def test_a_process_that_leaves_does_not_wait_for_keys(lm, mine, token, new_guard, clock):
+    lm.update_license("ACME-1", ttl=7200)
+    guard = new_guard(refresh_token=token)
+    enter(guard)
+    clock.shift(3590)
+    lm.faults.add(ACCESS, latency=20, times=None)
+    began = time.monotonic()
+    guard.close()
+    assert time.monotonic() - began < 4, "two seconds, and a busy machine"
 
 
 # -- fork ----------------------------------------------------------------------------------------

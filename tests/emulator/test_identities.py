@@ -179,6 +179,10 @@ class TestAssuming:
         assert said in refusal.message
         assert refusal.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
+    def test_a_session_policy_is_not_passed_over(self, mine, access, assume, code):
+        with code("MalformedPolicyDocument"):
+            assume(access(), Policy='{"Statement": []}')
+
     def test_a_role_that_the_token_does_not_name(self, mine, access, assume, code):
         other = ROLE.replace(BUYER, "333333333333")
         with code("AccessDenied") as refusal:
@@ -359,6 +363,27 @@ class TestTheWire:
         connection.request("POST", "/", body, {"Content-Type": "application/x-www-form-urlencoded"})
         assert connection.getresponse().status == 400
         connection.close()
+
+
+def test_botocores_own_provider_gets_its_credentials_here(lm, mine, access, monkeypatch, tmp_path):
+    token = tmp_path / "token"
+    token.write_text(access())
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+    monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", lm.url)
+    client = boto3.Session().client("license-manager", endpoint_url=lm.url)
+    client.list_received_licenses()
+    assert (lm.requests[-1].account, lm.calls("AssumeRoleWithWebIdentity")) == (BUYER, 1)
+    client.close()
+
+
+def test_a_client_of_another_emulator_is_left_alone(environment):
+    with Emulator().in_process() as lm, Emulator() as other:
+        sts = boto3.client("sts", endpoint_url=other.url)
+        sts.get_caller_identity()
+        sts.close()
+    assert (lm.calls("GetCallerIdentity"), other.calls("GetCallerIdentity")) == (0, 1)
 
 
 def test_without_a_socket(environment):

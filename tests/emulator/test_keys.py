@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import pickle
 import re
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import boto3
@@ -17,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
+from meterguard import ConfigurationError
 from meterguard.emulator import Behavior, Emulator
 
 from .conftest import ONE_ATTEMPT, SESSION
@@ -283,3 +286,9 @@ class TestTheTokensOfALicence:
         assert lm.license("ACME-1") == licence
         assert lm.update_license(licence, name="other") != licence
         assert licence.public_key_pem not in repr(licence)
+
+    def test_a_licence_can_be_sent_to_another_process(self, licence):
+        copied = pickle.loads(pickle.dumps(licence))
+        assert (copied, asdict(copied)) == (licence, asdict(licence))
+        with pytest.raises(ConfigurationError, match=r"ask license\(\) of the emulator"):
+            _ = copied.public_key_pem

@@ -30,6 +30,9 @@ def assume_role_with_web_identity(call: Call, parameters: Parameters) -> Answer:
     role = parameters["RoleArn"]
     if not ROLE.fullmatch(role):
         raise malformed("Request ARN is invalid")
+    if "Policy" in parameters:
+        # To pass over it would allow more than was asked for.
+        raise ServiceError("MalformedPolicyDocument", "The emulator understands no session policies; leave it out.")
     seconds = parameters.get("DurationSeconds", _MOST_SECONDS)
     if seconds > _MOST_SECONDS:
         raise malformed("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")

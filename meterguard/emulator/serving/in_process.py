@@ -7,6 +7,7 @@ the whole process; it passes the request on to the network while no emulator is 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ __all__ = ("answering", "attach")
 _EVENT = "before-send.license-manager"
 # A neighbour of License Manager is asked last: where moto answers in the same test, keys and accounts are moto's.
 _ANY_EVENT = "before-send"
+_AWS = re.compile(r".*\.(amazonaws\.com(\.cn)?|api\.aws)")
 _NEIGHBOURS = frozenset(one.signing_name for one in SERVICES.values() if one.is_neighbour)
 _ENDPOINT = "AWS_ENDPOINT_URL_LICENSE_MANAGER"
 # The endpoint of clients that are made meanwhile, so that one which outlives its emulator never reaches AWS.
@@ -99,7 +101,9 @@ def _answer_if_active(request: Any, **_: object) -> AWSResponse | None:
 
 
 def _answer_if_near(request: Any, event_name: str, **_: object) -> AWSResponse | None:
-    return _answer_if_active(request) if _is_near(event_name) else None
+    # A client that somebody has pointed at another emulator of such a service stays with that one.
+    is_for_aws = _AWS.fullmatch(urlsplit(request.url).hostname or "") is not None
+    return _answer_if_active(request) if is_for_aws and _is_near(event_name) else None
 
 
 def _is_near(event_name: str) -> bool:

@@ -133,6 +133,7 @@ class Borrowing:
         with contextlib.suppress(MeterGuardError):
             self._return(old.entitlements, old.claims.token or "")
             _written(partial(file.remove, old.signed_token))
+            self._publisher.tell(LicenseReturned(old.entitlements))
         return lease
 
 

@@ -495,13 +495,15 @@ def test_nothing_is_borrowed(make, file):
 def test_it_is_borrowed_anew_when_half_of_it_has_passed_and_only_where_that_was_asked_for(make, clock, lm, landed):
     make().borrow("Seats", 1)
     for renews in (False, True):
-        guard = make(renew_borrowed=renews)
-        assert guard.has_entitlement("Seats", 1)
-        clock.shift(DAY / 2 + 61 if not renews else 61)
-        with guard.requires_entitlement("Seats", 1, "Count"):
+        guard, returned = make(renew_borrowed=renews), threading.Event()
+        guard.subscribe(lambda event, returned=returned: isinstance(event, events.LicenseReturned) and returned.set())
+        gate = guard.requires_entitlement("Seats", 1, "Count")
+        with gate:
+            clock.shift(61 if renews else DAY / 2 + 61)
+        with gate:
             landed(guard)  # the look
-            guard.engine.registry.returns.submit(lambda: None)
-        guard.close()  # waits for what is under way
+        assert returned.wait(20) is True if renews else not returned.is_set()
+        guard.close()
         assert lm.calls("CheckoutBorrowLicense") == (2 if renews else 1)
         assert lm.usage("ACME-1") == {"Seats": 1}
     clock.shift(DAY / 2 + 61)

@@ -431,6 +431,9 @@ TROUBLE = [
     {"error": "InternalFailure", "status": 500},
     {"status": 503},
     {"drop": "before"},
+    {"body": "cut"},
+    {"body": "garbled"},
+    {"body": "empty"},
 ]
 
 
@@ -442,6 +445,7 @@ def test_trouble_is_no_refusal(lm, token, new_guard, operation, fault):
     with pytest.raises(ServiceFault, match=r"^the refresh token could not be exchanged") as caught:
         service.check_out(SEAT, "intent")
     assert (caught.value.kind, caught.value.may_have_acted) == (FaultKind.UNKNOWN, False)
+    assert "AccessKeyId" not in " ".join(shown(caught.value)), "a text of boto3's may repeat the answer"
     service.check_out(SEAT, "intent")
 
 

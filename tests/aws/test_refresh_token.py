@@ -22,7 +22,6 @@ from meterguard.aws.settings import PARTING
 from meterguard.model import Entitlement
 from meterguard.ports import FaultKind, ServiceFault
 from meterguard.telemetry.redaction import RedactingFilter
-from meterguard.testing import Clock
 from tests.rights import as_nobody_special
 
 SEAT = (Entitlement("Seats", 1, "Count"),)
@@ -81,13 +80,6 @@ def token(create):
 def new_guard(lm, mine, make_guard):
     """``new_guard(refresh_token=...)``."""
     return lambda **options: make_guard(lm, mine, **{"beneficiary": "Jo", "denial_ttl": 0, **options})
-
-
-@pytest.fixture
-def clock(lm):
-    clock = Clock(lm)
-    yield clock
-    clock.restore()
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from meterguard import (
     events,
 )
 from meterguard.runtime import clock as runtime_clock
-from meterguard.testing import Clock
 
 DAY = 86_400
 NOWHERE = "http://127.0.0.1:9"  # the port of discard, where nobody listens
@@ -60,13 +59,6 @@ def offline(make):
         return make(**{"endpoint_url": NOWHERE, "timeout": 0.5, "on_unknown": "deny"} | options)
 
     return make_offline
-
-
-@pytest.fixture
-def clock(lm):
-    clock = Clock(lm)
-    yield clock
-    clock.restore()
 
 
 def told(guard, kind):
@@ -484,6 +476,8 @@ def test_returning_what_has_ended_clears_the_file(make, clock, file):
 def test_nothing_is_borrowed(make, file):
     with pytest.raises(ConfigurationError, match=r"nothing is borrowed: there is no .*licence\.jwt"):
         make().return_borrowed()
+    assert not file.parent.exists()
+    file.parent.mkdir()
     file.write_text("something else\n")
     with pytest.raises(ConfigurationError, match="holds something else than borrowed licences"):
         make().return_borrowed()

@@ -155,8 +155,9 @@ def overdraft(name: str, value: object) -> dict[str, int]:
 
 def public_keys(name: str, value: object) -> tuple[bytes | Path, ...]:
     """Check public keys, as far as that can be said without reading them. Returns PEM as bytes, and paths."""
-    several = value if isinstance(value, list | tuple) else (value,)
-    if not several or not all(isinstance(one, str | bytes | PathLike) for one in several):
+    given = value if isinstance(value, list | tuple) else (value,)
+    several = [one for one in given if isinstance(one, str | bytes | PathLike)]
+    if not several or len(several) < len(given):
         raise ConfigurationError(
             f"{name} must be one public key or a list of them, each a PEM text, bytes or a pathlib.Path; "
             f"got {type(value).__name__}"

@@ -126,7 +126,7 @@ def distrusted_borrow(requirement: Requirement, where: str, why: str) -> Untrust
     """Return the exception for a file of borrowed licences that does not agree with the program or its clock."""
     return UntrustedLease(
         f"{shown(requirement)} is not allowed: a borrowed licence in {where} {why}. Set the clock of this machine "
-        "right, or take the file away and borrow anew.",
+        "right, or delete the file and the one with .seen beside it, and borrow anew.",
         requirement,
         requirement,
         Reason.UNTRUSTED,
@@ -136,7 +136,7 @@ def distrusted_borrow(requirement: Requirement, where: str, why: str) -> Untrust
 def unreadable_borrow(requirement: Requirement, problem: str) -> UntrustedLease:
     """Return the exception for a file of borrowed licences that cannot be read."""
     return UntrustedLease(
-        f"{shown(requirement)} is not allowed: {problem}. Mend the file, or take it away and borrow anew.",
+        f"{shown(requirement)} is not allowed: {problem}. Mend the file, or delete it and borrow anew.",
         requirement,
         requirement,
         Reason.UNTRUSTED,

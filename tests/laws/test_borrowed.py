@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from meterguard import (
+    AuthorizationRefused,
     ConfigurationError,
     EntitlementDenied,
     EntitlementUnavailable,
@@ -563,3 +564,21 @@ def test_what_has_to_be_signed_and_what_is_borrowed_go_together(make, clock, lan
     with pytest.raises(UntrustedLease, match="it is not signed"), guard.requires_entitlement("Export"):
         pytest.fail("the body ran")
     assert lm.calls("ExtendLicenseConsumption") == 0
+
+
+def test_of_several_licences_one_has_to_be_named(lm, make, licence):
+    make().borrow("Seats", 1)
+    other = lm.add_license("ACME-1", [("Seats", 3, "Count")], borrow_ttl=DAY, name="second")
+    assert other.key_fingerprint == licence.key_fingerprint
+    with pytest.raises(EntitlementDenied, match=r"not one, but 2 licences .* Name the licence with license_arn=") as no:
+        make().borrow("Seats", 1)
+    assert no.value.reason is Reason.NO_LICENSE
+    assert make().borrow("Seats", 1, license_arn=other.arn).license_arn == other.arn
+    with pytest.raises(EntitlementDenied, match="Name the licence"):
+        make().borrow("Seats", 1, license_arn=f"{other.arn[:-4]}0000")
+
+
+def test_iam_may_refuse_it(lm, make):
+    lm.faults.add("CheckoutBorrowLicense", error="AccessDeniedException")
+    with pytest.raises(AuthorizationRefused, match="license-manager:CheckoutBorrowLicense"):
+        make().borrow("Seats", 1)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
-from typing import Literal, TypeVar
+from os import PathLike
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from .errors import ConfigurationError
 from .model import shortened
 from .reasons import OnUnknown
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Duration = float | int | timedelta
 """Seconds, or a ``timedelta``."""
@@ -20,7 +23,7 @@ OnUnknownName = Literal["grace", "deny", "allow"]
 
 VerifySignature = Literal["if-present", "required"]
 
-PublicKeys = str | bytes | Path | Sequence[str | bytes | Path]
+PublicKeys = str | bytes | PathLike[str] | Sequence[str | bytes | PathLike[str]]
 """Public keys: PEM as text or bytes, paths to files of it, or several of these."""
 
 LONGEST = 100 * 366 * 86_400  # seconds; what is infinite to people would overflow a clock or a socket
@@ -152,8 +155,9 @@ def overdraft(name: str, value: object) -> dict[str, int]:
 
 def public_keys(name: str, value: object) -> tuple[bytes | Path, ...]:
     """Check public keys, as far as that can be said without reading them. Returns PEM as bytes, and paths."""
-    several = value if isinstance(value, list | tuple) else (value,)
-    if not several or not all(isinstance(one, str | bytes | Path) for one in several):
+    given = value if isinstance(value, list | tuple) else (value,)
+    several = [one for one in given if isinstance(one, str | bytes | PathLike)]
+    if not several or len(several) < len(given):
         raise ConfigurationError(
             f"{name} must be one public key or a list of them, each a PEM text, bytes or a pathlib.Path; "
             f"got {type(value).__name__}"
@@ -161,7 +165,13 @@ def public_keys(name: str, value: object) -> tuple[bytes | Path, ...]:
     for one in several:
         if isinstance(one, str) and "-----BEGIN" not in one:
             raise ConfigurationError(f"{name} must hold PEM texts; a file is given as pathlib.Path(...)")
-    return tuple(one.encode() if isinstance(one, str) else one for one in several)
+    return tuple(
+        one.encode() if isinstance(one, str) else one if isinstance(one, bytes) else _path(one) for one in several
+    )
+
+
+def _encoded(pem: str | bytes) -> bytes:
+    return pem.encode() if isinstance(pem, str) else pem
 
 
 def verify_signature(name: str, value: object) -> str:
@@ -173,13 +183,19 @@ def verify_signature(name: str, value: object) -> str:
 
 def borrowed(name: str, value: object) -> Path | bool:
     """Check where borrowed licences are: True for the usual place, or the path of a file."""
-    if isinstance(value, bool | Path):
+    if isinstance(value, bool):
         return value
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str | PathLike) or not str(value).strip():
         raise ConfigurationError(f"{name} must be True or the path of a file; got {shortened(value)}")
-    return Path(value)
+    return _path(value)
 
 
 def refresh_token(name: str, value: object) -> str | Path:
     """Check a refresh token: a text, or the path of a file."""
-    return value if isinstance(value, Path) else text(name, value).strip()
+    return _path(value) if isinstance(value, PathLike) else text(name, value).strip()
+
+
+def _path(value: str | PathLike[str]) -> Path:
+    from pathlib import Path  # which takes longer to import than all of this
+
+    return Path(value)

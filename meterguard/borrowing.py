@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .core.requirements import Requirement, entitlement, together
@@ -14,6 +13,9 @@ from .interruption import passing
 from .metering import MeteringGuard
 
 if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
+
     from .config import Settings
     from .gating.declaration import Number
     from .lease import Lease
@@ -44,7 +46,7 @@ class BorrowingGuard(MeteringGuard):
         value: Number = None,
         unit: Unit | str | None = None,
         *,
-        path: str | Path | None = None,
+        path: str | PathLike[str] | None = None,
         license_arn: str | None = None,
     ) -> Lease:
         """Borrow an entitlement for a machine that goes offline (``CheckoutBorrowLicense``), and write it to a file.
@@ -66,7 +68,7 @@ class BorrowingGuard(MeteringGuard):
         value: Number = None,
         unit: Unit | str | None = None,
         *,
-        path: str | Path | None = None,
+        path: str | PathLike[str] | None = None,
         license_arn: str | None = None,
     ) -> Lease:
         """:meth:`borrow` without blocking the loop."""
@@ -77,7 +79,7 @@ class BorrowingGuard(MeteringGuard):
         return await asyncio.to_thread(self.borrow_all, asked, path=path, license_arn=license_arn)
 
     def borrow_all(
-        self, asked: Iterable[Entitlement], *, path: str | Path | None = None, license_arn: str | None = None
+        self, asked: Iterable[Entitlement], *, path: str | PathLike[str] | None = None, license_arn: str | None = None
     ) -> Lease:
         """:meth:`borrow` for several entitlements at once: all of them, or none."""
         settings = self.settings
@@ -94,7 +96,7 @@ class BorrowingGuard(MeteringGuard):
 
         return passing(borrow)
 
-    def return_borrowed(self, path: str | Path | None = None) -> None:
+    def return_borrowed(self, path: str | PathLike[str] | None = None) -> None:
         """Return all that is borrowed in a file, where the licence allows that before its end.
 
         What could not be returned stays in the file, and can still be used.
@@ -152,7 +154,9 @@ def give_back_by_hand(path: Path | None) -> tuple[str, list[Requirement]]:
     return file.describe(), assembly.returning(settings).give_back(file)
 
 
-def _path(settings: Settings, path: str | Path | None) -> Path | None:
+def _path(settings: Settings, path: str | PathLike[str] | None) -> Path | None:
+    from pathlib import Path
+
     if path is not None:
         return Path(path)
     return settings.borrowed if isinstance(settings.borrowed, Path) else None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +17,8 @@ from .rows import SharedStore
 from .secret import Secret
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .core.policy import Policy
 
 LOOPBACK_ONLY = "METERGUARD_LOOPBACK_ONLY"
@@ -153,7 +154,11 @@ def _refresh_token_file(values: Mapping[str, Any], trusted: Mapping[str, str] | 
     """Return the file that the environment names; None where arguments say which credentials count."""
     path = "" if trusted is None else trusted.get(REFRESH_TOKEN_FILE, "").strip()
     is_open = all(values[name] is None for name in ("refresh_token", "session", "client"))
-    return Path(path) if path and is_open else None
+    if not path or not is_open:
+        return None
+    from pathlib import Path
+
+    return Path(path)
 
 
 def settle_without_product(environ: Mapping[str, str] | None = None) -> Settings:

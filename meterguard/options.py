@@ -4,7 +4,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from os import PathLike
 from typing import Annotated, Any, NamedTuple, Protocol, TypedDict
 
 from . import arguments
@@ -187,7 +187,7 @@ class GuardOptions(TypedDict, total=False):
         ),
     ]
     borrowed: Annotated[
-        bool | str | Path | None,
+        bool | str | PathLike[str] | None,
         Option(
             "answer from borrowed licences what they cover: True for those in this user's state directory, or the path "
             "of a file. Needs ``trusted_keys``.",
@@ -203,7 +203,7 @@ class GuardOptions(TypedDict, total=False):
         ),
     ]
     refresh_token: Annotated[
-        str | Path | None,
+        str | PathLike[str] | None,
         Option(
             "the refresh token of a customer without an AWS account, or a ``Path`` to a file that holds it.",
             arguments.refresh_token,

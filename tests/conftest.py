@@ -98,6 +98,16 @@ def lm(environment):
 
 
 @pytest.fixture
+def clock(lm):
+    """The clock of emulator and guards together, moved by hand."""
+    from meterguard.testing import Clock
+
+    clock = Clock(lm)
+    yield clock
+    clock.restore()
+
+
+@pytest.fixture
 def make_guard(environment):
     """``make_guard(lm, licence, **options)``: a guard for that licence, closed when the test ends."""
     import meterguard

@@ -23,7 +23,7 @@ with needed("cryptography", "trust", by="trusted_keys="):
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 SMALLEST: Final = 2048  # bits
-_PADDING: Final = padding.PSS(padding.MGF1(SHA384()), salt_length=SHA384.digest_size)
+_PADDING: Final = padding.PSS(padding.MGF1(SHA384()), salt_length=padding.PSS.DIGEST_LENGTH)
 _BLOCK: Final = re.compile(rb"-----BEGIN.+?-----END[^-]*-----", re.DOTALL)
 
 NOT_A_JWT: Final = Forged("is not a JWT")

@@ -145,6 +145,16 @@ def unreadable_borrow(requirement: Requirement, problem: str) -> UntrustedLease:
 
 def not_borrowed(requirement: Requirement, fault: ServiceFault) -> Exception:
     """Return the exception for a borrow that the service refused."""
+    if fault.kind is FaultKind.NOT_FOUND:
+        return EntitlementDenied(
+            f"License Manager lends no {shown(requirement)}: {fault.detail}. Name the licence with license_arn=, and "
+            "check product_sku and key_fingerprint.",
+            requirement,
+            requirement,
+            Reason.NO_LICENSE,
+            fault.code,
+            fault.request_id,
+        )
     if fault.kind is not FaultKind.DENIED:
         return failed(requirement, fault)
     return EntitlementDenied(

@@ -8,8 +8,8 @@ What belongs here:
    `emulator` puts them together.
 3. Only botocore's service model says what is on the wire. A rule that the model does not have is in `state`; a choice
    that AWS does not document is a switch in `state.switches`.
-4. uvicorn, Starlette and PyJWT are optional. Each is imported by one file, and no file imports that one before it is
-   needed.
+4. uvicorn, Starlette, PyJWT and cryptography are optional. Each is imported by one file, which is not imported
+   before it is needed.
 """
 
 from __future__ import annotations

@@ -103,10 +103,10 @@ class Borrowing:
         :raises EntitlementDenied: the service does not take one back.
         :raises EntitlementUnavailable: there was no answer.
         """
-        _written(file.prepare)
         tokens = _written(file.read)
         if not tokens:
             raise ConfigurationError(f"nothing is borrowed: there is no {file.describe()}, or nothing is in it")
+        _written(file.prepare)
         returned = []
         for one in tokens:
             claims = self._service.unproved(one)

@@ -250,8 +250,10 @@ class Exchange:
     def _has_room(self, record: Record) -> bool:
         """Tell whether what is held can surely be had once more beside itself."""
         what = record.requirement
-        if self.lessor.is_shared or not any(one.is_counted for one in what):
-            return not self.lessor.is_shared  # whose plans know one lease a key
+        if self.lessor.is_shared:  # whose plans know one lease a key
+            return False
+        if not any(one.is_counted for one in what):
+            return True
         try:
             facts = record.state.facts
             return has_room(what, self.service.usage(None if facts is None else facts.license_arn))

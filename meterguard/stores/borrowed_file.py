@@ -19,6 +19,7 @@ from ..extras import needed
 
 LONGEST = 1 << 20  # bytes; a signed token has about a thousand
 SEEN = ".seen"
+APART = 30.0  # seconds between two moments that are worth to be written
 _NUMBER = re.compile(r"[0-9]{1,12}\n")
 
 
@@ -76,7 +77,7 @@ class BorrowedFile:
     def note(self, wall: float) -> None:
         """Note a moment, if it is the latest. Where that cannot be written, it is not."""
         with contextlib.suppress(BorrowedFault):
-            if wall > self.latest():
+            if wall > self.latest() + APART:
                 self._write(self._seen, f"{wall:.0f}\n")
 
     def _rewrite(self, tokens: tuple[str, ...]) -> None:

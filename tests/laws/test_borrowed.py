@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from meterguard import (
+    AuthorizationRefused,
     ConfigurationError,
     EntitlementDenied,
     EntitlementUnavailable,
@@ -24,7 +25,6 @@ from meterguard import (
     events,
 )
 from meterguard.runtime import clock as runtime_clock
-from meterguard.testing import Clock
 
 DAY = 86_400
 NOWHERE = "http://127.0.0.1:9"  # the port of discard, where nobody listens
@@ -60,13 +60,6 @@ def offline(make):
         return make(**{"endpoint_url": NOWHERE, "timeout": 0.5, "on_unknown": "deny"} | options)
 
     return make_offline
-
-
-@pytest.fixture
-def clock(lm):
-    clock = Clock(lm)
-    yield clock
-    clock.restore()
 
 
 def told(guard, kind):
@@ -484,6 +477,8 @@ def test_returning_what_has_ended_clears_the_file(make, clock, file):
 def test_nothing_is_borrowed(make, file):
     with pytest.raises(ConfigurationError, match=r"nothing is borrowed: there is no .*licence\.jwt"):
         make().return_borrowed()
+    assert not file.parent.exists()
+    file.parent.mkdir()
     file.write_text("something else\n")
     with pytest.raises(ConfigurationError, match="holds something else than borrowed licences"):
         make().return_borrowed()
@@ -545,3 +540,45 @@ def test_where_it_is_may_be_said_in_words(make, tmp_path, monkeypatch):
     guard.borrow("Seats", 1)
     assert Path("here.jwt").exists()
     assert guard.decide("Seats", 1).reason is Reason.BORROWED
+
+
+def test_it_goes_with_a_shared_store(make, tmp_path, lm):
+    make().borrow("Seats", 1)
+    guards = [make(store=f"sqlite:///{tmp_path}/leases.db") for _ in range(2)]
+    for guard in guards:
+        assert guard.decide("Seats", 1).reason is Reason.BORROWED
+    with guards[0].requires_entitlement("Export") as one, guards[1].requires_entitlement("Export") as other:
+        assert (one.is_borrowed, one.token == other.token) == (False, True)
+    assert lm.calls("CheckoutLicense") == 1
+
+
+def test_what_has_to_be_signed_and_what_is_borrowed_go_together(make, clock, landed, lm):
+    guard = make(verify_signature="required", grace=0)
+    guard.borrow("Seats", 1)
+    gate = guard.requires_entitlement("Seats", 1, "Count")
+    with gate as lease:
+        clock.shift(61)
+        with gate:
+            landed(guard)
+        assert (lease.is_live, lease.is_borrowed) == (True, True)
+    with pytest.raises(UntrustedLease, match="it is not signed"), guard.requires_entitlement("Export"):
+        pytest.fail("the body ran")
+    assert lm.calls("ExtendLicenseConsumption") == 0
+
+
+def test_of_several_licences_one_has_to_be_named(lm, make, licence):
+    make().borrow("Seats", 1)
+    other = lm.add_license("ACME-1", [("Seats", 3, "Count")], borrow_ttl=DAY, name="second")
+    assert other.key_fingerprint == licence.key_fingerprint
+    with pytest.raises(EntitlementDenied, match=r"not one, but 2 licences .* Name the licence with license_arn=") as no:
+        make().borrow("Seats", 1)
+    assert no.value.reason is Reason.NO_LICENSE
+    assert make().borrow("Seats", 1, license_arn=other.arn).license_arn == other.arn
+    with pytest.raises(EntitlementDenied, match="Name the licence"):
+        make().borrow("Seats", 1, license_arn=f"{other.arn[:-4]}0000")
+
+
+def test_iam_may_refuse_it(lm, make):
+    lm.faults.add("CheckoutBorrowLicense", error="AccessDeniedException")
+    with pytest.raises(AuthorizationRefused, match="license-manager:CheckoutBorrowLicense"):
+        make().borrow("Seats", 1)

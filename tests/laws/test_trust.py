@@ -24,7 +24,6 @@ from meterguard.rows import Row
 from meterguard.runtime import clock as runtime_clock
 from meterguard.runtime.execution import is_of_lease
 from meterguard.stores.sqlite_rows import SqliteRows
-from meterguard.testing import Clock
 
 OTHER_ARN = "arn:aws:license-manager::999988887777:license:l-0123456789abcdef0123456789abcdef"
 
@@ -33,13 +32,6 @@ OTHER_ARN = "arn:aws:license-manager::999988887777:license:l-0123456789abcdef012
 def lm(environment):
     with Emulator(behavior=Behavior(sign_checkouts=True)) as emulator:
         yield emulator
-
-
-@pytest.fixture
-def clock(lm):
-    clock = Clock(lm)
-    yield clock
-    clock.restore()
 
 
 @pytest.fixture

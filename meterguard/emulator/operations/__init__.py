@@ -1,4 +1,4 @@
-"""The operations of the service: a file for each family, and the table of them all.
+"""The operations of the services: a file for each family, and a table of them for each service.
 
 What belongs here:
 

@@ -231,6 +231,7 @@ def borrowed(lm, make_guard, tmp_path):
         return message(lambda: enter(make(**options).requires_entitlement("Seats", 1)))
 
     told = [message(make().return_borrowed), message(lambda: make().borrow("Seats", 10))]
+    told.append(message(lambda: make(product_sku="ACME-7").borrow("Seats", 1)))
     (tmp_path / "file").touch()
     told.append(message(lambda: make().borrow("Seats", 1, path=tmp_path / "file" / "licence.jwt")))
     told.append(message(lambda: make(trusted_keys=None, borrowed=None).borrow("Seats", 1)))

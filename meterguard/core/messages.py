@@ -155,6 +155,15 @@ def not_borrowed(requirement: Requirement, fault: ServiceFault) -> Exception:
             fault.code,
             fault.request_id,
         )
+    if fault.kind is FaultKind.REFUSED:
+        return AuthorizationRefused(
+            f"Borrowing {shown(requirement)} was refused: {fault.detail}",
+            requirement,
+            requirement,
+            Reason.REFUSED,
+            fault.code,
+            fault.request_id,
+        )
     if fault.kind is not FaultKind.DENIED:
         return failed(requirement, fault)
     return EntitlementDenied(

@@ -165,9 +165,7 @@ def public_keys(name: str, value: object) -> tuple[bytes | Path, ...]:
     for one in several:
         if isinstance(one, str) and "-----BEGIN" not in one:
             raise ConfigurationError(f"{name} must hold PEM texts; a file is given as pathlib.Path(...)")
-    return tuple(
-        one.encode() if isinstance(one, str) else one if isinstance(one, bytes) else _path(one) for one in several
-    )
+    return tuple(_path(one) if isinstance(one, PathLike) else _encoded(one) for one in several)
 
 
 def _encoded(pem: str | bytes) -> bytes:

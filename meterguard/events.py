@@ -107,7 +107,7 @@ class LeaseCheckedOut(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeaseJoined(Event):
-    """A lease that another process of the store has checked out is used here too. No unit was taken for it."""
+    """A lease that another process of the store has checked out, or a borrowed licence, is used here. Takes no unit."""
 
     lifetime: float
     """Seconds the lease lives unless it is renewed."""
@@ -117,7 +117,7 @@ class LeaseJoined(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeaseLeft(Event):
-    """A lease is no longer used here. Other processes of the store use it, or have given it back already."""
+    """A lease is no longer used here. Others use it or have given it back already, or it is of a borrowed licence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,7 @@ class GuardOptions(TypedDict, total=False):
     renew_borrowed: Annotated[
         bool | None,
         Option(
-            "borrow anew what half of the time has passed of, when the service can be asked.",
+            "borrow a licence that is in use anew, once half of its time has passed and the service can be asked.",
             arguments.flag,
             False,
         ),

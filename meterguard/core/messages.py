@@ -126,7 +126,7 @@ def distrusted_borrow(requirement: Requirement, where: str, why: str) -> Untrust
     """Return the exception for a file of borrowed licences that does not agree with the program or its clock."""
     return UntrustedLease(
         f"{shown(requirement)} is not allowed: a borrowed licence in {where} {why}. Set the clock of this machine "
-        "right, or take the file away and borrow anew.",
+        "right, or delete the file and the one with .seen beside it, and borrow anew.",
         requirement,
         requirement,
         Reason.UNTRUSTED,
@@ -136,7 +136,7 @@ def distrusted_borrow(requirement: Requirement, where: str, why: str) -> Untrust
 def unreadable_borrow(requirement: Requirement, problem: str) -> UntrustedLease:
     """Return the exception for a file of borrowed licences that cannot be read."""
     return UntrustedLease(
-        f"{shown(requirement)} is not allowed: {problem}. Mend the file, or take it away and borrow anew.",
+        f"{shown(requirement)} is not allowed: {problem}. Mend the file, or delete it and borrow anew.",
         requirement,
         requirement,
         Reason.UNTRUSTED,
@@ -145,6 +145,25 @@ def unreadable_borrow(requirement: Requirement, problem: str) -> UntrustedLease:
 
 def not_borrowed(requirement: Requirement, fault: ServiceFault) -> Exception:
     """Return the exception for a borrow that the service refused."""
+    if fault.kind is FaultKind.NOT_FOUND:
+        return EntitlementDenied(
+            f"License Manager lends no {shown(requirement)}: {fault.detail}. Name the licence with license_arn=, and "
+            "check product_sku and key_fingerprint.",
+            requirement,
+            requirement,
+            Reason.NO_LICENSE,
+            fault.code,
+            fault.request_id,
+        )
+    if fault.kind is FaultKind.REFUSED:
+        return AuthorizationRefused(
+            f"Borrowing {shown(requirement)} was refused: {fault.detail}",
+            requirement,
+            requirement,
+            Reason.REFUSED,
+            fault.code,
+            fault.request_id,
+        )
     if fault.kind is not FaultKind.DENIED:
         return failed(requirement, fault)
     return EntitlementDenied(

@@ -94,6 +94,7 @@ class Protection:
         self.target = str(target)
         """What it guards, as it was given."""
         self.is_removed = False
+        """True once it was removed."""
         self._gate = gate
         self._layers: list[Layer] = []
 

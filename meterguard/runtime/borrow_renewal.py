@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -40,11 +41,12 @@ class BorrowRenewal:
         with self._lock:
             if stopwatch() < self._next_try.get(borrowed.signed_token, 0.0):
                 return
-            self._next_try[borrowed.signed_token] = stopwatch() + PAUSE
+            # for good: a licence that allows no early return stays in the file, and another must not follow
+            self._next_try[borrowed.signed_token] = math.inf
         self._submit(partial(self._renew, borrowed))
 
     def _renew(self, borrowed: Borrowed) -> None:
         try:
             self._borrowing.renew(self._file, borrowed)
         except MeterGuardError:  # the old one is good to its end, and the next attempt may fare better
-            return
+            self._next_try[borrowed.signed_token] = stopwatch() + PAUSE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import signal
 import subprocess
@@ -59,6 +60,24 @@ def test_options_that_are_shown_are_known():
             known = {option for parameter in meterguard.commands[arguments[0]].params for option in parameter.opts}
             shown = {argument for argument in arguments if argument.startswith("--")} - {"--help"}
             assert shown <= known, place
+
+
+def test_borrowing_and_returning_say_what_the_page_says(lm, monkeypatch, tmp_path):
+    lines = [("Seats", 5, "Count"), ("Export", None, "None")]
+    licence = lm.add_license("ACME-9", lines, borrow_ttl=86_400, borrow_early_check_in=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("METERGUARD_PRODUCT_SKU", licence.product_sku)
+    monkeypatch.setenv("METERGUARD_KEY_FINGERPRINT", licence.key_fingerprint)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LICENSE_MANAGER", lm.url)
+    (tmp_path / "issuer.pem").write_text(licence.public_key_pem)
+    page = "".join(block.text for block in blocks("console") if "work-offline" in block.place)
+    shown = re.findall(r"^\$ meterguard (.+)\n((?:[^$].*\n)+)", page, re.MULTILINE)
+    assert [command.split()[0] for command, _ in shown] == ["borrow", "return"]
+    for command, output in shown:
+        done = CliRunner().invoke(meterguard, command.split())
+        assert doctest.OutputChecker().check_output(output, done.stdout, doctest.ELLIPSIS), done.output
+    assert lm.usage("ACME-9") == {"Seats": 0}
 
 
 def test_make_targets_that_are_shown_exist():

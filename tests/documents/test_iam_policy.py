@@ -161,6 +161,34 @@ class TestDraws:
         assert here.guard.ledger.summary()["Seats"].drawn == 0
 
 
+class TestBorrows:
+    @pytest.fixture
+    def borrow(self, environment, make_guard, tmp_path):
+        """``borrow(action, *names)``: borrow and return a seat under these policies without that action."""
+
+        def make(action, *names, named=False):
+            with Emulator(policy=without(action, *names)) as lm:
+                terms = {"borrow_ttl": 60, "borrow_early_check_in": True}
+                licence = lm.add_license("ACME-1", [("Seats", 3, "Count")], **terms)
+                file = tmp_path / f"{action}.jwt"
+                guard = make_guard(lm, licence, trusted_keys=licence.public_key_pem, borrowed=file)
+                guard.borrow("Seats", 1, license_arn=licence.arn if named else None)
+                guard.return_borrowed()
+                assert lm.usage("ACME-1") == {"Seats": 0}
+
+        return make
+
+    def test_the_policies_are_enough(self, borrow):
+        borrow("", "MeterguardLeases", "MeterguardUsage", "MeterguardBorrow")
+        borrow("", "MeterguardLeases", "MeterguardBorrow", named=True)
+
+    @pytest.mark.parametrize("action", ["CheckoutBorrowLicense", "ListReceivedLicenses", "CheckInLicense"])
+    def test_without_one_of_them_it_is_refused(self, borrow, action):
+        with pytest.raises(AuthorizationRefused) as refused:
+            borrow(action, "MeterguardLeases", "MeterguardUsage", "MeterguardBorrow")
+        assert f"license-manager:{action}" in str(refused.value)
+
+
 # What an account that received its licence may list, and one that asks for its own.
 LISTS = {"ListReceivedLicenses": {}, "ListLicenses": {"beneficiary": "a customer"}}
 

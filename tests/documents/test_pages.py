@@ -43,7 +43,13 @@ def test_every_example_is_shown():
 
 
 # Things of the design that are not there yet: a reader who is told to use them is stuck.
-NOT_YET = ("borrowed=",)
+NOT_YET = (
+    "meterguard console",
+    "meterguard explain",
+    "meterguard manifest",
+    "meterguard.integrations.mcp",
+    "meterguard.marketplace",
+)
 
 
 @pytest.mark.parametrize("name", NOT_YET)

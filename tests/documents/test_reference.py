@@ -133,11 +133,12 @@ def test_the_trust_policy_fits_what_tokens_say(lm):
 
 
 def test_the_first_policies_are_what_the_client_asks():
-    from meterguard.aws.service import GATE_OPERATIONS, USAGE_OPERATIONS
+    from meterguard.aws.service import BORROW_OPERATIONS, GATE_OPERATIONS, USAGE_OPERATIONS
 
     page = [json.loads(block.text) for block in blocks("json") if "iam-policy" in block.place]
-    policies = [policy["Statement"][0]["Action"] for policy in page[:2]]
-    asked = [{f"license-manager:{name}" for name in names} for names in (GATE_OPERATIONS, USAGE_OPERATIONS)]
+    policies = [policy["Statement"][0]["Action"] for policy in page[:3]]
+    groups = (GATE_OPERATIONS, USAGE_OPERATIONS, BORROW_OPERATIONS)
+    asked = [{f"license-manager:{name}" for name in names} for names in groups]
     assert list(map(set, policies)) == asked
 
 

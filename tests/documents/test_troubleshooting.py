@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -12,17 +14,22 @@ import boto3
 import flask
 import pytest
 import time_machine
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 import meterguard
 from meterguard import Entitlement, requires_entitlement
 from meterguard.core import messages
+from meterguard.emulator import Behavior, Emulator
 from meterguard.ports import ServiceFault
 from meterguard.rows import Row
-from meterguard.runtime.execution import lease_in
+from meterguard.runtime import clock
+from meterguard.runtime.execution import is_of_lease, lease_in
 from meterguard.stores.memory_rows import MemoryRows
 from meterguard.stores.redis_server import Facts, check
 from meterguard.stores.sqlite_hosts import Host
 from meterguard.stores.sqlite_ledger import SqliteLedger
+from meterguard.stores.sqlite_rows import SqliteRows
 from tests.documents.pages import DOCS
 
 HEADINGS = re.findall(r"^### `(.+)`$", (DOCS / "how-to/troubleshooting.md").read_text("utf-8"), re.MULTILINE)
@@ -168,6 +175,97 @@ def lent(lm, make_guard, tmp_path, monkeypatch):
     return told
 
 
+@pytest.fixture
+def signed(make_guard, tmp_path):
+    """The messages about signatures, of an issuer who signs."""
+    with Emulator(behavior=Behavior(sign_checkouts=True)) as issuer:
+        licence = issuer.add_license("ACME-5", [("Seats", 9, "Count"), ("Pages", 9, "Count")], ttl=3600)
+
+        def make(**options):
+            return make_guard(issuer, licence, **{"trusted_keys": licence.public_key_pem, "denial_ttl": 0} | options)
+
+        def tell(gate, **fault):
+            with issuer.faults.active("CheckoutLicense", **fault):
+                return message(lambda: enter(gate))
+
+        guard, strict = make(), make(verify_signature="required")
+        gate = guard.requires_entitlement("Seats", 1)
+        forged = ({"tamper": "key"}, {"tamper": "none"}, {"claims": {"nodeId": "another"}})
+        told = [tell(gate, **fault) for fault in forged]
+        told.append(tell(strict.requires_entitlement("Seats", 1), strip=["SignedToken"]))
+        told.append(tell(guard.consumes_entitlement("Pages", 1), tamper="key"))
+        with moved(360):
+            told.append(message(lambda: enter(strict.requires_entitlement("Seats", 1))))
+        store = f"sqlite:///{tmp_path}/leases.db"
+        first, second = (make(store=store, verify_signature="required") for _ in range(2))
+        with first.requires_entitlement("Seats", 1), closing(SqliteRows(str(tmp_path / "leases.db"))) as rows:
+            ((place, row),) = [(place, row) for place, row in rows.rows("") if is_of_lease(place)]
+            longer = json.loads(row.body)
+            longer["lease"]["lifetime"] = 10 * 86_400
+            rows.replace(place, row.version, Row("changed", json.dumps(longer)), 3600)
+            told.append(message(lambda: enter(second.requires_entitlement("Seats", 1))))
+        return told
+
+
+@contextmanager
+def moved(seconds):
+    clock.move(seconds)
+    try:
+        yield
+    finally:
+        clock.move(-seconds)
+
+
+@pytest.fixture
+def borrowed(lm, make_guard, tmp_path):
+    """The messages of borrowed licences. It comes before ``asked``, too."""
+    terms = {"ttl": 3600, "borrow_ttl": 86_400, "borrow_early_check_in": False}
+    licence = lm.add_license("ACME-6", [("Seats", 9, "Count")], **terms)
+    file, seen = tmp_path / "licence.jwt", tmp_path / "licence.jwt.seen"
+
+    def make(**options):
+        defaults = {"trusted_keys": licence.public_key_pem, "borrowed": file, "denial_ttl": 0}
+        return make_guard(lm, licence, **defaults | options)
+
+    def tell(**options):
+        return message(lambda: enter(make(**options).requires_entitlement("Seats", 1)))
+
+    told = [message(make().return_borrowed), message(lambda: make().borrow("Seats", 10))]
+    told.append(message(lambda: make(product_sku="ACME-7").borrow("Seats", 1)))
+    (tmp_path / "file").touch()
+    told.append(message(lambda: make().borrow("Seats", 1, path=tmp_path / "file" / "licence.jwt")))
+    told.append(message(lambda: make(trusted_keys=None, borrowed=None).borrow("Seats", 1)))
+    make().borrow("Seats", 1)
+    told += [message(make().return_borrowed), tell(node_id="another"), tell(product_sku="ACME-7")]
+    with moved(-3600):
+        told.append(tell())
+    seen.write_text("soon\n")
+    told.append(tell())
+    seen.unlink()
+    file.write_text("something else\n")
+    told += [tell(), message(make().return_borrowed)]
+    file.unlink()
+    file.mkdir()
+    return [*told, tell()]
+
+
+@pytest.fixture
+def keyed(lm, make_guard, tmp_path):
+    """The messages of keys that are none. It comes before ``asked``, too."""
+    licence = lm.add_license("ACME-8", [("Export", None, "None")])
+    told = [
+        message(lambda options=options: meterguard.MeterGuard(**options))
+        for options in ({"borrowed": True}, {"verify_signature": "required"}, {"trusted_keys": "issuer.pem"})
+    ]
+    private = rsa.generate_private_key(65_537, 1024)
+    forms = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    short = private.public_key().public_bytes(forms[0], serialization.PublicFormat.SubjectPublicKeyInfo)
+    for wrong in (b"no key", private.private_bytes(*forms), short, tmp_path / "nothing.pem"):
+        guard = make_guard(lm, licence, trusted_keys=wrong)
+        told.append(message(lambda guard=guard: enter(guard.requires_entitlement("Export"))))
+    return told
+
+
 def unasked(monkeypatch):
     """The messages of declarations and set-ups."""
     session = boto3.Session("any", "any", region_name="us-east-1")
@@ -209,8 +307,8 @@ def unasked(monkeypatch):
 UNPROVOKED = {"boto3 knows of no License Manager in Region"}
 
 
-def test_the_page_and_the_messages_are_the_same(drawn, stored, lent, asked, monkeypatch):
-    told = [*asked, *drawn, *stored, *lent, *unasked(monkeypatch)]
+def test_the_page_and_the_messages_are_the_same(drawn, stored, lent, signed, borrowed, keyed, asked, monkeypatch):
+    told = [*asked, *drawn, *stored, *lent, *signed, *borrowed, *keyed, *unasked(monkeypatch)]
     unlisted = [one for one in told if not any(heading in one for heading in HEADINGS)]
     assert unlisted == []
     unheard = {heading for heading in HEADINGS if not any(heading in one for one in told)}

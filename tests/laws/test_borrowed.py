@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from meterguard import (
+    AuthorizationRefused,
     ConfigurationError,
     EntitlementDenied,
     EntitlementUnavailable,
@@ -23,6 +24,7 @@ from meterguard import (
     UntrustedLease,
     events,
 )
+from meterguard.runtime import borrow_renewal
 from meterguard.runtime import clock as runtime_clock
 
 DAY = 86_400
@@ -504,6 +506,26 @@ def test_it_is_borrowed_anew_when_half_of_it_has_passed_and_only_where_that_was_
     assert make().decide("Seats", 1).reason is Reason.BORROWED
 
 
+def test_where_the_old_one_is_not_taken_back_another_is_borrowed_once(lm, make_guard, file, clock, landed, monkeypatch):
+    monkeypatch.setattr(borrow_renewal, "PAUSE", 0.0)
+    licence = lm.add_license("ACME-2", [("Seats", 5, "Count")], borrow_ttl=DAY, borrow_early_check_in=False)
+    options = {"trusted_keys": licence.public_key_pem, "borrowed": file, "renew_borrowed": True}
+    guard, borrowed = make_guard(lm, licence, **options), threading.Event()
+    guard.borrow("Seats", 1)
+    guard.subscribe(lambda event: isinstance(event, events.LicenseBorrowed) and borrowed.set())
+    gate = guard.requires_entitlement("Seats", 1, "Count")
+    with gate:
+        clock.shift(DAY / 2 + 61)
+    for _ in range(4):
+        with gate:
+            landed(guard)
+        assert borrowed.wait(20)
+        clock.shift(61)
+    guard.close()
+    assert lm.calls("CheckoutBorrowLicense") == 2
+    assert lm.usage("ACME-2") == {"Seats": 2}
+
+
 # -- nothing secret, and fork --------------------------------------------------------------------
 
 
@@ -563,3 +585,21 @@ def test_what_has_to_be_signed_and_what_is_borrowed_go_together(make, clock, lan
     with pytest.raises(UntrustedLease, match="it is not signed"), guard.requires_entitlement("Export"):
         pytest.fail("the body ran")
     assert lm.calls("ExtendLicenseConsumption") == 0
+
+
+def test_of_several_licences_one_has_to_be_named(lm, make, licence):
+    make().borrow("Seats", 1)
+    other = lm.add_license("ACME-1", [("Seats", 3, "Count")], borrow_ttl=DAY, name="second")
+    assert other.key_fingerprint == licence.key_fingerprint
+    with pytest.raises(EntitlementDenied, match=r"not one, but 2 licences .* Name the licence with license_arn=") as no:
+        make().borrow("Seats", 1)
+    assert no.value.reason is Reason.NO_LICENSE
+    assert make().borrow("Seats", 1, license_arn=other.arn).license_arn == other.arn
+    with pytest.raises(EntitlementDenied, match="Name the licence"):
+        make().borrow("Seats", 1, license_arn=f"{other.arn[:-4]}0000")
+
+
+def test_iam_may_refuse_it(lm, make):
+    lm.faults.add("CheckoutBorrowLicense", error="AccessDeniedException")
+    with pytest.raises(AuthorizationRefused, match=r"Borrowing Seats .* license-manager:CheckoutBorrowLicense"):
+        make().borrow("Seats", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from .aws.service import LicenseManager, boto_import_lock
 from .aws.settings import TokenSettings
 from .config import Settings
 from .core.scopes import scope_of
+from .model import Entitlement
 from .ports import Ledger, Moment
 from .rows import SharedStore
 from .runtime import drivers, forking, shutdown  # noqa: F401 - drivers too, while forks wait
@@ -42,6 +44,7 @@ __all__ = (
     "existing_store",
     "file_to_make",
     "ledger",
+    "lent",
     "license_service",
     "returning",
     "seal",
@@ -173,6 +176,19 @@ def _renew_borrowed(engine: Engine, settings: Settings) -> None:
         lessor.on_look = BorrowRenewal(
             borrows, lessor.borrowings.file, engine.clock, engine.registry.returns.submit
         ).look
+
+
+def lent(engine: Engine, asked: Iterable[Entitlement]) -> tuple[Entitlement, ...]:
+    """Return those of them that the borrowed licences of an engine cover now, each by itself. Asks nobody.
+
+    :raises UntrustedLease: something in the file does not agree, or the clock was set back.
+    """
+    from .runtime.borrowed_lessor import BorrowedLessor
+
+    lessor, now = engine.registry.exchange.lessor, engine.clock.now()
+    if not isinstance(lessor, BorrowedLessor):
+        return ()
+    return tuple(one for one in asked if lessor.borrowings.covers((one,), now))
 
 
 def borrowing(engine: Engine, settings: Settings) -> Borrowing:

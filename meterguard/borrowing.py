@@ -136,6 +136,16 @@ def file_of(settings: Settings, path: Path | None) -> str:
     return assembly.borrowed_file(settings, _path(settings, path)).describe()
 
 
+def lent(guard: BorrowingGuard, asked: Iterable[Entitlement]) -> tuple[Entitlement, ...]:
+    """Return those of them that the borrowed licences of a guard cover now, each by itself. Asks nobody.
+
+    :raises UntrustedLease: something in the file does not agree, or the clock was set back.
+    """
+    from . import assembly
+
+    return assembly.lent(guard.engine, asked) if guard.settings.borrowed else ()
+
+
 def give_back_by_hand(path: Path | None) -> tuple[str, list[Requirement]]:
     """Return all that is borrowed in a file, with the settings of the environment.
 

@@ -63,13 +63,20 @@ class Borrowed:
         age = now.wall - self.start
         return Term(Moment(self.start, now.mono - age), self.end - self.start, age + LOOK_EVERY, self.end - self.start)
 
-    def facts(self, asked: Requirement, number: int) -> LeaseFacts:
+    @property
+    def texts(self) -> dict[str, str]:
+        """The texts that its features carry, by name."""
+        return {line.name: line.value for line in self.claims.allowed if line.value and not line.value.isdigit()}
+
+    def facts(self, asked: Requirement, number: int, beside: Iterable[Borrowed] = ()) -> LeaseFacts:
         """Return what a call that rides on it sees.
 
         :param number: tells the rides apart: each has a token, and a borrowed licence has one for all.
+        :param beside: the other licences that the call rides on.
         """
-        claims = self.claims
-        texts = {line.name: line.value for line in claims.allowed if line.value and not line.value.isdigit()}
+        claims, texts = self.claims, dict(self.texts)
+        for one in beside:
+            texts |= one.texts
         return LeaseFacts(
             asked,
             claims.license_arn,

@@ -84,8 +84,8 @@ class Borrowings:
             shares = borrowed.shares(asked, live, self._used())
             if shares is None:
                 return None
-            first = min((one for one in live if _has(one, shares)), key=lambda one: one.end)
-            facts = first.facts(asked, next(self._numbers))
+            first, *others = sorted((one for one in live if _has(one, shares)), key=lambda one: one.end)
+            facts = first.facts(asked, next(self._numbers), others)
             self._taken[facts.token or ""] = shares
             return facts, first.term(now)
 

@@ -16,6 +16,7 @@ from ..model import shortened
 from .readings import (
     ACTIVE,
     BALANCES,
+    BORROWS,
     BUCKETS,
     CHECK_INS,
     CHECKOUTS,
@@ -50,6 +51,7 @@ _UNITS = {
     CHECK_INS: "{check_in}",
     LAPSES: "{lapse}",
     GRACE: "{change}",
+    BORROWS: "{change}",
     LEDGER: "{failure}",
 }
 

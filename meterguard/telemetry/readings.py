@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ..errors import ConfigurationError, EntitlementUnavailable
 from ..events import (
+    BorrowEnding,
     CheckInFailed,
     EntitlementRefused,
     Event,
@@ -21,6 +22,8 @@ from ..events import (
     LeaseLost,
     LeaseRenewed,
     LedgerUnavailable,
+    LicenseBorrowed,
+    LicenseReturned,
     LowWater,
     ServiceUnavailable,
     UnitsCharged,
@@ -32,7 +35,7 @@ from ..guard import MeterGuard
 from ..model import Entitlement, shortened
 
 CHECKOUTS, RENEWALS, CHECK_INS, LAPSES, GRACE = "checkouts", "renewals", "check_ins", "lapses", "grace.changes"
-LEDGER = "ledger.failures"
+BORROWS, LEDGER = "borrow.changes", "ledger.failures"
 DRAWN, CHARGED, LOST, OWED = "units.drawn", "units.charged", "units.lost", "units.borrowed"
 
 COUNTERS = {
@@ -41,6 +44,7 @@ COUNTERS = {
     CHECK_INS: "Leases given back",
     LAPSES: "Leases that ended unrenewed",
     GRACE: "Requirements that entered grace, or left it",
+    BORROWS: "Licences that were borrowed or returned, or that end within the hour",
     LEDGER: "Times that the ledger could not be read or written",
 }
 UNITS = {
@@ -98,12 +102,21 @@ _COUNTS = {
     LeaseLapsed: (LAPSES, ""),
     GraceEntered: (GRACE, "entered"),
     GraceEnded: (GRACE, "ran_out"),
+    LicenseBorrowed: (BORROWS, "borrowed"),
+    LicenseReturned: (BORROWS, "returned"),
+    BorrowEnding: (BORROWS, "ending"),
     LedgerUnavailable: (LEDGER, ""),
     UnitsDrawn: (DRAWN, ""),
     UnitsCharged: (CHARGED, ""),
     UnitsLost: (LOST, ""),
     UnitsOwed: (OWED, ""),
 }
+
+
+_NO_LEASES = (
+    *(UnitsDrawn, UnitsCharged, UnitsLost, UnitsOwed, LowWater, LedgerUnavailable),
+    *(LicenseBorrowed, LicenseReturned, BorrowEnding),
+)
 
 
 def check_guard(guard: object) -> None:
@@ -135,8 +148,8 @@ def reading(event: Event) -> Reading | None:
 
 
 def is_of_leases(event: Event) -> bool:
-    """Tell whether an event is of something that may be held; units are used up."""
-    return not isinstance(event, UnitsDrawn | UnitsCharged | UnitsLost | UnitsOwed | LowWater | LedgerUnavailable)
+    """Tell whether an event is of something that may be held, and no licence as a whole; units are used up."""
+    return not isinstance(event, _NO_LEASES)
 
 
 def begun(name: str) -> list[Reading]:

@@ -6,9 +6,9 @@ import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from meterguard.aws.service import GATE_OPERATIONS, USAGE_OPERATIONS
+from meterguard.aws.service import BORROW_OPERATIONS, GATE_OPERATIONS, USAGE_OPERATIONS
 
-OPERATIONS = [*GATE_OPERATIONS, *USAGE_OPERATIONS]
+OPERATIONS = [*GATE_OPERATIONS, *USAGE_OPERATIONS, *BORROW_OPERATIONS]
 
 
 def declared_errors():

@@ -31,6 +31,7 @@ from meterguard.emulator import Behavior, Emulator
 from meterguard.integrations.openfeature import EntitlementProvider
 from meterguard.integrations.openfeature import provider as integration
 from meterguard.open_guard import OpenGuard
+from meterguard.testing import Control
 from tests.laws.test_fork import in_child
 
 CHECK_OUT, CHECK_IN = "CheckoutLicense", "CheckInLicense"
@@ -478,6 +479,35 @@ def test_unknown_is_the_default_and_never_remembered_as_no(lm, licence, make_gua
         waited.wait(0.02)
     ready.get(timeout=10)
     assert client.get_provider_status() is ProviderStatus.READY
+
+
+def test_what_is_borrowed_is_answered_without_a_network_and_what_is_not_is_unknown():
+    granted = {"Seats": 5, "Export": True, "Tier": "gold"}
+    with Control(granted, borrowed=True, on_unknown="deny") as control:
+        for name, value in (("Seats", 2), ("Export", None), ("Tier", None)):
+            control.borrow(name, value)
+        with control.offline():
+            client = provide(EntitlementProvider(control.guard, FLAGS))
+            for _ in range(3):
+                export = client.get_boolean_details("export", False)
+                assert (export.value, export.reason, export.variant) == (True, "STATIC", "granted")
+                assert export.flag_metadata["meterguardReason"] == "borrowed"
+                assert client.get_integer_details("seats", 0).value == 2
+                assert client.get_string_details("tier", "").value == "gold"
+                assert client.get_boolean_details("teleport", True).error_code is ErrorCode.GENERAL
+        assert control.calls == [CHECK_OUT], "for all, once"
+        control.clock.shift(86_401)
+        tier = client.get_string_details("tier", "")
+        assert (tier.value, tier.flag_metadata["meterguardReason"]) == ("gold", "checked_out")
+
+
+def test_with_nothing_borrowed_there_is_no_provider_without_a_network():
+    with (
+        Control({"Export": True}, borrowed=True, on_unknown="deny") as control,
+        control.offline(),
+        pytest.raises(GeneralError),
+    ):
+        EntitlementProvider(control.guard, FLAGS).initialize(EvaluationContext())
 
 
 def test_a_page_with_many_flags_waits_once_in_an_outage(lm, licence, make_guard):

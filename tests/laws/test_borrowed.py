@@ -239,6 +239,15 @@ def test_several_side_by_side(make, offline, lm):
         assert away.decide("Seats", 2).reason is Reason.UNAVAILABLE
 
 
+def test_the_texts_of_features_come_from_each(lm, make_guard, file):
+    licence = lm.add_license("ACME-2", [("Tier", "gold", "None"), ("Plan", "year", "None")], borrow_ttl=DAY)
+    guard = make_guard(lm, licence, trusted_keys=licence.public_key_pem, borrowed=file)
+    for name in ("Tier", "Plan"):
+        assert guard.borrow(name).texts
+    with guard.requires_entitlement("Tier") & guard.requires_entitlement("Plan") as lease:
+        assert (lease.is_borrowed, lease.texts) == (True, {"Tier": "gold", "Plan": "year"})
+
+
 def test_the_usual_place_is_one_file_a_product(lm, licence, make_guard, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     options = {"trusted_keys": licence.public_key_pem, "borrowed": True}

@@ -10,6 +10,7 @@ import pytest
 
 import meterguard
 from meterguard import EntitlementDenied, EntitlementUnavailable
+from meterguard.testing import Control
 
 OK = "ok", ""
 
@@ -36,6 +37,30 @@ def test_a_checkout_a_hundred_calls_and_a_check_in(system, lm, guard, counts, ac
     assert counts() == checkouts("Seats", *OK) | {("check_ins", "Seats", *OK): 1}
     assert active() == {"Seats": 0}
     assert (lm.calls("CheckoutLicense"), lm.calls("CheckInLicense")) == (1, 1)
+
+
+def test_what_is_borrowed_and_given_back(system, counts, active):
+    with Control({"Seats": 5, "Export": True}, borrowed=True) as control:
+        system.instrument(control.guard)
+        for _ in range(2):
+            control.guard.borrow("Seats", 1)
+        assert counts() == {("borrow_changes", "Seats", "borrowed", ""): 2}
+        control.guard.return_borrowed()
+        assert counts() == {("borrow_changes", "Seats", outcome, ""): 2 for outcome in ("borrowed", "returned")}
+        assert active() == {}, "nothing was held"
+
+
+def test_a_borrowed_licence_in_use_is_a_lease_that_cost_no_checkout_and_its_end_is_told(system, counts, active):
+    with Control({"Seats": 5, "Export": True}, borrowed=True) as control:
+        control.borrow("Seats", 3)
+        system.instrument(control.guard)
+        with control.offline(), control.guard.requires_entitlement("Seats", 1):
+            assert counts() == {}
+            assert active() == {"Seats": 1}
+        control.clock.shift(86_400 - 1800)
+        assert control.guard.has_entitlement("Seats", 2)
+        assert counts() == {("borrow_changes", "Seats", "ending", ""): 1}
+        assert control.calls == []
 
 
 def test_entitlements_that_are_taken_together_are_one_lease(system, guard, counts, active):

@@ -9,6 +9,7 @@ asked for together again.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import math
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from ...borrowing import lent
 from ...decision import Decision
 from ...default import requires_entitlement
 from ...errors import EntitlementDenied, EntitlementUnavailable
@@ -128,7 +130,8 @@ class Features:
     def _granted(self, one: Entitlement, group: Group, decision: Decision) -> Decision:
         if decision.is_fallback:
             return decision
-        cached = replace(decision, reason=Reason.CACHED)
+        # a borrowed licence answers for itself each time
+        cached = decision if decision.reason is Reason.BORROWED else replace(decision, reason=Reason.CACHED)
         if not one.is_counted:
             self._open |= dict.fromkeys(group, (self._gate(group), cached))
         elif decision.reason is Reason.CHECKED_OUT and self._recheck:
@@ -163,16 +166,27 @@ class Features:
     def _unknown(self, one: Entitlement, group: Group, unknown: EntitlementUnavailable) -> Decision | None:
         """Return that no answer came, or None where leases may answer that are older than the last common question.
 
-        In an outage a page with many flags waits once, not once for each.
+        In an outage a page with many flags waits once, not once for each. What is borrowed is asked for by itself then:
+        a borrowed licence covers no set of which it lacks one.
         """
         before, self._before = self._before, {}
         if before.get(one, group) != group:
             self._home.update(before)
             return None
+        borrowed = self.borrowed(group)
+        rest = tuple(each for each in group if each not in borrowed) or group
+        if rest != group:
+            self._split(group, borrowed, rest)
         decision = refusal(unknown)
         until = time.monotonic() + min(unknown.retry_after or 1.0, LONGEST_UNKNOWN)
-        self._until |= dict.fromkeys(group, (until, decision))
-        return decision
+        self._until |= dict.fromkeys(rest, (until, decision))
+        return decision if one in rest else None
+
+    def borrowed(self, group: Group) -> Group:
+        """Return those that the guard's borrowed licences cover; none where these are not believed."""
+        with contextlib.suppress(EntitlementDenied):
+            return lent(self._guard, group)
+        return ()
 
     def _split(self, group: Group, *parts: Group) -> None:
         for part in parts:

@@ -20,6 +20,7 @@ STUDIES = {
     "expiry": "expiry",
     "memory": "memory",
     "metering": "metering",
+    "trust": "verifying",
     "web": "web",
     "emulator": "emulating",
     "fleet": "fleet.study",

@@ -11,7 +11,7 @@ from .aws.service import LicenseManager, boto_import_lock
 from .aws.settings import TokenSettings
 from .config import Settings
 from .core.scopes import scope_of
-from .ports import Ledger
+from .ports import Ledger, Moment
 from .rows import SharedStore
 from .runtime import drivers, forking, shutdown  # noqa: F401 - drivers too, while forks wait
 from .runtime.clock import SystemClock
@@ -24,7 +24,9 @@ from .stores.memory import MemoryDenials, MemoryLeaseStore
 from .stores.urls import existing_ledger, existing_store, file_to_make, ledger
 
 if TYPE_CHECKING:
+    from .core.borrowed import Borrowed
     from .runtime.borrowing import Borrowing
+    from .runtime.borrowings import Borrowings
     from .runtime.execution import Sealing
     from .runtime.registry import Registry
     from .runtime.sweep import Swept
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "borrowed_file",
+    "borrowed_licences",
     "borrowing",
     "engine",
     "existing_ledger",
@@ -132,15 +135,29 @@ def _with_borrowed(
     """Return a lessor that has what borrowed licences cover from them."""
     if not settings.borrowed:
         return inner
-    from .core.borrowed import Program
     from .runtime.borrowed_lessor import BorrowedLessor
-    from .runtime.borrowings import Borrowings
 
-    file = borrowed_file(settings, None if settings.borrowed is True else settings.borrowed)
-    program = Program(settings.product_sku, settings.node_id)
-    lessor = BorrowedLessor(inner, Borrowings(file, program, service, publisher), clock)
+    lessor = BorrowedLessor(inner, _borrowings(settings, service, publisher), clock)
     forking.enlist(lessor)
     return lessor
+
+
+def _borrowings(settings: Settings, service: LicenseManager, publisher: Publisher) -> Borrowings:
+    from .core.borrowed import Program
+    from .runtime.borrowings import Borrowings
+
+    file = borrowed_file(settings, settings.borrowed if isinstance(settings.borrowed, Path) else None)
+    return Borrowings(file, Program(settings.product_sku, settings.node_id), service, publisher)
+
+
+def borrowed_licences(settings: Settings) -> tuple[list[Borrowed | str], Moment]:
+    """Return the borrowed licences of a guard, or why they are not believed, and the moment that counts. Notes nothing.
+
+    :raises ConfigurationError: a key cannot be read, or a package is missing.
+    :raises BorrowedFault: the file cannot be read.
+    """
+    now = SystemClock().now()
+    return _borrowings(settings, license_service(settings), Publisher()).judged(now), now
 
 
 def _renew_borrowed(engine: Engine, settings: Settings) -> None:

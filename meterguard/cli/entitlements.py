@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 import click
 
-from ..model import Entitlement
+from ..model import Entitlement, shortened
 from ..units import Unit
 
 FORM = "NAME[=VALUE[:UNIT]]"
+MOST_DIGITS = 19
 
 
 def read_entitlements(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> tuple[Entitlement, ...]:
@@ -21,15 +22,15 @@ def _read(text: str) -> Entitlement:
     name, equals, rest = text.partition("=")
     amount, colon, unit = rest.partition(":")
     if equals and not (amount and (unit or not colon)):
-        raise click.BadParameter(f"{text!r} is not {FORM}, such as Export, Seats=2 or Disk=5:Gigabytes")
-    if equals and unit != Unit.NONE and not (amount.isascii() and amount.isdigit()):
-        raise click.BadParameter(f"{text!r}: {amount!r} is not a whole number")
+        raise click.BadParameter(f"{shortened(text)} is not {FORM}, such as Export, Seats=2 or Disk=5:Gigabytes")
+    if equals and unit != Unit.NONE and not (amount.isascii() and amount.isdigit() and len(amount) <= MOST_DIGITS):
+        raise click.BadParameter(f"{shortened(text)}: {shortened(amount)} is not a whole number below 2**63")
     try:
         if not equals:
             return Entitlement(name)
         return Entitlement(name, amount if unit == Unit.NONE else int(amount), unit or Unit.COUNT)
     except ValueError as problem:
-        raise click.BadParameter(f"{text!r}: {problem}") from None
+        raise click.BadParameter(f"{shortened(text)}: {problem}") from None
 
 
 def lines(entitlements: Iterable[Entitlement]) -> list[dict[str, object]]:

@@ -14,7 +14,7 @@ from ..errors import ConfigurationError, EntitlementUnavailable
 from ..gating.registration import is_bypassed
 from ..guard import MeterGuard
 from ..ports import LicenseService, ServiceFault, Usage
-from . import licence, storage, trust
+from . import borrowed, licence, storage, trust
 from .findings import Finding
 from .protections import protections
 
@@ -22,9 +22,9 @@ __all__ = ("Finding", "examine", "guards", "licensed", "protections")
 
 
 def examine(guard: MeterGuard, *, offline: bool = False, usage: bool = False) -> Iterator[Finding]:
-    """Check settings, client, licence, ledger and store. Makes no file, and begins nothing in the background.
+    """Check settings, client, licences, ledger and store. Makes no file, and begins nothing in the background.
 
-    :param offline: ask AWS nothing; the licence is then not checked.
+    :param offline: ask AWS nothing; the licence is then not checked, but for a borrowed one.
     :param usage: also ask how many units are in use.
     """
     try:
@@ -38,6 +38,7 @@ def examine(guard: MeterGuard, *, offline: bool = False, usage: bool = False) ->
     yield Finding("settings", "ok", "the product and its issuer are named")
     yield trust.options(settings)
     yield trust.trust(settings)
+    yield from borrowed.borrowed(settings)
     try:
         service.connect()
     except (ConfigurationError, ServiceFault) as problem:

@@ -52,11 +52,13 @@ class Borrowing:
     def borrow(self, file: BorrowedFile, asked: Requirement, license_arn: str | None = None) -> Lease:
         """Borrow all of a requirement into a file.
 
-        :raises ConfigurationError: the file cannot be written, or the set-up is wrong.
+        :raises ConfigurationError: the file cannot be written or holds something else, or the set-up is wrong.
         :raises EntitlementDenied: the service does not lend it, or its answer is not believed.
         :raises EntitlementUnavailable: there was no answer; the next borrow of the same goes on with this one.
         """
         _written(file.prepare)
+        for one in _written(file.read):
+            self._read(file, one)
         self._service.connect()
         intent = self._intent(asked)
         answer = self._answer(asked, license_arn, intent)
@@ -109,15 +111,22 @@ class Borrowing:
         _written(file.prepare)
         returned = []
         for one in tokens:
-            claims = self._service.unproved(one)
-            if claims is None or claims.token is None:
-                raise ConfigurationError(f"{file.describe()} holds something else than borrowed licences")
-            covered = readable(claims.allowed)
-            self._return(covered, claims.token)
+            covered, token = self._read(file, one)
+            self._return(covered, token)
             _written(partial(file.remove, one))
             self._publisher.tell(LicenseReturned(covered))
             returned.append(covered)
         return returned
+
+    def _read(self, file: BorrowedFile, signed_token: str) -> tuple[Requirement, str]:
+        """Return what a signed token in a file covers, and its consumption token. Nothing is verified."""
+        claims = self._service.unproved(signed_token)
+        if claims is None or claims.token is None:
+            where = file.describe()
+            raise ConfigurationError(
+                f"{where} holds something else than borrowed licences: name another file, or take that one away"
+            )
+        return readable(claims.allowed), claims.token
 
     def _return(self, covered: Requirement, token: str) -> None:
         self._service.connect()

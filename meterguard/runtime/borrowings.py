@@ -36,12 +36,11 @@ class Borrowings:
         :raises UntrustedLease: something in the file does not agree, or the clock was set back.
         """
         try:
-            tokens, latest = self.file.read(), self.file.latest()
+            found = self.judged(now)
         except BorrowedFault as fault:
             raise messages.unreadable_borrow(asked, str(fault)) from None
-        if not tokens:
+        if not found:
             return []
-        found = [borrowed.judged(one, self._proof(one), self.program, now, latest) for one in tokens]
         self.file.note(now.wall)
         for one in found:
             if isinstance(one, str):
@@ -49,6 +48,14 @@ class Borrowings:
         live = [one for one in found if isinstance(one, Borrowed) and one.is_live(now)]
         self._tell(live, now)
         return live
+
+    def judged(self, now: Moment) -> list[Borrowed | str]:
+        """Return each licence in the file, or why it is not believed.
+
+        :raises BorrowedFault: the file cannot be read.
+        """
+        tokens, latest = self.file.read(), self.file.latest()
+        return [borrowed.judged(one, self._proof(one), self.program, now, latest) for one in tokens]
 
     def _proof(self, signed_token: str) -> Proof | None:
         """Verify a signed token, each once."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final, Self, Unpack
+from uuid import uuid4
 
-from ..emulator import Emulator, Fault, Request
+from ..emulator import Behavior, Emulator, Fault, Request
 from ..emulator.faults.options import FaultDetails
 from ..errors import ConfigurationError
 from ..guard import MeterGuard
+from ..lease import Lease
 from ..model import Entitlement
 from ..options import GuardOptions
 from . import books
@@ -22,6 +28,8 @@ __all__ = ("Control",)
 _REGION: Final = "us-east-1"
 _PRODUCT: Final = "meterguard-testing"
 _MINE, _OTHERS = "guard", "others"
+_DAY: Final = 86_400
+_SIGNED: Final = ("trusted_keys", "verify_signature", "borrowed")  # options of guards that want signatures
 # Asked beside a denial, to find out whether all units are in use: no part of a test's story.
 _ABOUT_USAGE: Final = frozenset({"GetLicenseUsage", "ListReceivedLicenses", "ListLicenses"})
 # Longer than a guard tries: a failure that lasts is not tried again, and no test has to wait for that.
@@ -31,7 +39,9 @@ _LASTING: Final = {"Retry-After": "60"}
 class Control:
     """A test's own licence: it sets what is granted, and sees what is held.
 
-    Draws are charged in a ledger of this process, unless the options name another.
+    Draws are charged in a ledger of this process, unless the options name another. What is granted can be borrowed for
+    a day, and returned before. With ``trusted_keys=``, ``verify_signature=`` or ``borrowed=`` checkouts are signed, and
+    the guard trusts the licence's key unless it is given others; ``borrowed=True`` is a file of the test's own.
 
     :param entitlements: what is granted at the start: a number of units, ``(number, unit)``, True or None for a
         feature, a text for a feature that carries it, False for what is denied.
@@ -43,15 +53,19 @@ class Control:
 
     def __init__(self, entitlements: Mapping[str, Granted] | None = None, **options: Unpack[GuardOptions]) -> None:
         granted = table_of_names("entitlements", entitlements)
-        self.emulator = Emulator(region=_REGION)
+        is_signed = any(options.get(name) for name in _SIGNED)
+        self.emulator = Emulator(region=_REGION, behavior=Behavior(sign_checkouts=is_signed))
         self.clock = Clock(self.emulator)
         self._granted: dict[str, tuple[str, Any, str]] = {}
         self._spent: Counter[str] = Counter()
         for name, terms in granted.items():
             if terms is not False:
                 self._put(name, *terms_of(terms))
-        self._licence = self.emulator.add_license(_PRODUCT, entitlements=self._entitlements())
-        self.guard = self._make_guard({"denial_ttl": 0, **options})
+        self._licence = self.emulator.add_license(
+            _PRODUCT, entitlements=self._entitlements(), borrow_ttl=_DAY, borrow_early_check_in=True
+        )
+        self._directory = Path(tempfile.gettempdir()) / f"meterguard-{uuid4().hex}"  # made when it is borrowed into
+        self.guard = self._make_guard(self._trusting({"denial_ttl": 0, **options}))
 
     # -- what the licence says -------------------------------------------------------------------
 
@@ -91,6 +105,53 @@ class Control:
                 ClientToken=f"{name}-{self._spent[name]}",
             )
         self._spent[name] += units
+
+    # -- trust, and machines without a network ---------------------------------------------------
+
+    @property
+    def public_key_pem(self) -> str:
+        """Return the key that verifies what the licence of the test signs. A guard that needs one has it already."""
+        return self._licence.public_key_pem
+
+    def borrow(
+        self, name: str, value: int | str | None = None, unit: str | None = None, *, path: str | Path | None = None
+    ) -> Lease:
+        """Borrow what is granted, as somebody did before the machine went offline. It is none of the guard's calls.
+
+        It stays borrowed for a day, whatever is denied later.
+
+        :param path: the file. None: the one of a guard with ``borrowed=``.
+        """
+        require_names("name", name)
+        settings = self.guard.settings
+        place = settings.borrowed if path is None else path
+        if not isinstance(place, str | Path):
+            raise ConfigurationError("path: there is no file to borrow into; give path=, or the guard borrowed=True")
+        others = {"client": _client(self.emulator, _OTHERS), "trust_env": False, "node_id": settings.node_id}
+        fingerprint = self._licence.key_fingerprint
+        with (
+            self.emulator.faults.paused(),
+            MeterGuard(_PRODUCT, fingerprint, trusted_keys=self.public_key_pem, **others) as lender,
+        ):
+            return lender.borrow(name, value, unit, path=place)
+
+    @contextmanager
+    def offline(self) -> Iterator[None]:
+        """Let no request be answered in a ``with`` block, as on a machine without a network.
+
+        Leases that are held and borrowed licences go on until they end. No call waits for the network.
+        """
+        with self.emulator.faults.active("*", error="ServiceUnavailable", headers=_LASTING):
+            yield
+
+    def _trusting(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return options with the licence's key where they need one and name none, and with a file of their own."""
+        needs_key = options.get("verify_signature") or options.get("borrowed")
+        if needs_key and options.get("trusted_keys") is None:
+            options = {**options, "trusted_keys": self.public_key_pem}
+        if options.get("borrowed") is True:
+            options = {**options, "borrowed": self._directory / "borrowed.jwt"}
+        return options
 
     # -- what the service does -------------------------------------------------------------------
 
@@ -181,8 +242,10 @@ class Control:
         return held + books.reserved(self.guard)
 
     def unused(self) -> list[str]:
-        """Return the names that are granted and were never asked for."""
-        asked = {one["Name"] for request in self._requests() for one in request.parameters.get("Entitlements", ())}
+        """Return the names that are granted and were never asked for, nor borrowed."""
+        borrowed = [one for one in tuple(self.emulator.requests) if one.operation == "CheckoutBorrowLicense"]
+        requests = [*self._requests(), *borrowed]
+        asked = {one["Name"] for request in requests for one in request.parameters.get("Entitlements", ())}
         return sorted(self._granted.keys() - asked)
 
     def _story(self) -> str:
@@ -200,6 +263,7 @@ class Control:
         self.recover()
         self.guard.close()
         self.clock.restore()
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self

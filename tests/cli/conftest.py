@@ -16,6 +16,15 @@ from tests import redis_server
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-W", "error", "-m", "meterguard"]
+COMMANDS = ["borrow", "demo", "doctor", "emulator", "release", "return", "status", "usage"]
+
+
+def told(done, code=2):
+    """Return the one line that a command said on stderr before it ended with this code."""
+    assert (done.returncode, done.stdout) == (code, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ")
+    return line
 
 
 @pytest.fixture

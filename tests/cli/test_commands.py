@@ -16,8 +16,7 @@ from meterguard import (
     __version__,
 )
 from meterguard.cli.group import Commands
-
-COMMANDS = ["demo", "doctor", "emulator", "release", "status", "usage"]
+from tests.cli.conftest import COMMANDS
 
 
 def test_help_lists_the_commands(run):
@@ -43,6 +42,8 @@ def test_the_version_is_the_packages(run):
     ("arguments", "complaint"),
     [
         (["bogus"], "No such command 'bogus'"),
+        (["borrow"], "Missing option '-e' / '--entitlement'"),
+        (["borrow", "-e", "Export"], "Missing option '--trusted-key'"),
         (["demo", "--fast"], "No such option '--fast'"),
         (["demo", "extra"], "unexpected extra argument (extra)"),
         (["emulator", "--prot", "1"], "No such option '--prot'"),
@@ -67,6 +68,7 @@ def test_the_version_is_the_packages(run):
         (["status"], "no store is named: pass --store URL, or set METERGUARD_STORE"),
         (["release", "--orphans"], "no store is named: pass --store URL, or set METERGUARD_STORE"),
         (["release"], "say what is to be released: meterguard release --orphans"),
+        (["return", "--path"], "Option '--path' requires an argument"),
         (["--bogus"], "No such option '--bogus'"),
     ],
 )
@@ -93,7 +95,7 @@ try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-heavy = {{"boto3", "botocore", "starlette", "uvicorn", "rich", "asyncio", "matplotlib", "sqlite3"}}
+heavy = {{"boto3", "botocore", "starlette", "uvicorn", "rich", "asyncio", "matplotlib", "sqlite3", "cryptography"}}
 print(json.dumps(sorted(heavy & set(sys.modules))))
 """
 

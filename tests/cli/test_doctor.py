@@ -16,6 +16,7 @@ from meterguard.rows import Written
 from meterguard.stores.memory_rows import MemoryRows
 from meterguard.stores.sqlite_journal import journal_for
 from meterguard.stores.sqlite_rows import SqliteRows
+from meterguard.testing import Clock
 
 APP = """
 from flask import Flask
@@ -286,6 +287,111 @@ def test_people_get_lines(run):
     done = run("doctor")
     assert done.returncode == 1
     assert done.stdout.startswith("failed  settings    product_sku is missing")
+
+
+# -- borrowed licences -------------------------------------------------------------------------------
+
+BORROWING = """
+import click, meterguard
+from pathlib import Path
+
+meterguard.configure(trusted_keys=Path("issuer.pem"), borrowed="mine.jwt", node_id="node-1")
+
+@click.command()
+def app(): ...
+"""
+DAY = 86_400
+
+
+@pytest.fixture
+def lent(lm, tmp_path, make_guard):
+    """A licence of which two seats and a feature are borrowed, each for itself."""
+    lent = lm.add_license("LENT-1", [("Seats", 3, "Count"), ("Export", None, "None")], borrow_ttl=DAY)
+    (tmp_path / "issuer.pem").write_text(lent.public_key_pem)
+    (tmp_path / "borrowing.py").write_text(BORROWING)
+    guard = make_guard(lm, lent, trusted_keys=lent.public_key_pem, node_id="node-1")
+    for wanted in (("Seats", 2), ("Export",)):
+        guard.borrow(*wanted, path=tmp_path / "mine.jwt")
+    return lent
+
+
+@pytest.fixture
+def borrowed(doctor, lent, tmp_path):
+    """``borrowed()``: the finding about a program that uses a file, which stays as it is."""
+
+    def examine():
+        before = {path: path.read_bytes() for path in tmp_path.glob("mine.jwt*")}
+        code, found = doctor("--offline", "--app", "borrowing:app", METERGUARD_PRODUCT_SKU="LENT-1")
+        assert {path: path.read_bytes() for path in tmp_path.glob("mine.jwt*")} == before
+        secrets = [lent.arn, *(tmp_path / "mine.jwt").read_text().split()] if before else []
+        assert [secret for secret in secrets if secret in str(found)] == []
+        one = found["borrowed"]
+        assert code == (1 if one["result"] == "failed" else 0)
+        return one
+
+    return examine
+
+
+def test_it_says_what_is_borrowed_and_until_when(borrowed):
+    one = borrowed()
+    assert (one["result"], one["fix"]) == ("ok", None)
+    day = r"20\d\d-\d\d-\d\d \d\d:\d\d UTC"
+    assert re.fullmatch(rf"mine\.jwt covers Seats \(2 Count\) until {day}, and Export until {day}", one["detail"])
+
+
+def test_it_says_that_nothing_is_borrowed(borrowed, tmp_path):
+    (tmp_path / "mine.jwt").unlink()
+    one = borrowed()
+    assert one["result"] == "ok"
+    assert one["detail"] == "nothing is borrowed in mine.jwt, so that License Manager is asked about everything"
+    assert "meterguard borrow" in one["fix"]
+
+
+def test_it_says_nothing_of_it_where_nothing_may_be_borrowed(doctor):
+    assert "borrowed" not in doctor("--offline")[1]
+
+
+CLOCK = "set the clock of this machine right, or take the file away and borrow anew with meterguard borrow"
+MEND = "mend the file, or take it away and borrow anew with meterguard borrow"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "detail", "fix"),
+    [
+        ("mine.jwt", "e30.e30.AAAA\n", "gates are refused, for a borrowed licence in mine.jwt is not signed", CLOCK),
+        (
+            "borrowing.py",
+            BORROWING.replace("node-1", "node-2"),
+            "gates are refused, for a borrowed licence in mine.jwt is for another node (node_id)",
+            CLOCK,
+        ),
+        (
+            "mine.jwt.seen",
+            "99999999999\n",
+            "gates are refused, for a borrowed licence in mine.jwt was issued or used later than now, so that",
+            CLOCK,
+        ),
+        ("mine.jwt.seen", "soon\n", "mine.jwt.seen is damaged: it does not say when the licence was used last", MEND),
+        ("issuer.pem", "no key", "trusted_keys, key 1: this is no public RSA key in PEM", None),
+    ],
+)
+def test_it_says_why_a_borrowed_licence_is_not_believed(borrowed, tmp_path, name, text, detail, fix):
+    (tmp_path / name).write_text(text)
+    one = borrowed()
+    assert (one["result"], one["fix"]) == ("failed", fix)
+    assert one["detail"].startswith(detail)
+
+
+def test_it_says_that_a_borrowed_licence_has_ended(lm, lent, make_guard, tmp_path):
+    options = {"trusted_keys": lent.public_key_pem, "node_id": "node-1", "borrowed": tmp_path / "mine.jwt"}
+    clock = Clock(lm)
+    clock.shift(DAY + 1)
+    try:
+        (one,) = [one for one in examine(make_guard(lm, lent, **options), offline=True) if one.check == "borrowed"]
+    finally:
+        clock.restore()
+    assert (one.result, one.fix) == ("failed", "borrow anew with meterguard borrow")
+    assert re.search(r"what was borrowed in .*mine\.jwt ended on 20\d\d-\d\d-\d\d \d\d:\d\d UTC$", one.detail)
 
 
 # -- the ledger --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from meterguard.stores.sqlite_ledger import SqliteLedger
+from tests.cli.conftest import COMMANDS, told
 
 FILES = {
     "deep.json": "[" * 5000 + "]" * 5000,
@@ -15,13 +16,6 @@ FILES = {
     "half.json": '{"licenses": [{}]}',
     "nul.json": "\0",
 }
-
-
-def told(done, code=2):
-    assert (done.returncode, done.stdout) == (code, "")
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("Error: ")
-    return line
 
 
 @pytest.fixture
@@ -60,7 +54,7 @@ def test_a_name_that_leads_to_no_application(run, app):
     assert "Invalid value for '--app': " in told(run("doctor", "--app", app))
 
 
-@pytest.mark.parametrize("command", ["demo", "doctor", "emulator", "release", "status", "usage"])
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("more", [["--no-such"], ["too", "many"]])
 def test_options_and_arguments_that_no_command_has(run, command, more):
     assert f"See 'meterguard {command} --help'." in told(run(command, *more))

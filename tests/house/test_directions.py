@@ -64,7 +64,7 @@ MAY_IMPORT = {
     "consumption": VOCABULARY | {"gating", "guard", "default"},
     "open_guard": VOCABULARY | {"core", "runtime", "gating", "guard", "ledger", "assembly"},
     "default": VOCABULARY | {"core", "runtime", "gating", "guard", "config", "options"},
-    "diagnostics": VOCABULARY | {"gating", "guard", "config", "assembly"},
+    "diagnostics": VOCABULARY | {"gating", "guard", "borrowing", "config", "assembly"},
     "snapshot": VOCABULARY | {"core", "runtime", "assembly"},
     "orphans": VOCABULARY | {"config", "assembly", "snapshot"},
     "meterguard": VOCABULARY | FACADE,

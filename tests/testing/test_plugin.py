@@ -192,6 +192,41 @@ def test_charges_are_asserted_with_the_fixture(project):
     assert "AssertionError: 2 of Pages should be charged; charged: nothing" in result.stdout.str()
 
 
+def test_a_program_that_runs_offline_is_tested_with_the_fixture(project):
+    project(
+        """
+        import pytest
+        from app_of_mine import edit
+        from meterguard import EntitlementUnavailable, UntrustedLease
+
+        @pytest.mark.meterguard(grant={"Seats": 5}, borrowed=True, on_unknown="deny", on_unused="error", leaks="error")
+        class TestOffline:
+            def test_borrowed(self, meterguard, meterguard_clock):
+                meterguard.borrow("Seats", 2)
+                with meterguard.offline():
+                    assert edit() == "edited"
+                    meterguard_clock.shift(86_401)
+                    with pytest.raises(EntitlementUnavailable):
+                        edit()
+
+            def test_not_borrowed(self, meterguard):
+                with meterguard.offline(), pytest.raises(EntitlementUnavailable):
+                    edit()
+                assert edit() == "edited"
+
+            def test_borrowed_and_not_used(self, meterguard):
+                meterguard.borrow("Seats", 2)
+
+        @pytest.mark.meterguard(grant={"Seats": 5}, verify_signature="required")
+        def test_forged(meterguard):
+            meterguard.emulator.faults.add("CheckoutLicense", tamper="key")
+            with pytest.raises(UntrustedLease):
+                edit()
+            assert edit() == "edited"
+        """
+    ).assert_outcomes(passed=4)
+
+
 @pytest.mark.parametrize(
     ("on_unused", "outcome"),
     [

@@ -13,6 +13,7 @@ from ..exits import Exit
 from ..texts import iso
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+KEY = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -29,7 +30,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--trusted-key",
     "keys",
-    type=FILE,
+    type=KEY,
     metavar="FILE",
     multiple=True,
     required=True,
@@ -43,8 +44,9 @@ def borrow(
 ) -> None:
     """Borrow a licence for a machine that goes offline. Takes units.
 
-    The product and its issuer are named by METERGUARD_PRODUCT_SKU and METERGUARD_KEY_FINGERPRINT. A program with
-    borrowed= answers from the file, without a network, until the licence ends. 'meterguard return' gives it back.
+    METERGUARD_PRODUCT_SKU and METERGUARD_KEY_FINGERPRINT name the product and its issuer, and METERGUARD_NODE_ID the
+    node, if the program has a node_id. A program with borrowed= answers from the file, without a network, until the
+    licence ends. 'meterguard return' gives it back.
 
     Example: meterguard borrow -e Seats=2 --trusted-key issuer.pem
     """

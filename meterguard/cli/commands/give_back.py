@@ -20,6 +20,8 @@ def give_back(*, path: Path | None, as_json: bool) -> None:
     Needs no key. Without --path, METERGUARD_PRODUCT_SKU names the product. What could not be returned stays in the
     file, and can still be used: exit code 3 means that License Manager does not take it back, 4 that it could not be
     asked.
+
+    Example: meterguard return --path licence.jwt
     """
     from ...borrowing import give_back_by_hand
 

@@ -90,7 +90,10 @@ def _register() -> None:
         # one that is younger has it already, and each handler would answer
         session.events.unregister(_EVENT, _answer_if_active)
         session.events.register_first(_EVENT, _answer_if_active)
-        session.events.unregister(_ANY_EVENT, _answer_if_near)
+        # botocore fails where it is to take a handler out of an event that has none, and others are below it
+        session.events.register_last(_ANY_EVENT, _answer_if_near)
+        for _ in range(2):
+            session.events.unregister(_ANY_EVENT, _answer_if_near)
         session.events.register_last(_ANY_EVENT, _answer_if_near)
 
 

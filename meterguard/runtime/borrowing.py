@@ -16,7 +16,7 @@ from ..core.borrowed import PRODUCT, Borrowed, Program, readable
 from ..core.intents import Intent, is_open, is_pending
 from ..core.requirements import Requirement
 from ..core.verdicts import Rejected
-from ..errors import ConfigurationError, MeterGuardError
+from ..errors import ConfigurationError, EntitlementDenied, MeterGuardError
 from ..events import LicenseBorrowed, LicenseReturned
 from ..lease import Lease
 from ..ports import CheckoutAnswer, Clock, FaultKind, LicenseService, ServiceFault
@@ -99,7 +99,7 @@ class Borrowing:
             self._service.check_in(token)
 
     def give_back(self, file: BorrowedFile) -> list[Requirement]:
-        """Return all licences in a file; what was returned is taken out of it. Returns what they covered.
+        """Return all licences in a file that can be; what was returned is taken out of it. Returns what they covered.
 
         :raises ConfigurationError: there is none, or the file cannot be read or written.
         :raises EntitlementDenied: the service does not take one back.
@@ -109,13 +109,19 @@ class Borrowing:
         if not tokens:
             raise ConfigurationError(f"nothing is borrowed: there is no {file.describe()}, or nothing is in it")
         _written(file.prepare)
-        returned = []
+        returned, denials = [], []
         for one in tokens:
             covered, token = self._read(file, one)
-            self._return(covered, token)
+            try:
+                self._return(covered, token)
+            except EntitlementDenied as denial:  # of this licence; another may allow it
+                denials.append(denial)
+                continue
             _written(partial(file.remove, one))
             self._publisher.tell(LicenseReturned(covered))
             returned.append(covered)
+        if denials:
+            raise denials[0]
         return returned
 
     def _read(self, file: BorrowedFile, signed_token: str) -> tuple[Requirement, str]:

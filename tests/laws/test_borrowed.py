@@ -58,7 +58,7 @@ def offline(make):
     """``offline(**options)``: the same on a machine without a network."""
 
     def make_offline(**options):
-        return make(**{"endpoint_url": NOWHERE, "timeout": 0.5, "on_unknown": "deny"} | options)
+        return make(**{"endpoint_url": NOWHERE, "timeout": 2, "on_unknown": "deny"} | options)
 
     return make_offline
 
@@ -262,7 +262,7 @@ def test_the_usual_place_is_one_file_a_product(lm, licence, make_guard, monkeypa
 
 def test_threads_share_what_there_is_to_the_unit(make, offline, together):
     make().borrow("Seats", 2)
-    guard = offline(timeout=0.2)
+    guard = offline()
     inside, barrier = [], threading.Barrier(8)
 
     def call():
@@ -295,7 +295,7 @@ def is_refused(guard):
 def test_each_flipped_byte_is_refused(make, offline, file):
     make().borrow("Seats", 1)
     true = file.read_bytes()
-    guard = offline(denial_ttl=0)
+    guard = offline(denial_ttl=0, timeout=15)
     places = random.Random(11).sample(range(len(true)), 150)
     for place in {0, len(true) - 2, len(true) - 1, *places}:
         file.write_bytes(true[:place] + bytes([true[place] ^ (1 << place % 8)]) + true[place + 1 :])
@@ -465,6 +465,17 @@ def test_what_is_not_taken_back_stays_usable(lm, make_guard, file):
     with pytest.raises(EntitlementDenied, match="does not take the borrowed Seats \\(1 Count\\) back"):
         guard.return_borrowed()
     assert guard.decide("Seats", 1).reason is Reason.BORROWED
+
+
+def test_one_that_is_not_taken_back_keeps_no_other(lm, licence, make, file):
+    stays = lm.add_license("ACME-1", [("Archive", None, "None")], borrow_ttl=DAY, borrow_early_check_in=False)
+    guard = make()
+    guard.borrow("Archive", license_arn=stays.arn)
+    guard.borrow("Seats", 1, license_arn=licence.arn)
+    with pytest.raises(EntitlementDenied, match="does not take the borrowed Archive back"):
+        guard.return_borrowed()
+    assert guard.decide("Archive").reason is Reason.BORROWED
+    assert (len(file.read_text().splitlines()), lm.usage(licence)) == (1, {"Seats": 0})
 
 
 def test_without_a_network_nothing_is_returned(make, offline, lm):

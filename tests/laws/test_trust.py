@@ -506,3 +506,17 @@ def test_a_hit_verifies_nothing_and_a_checkout_verifies_once(make, monkeypatch):
     for _ in range(1000):
         guarded()
     assert len(asked) == 1
+
+
+def test_many_threads_replace_a_lease_once(lm, make_guard, clock, together, landed):
+    licence = lm.add_license("ONE-1", [("Seats", 1, "Count")], ttl=3600)
+    guard = make_guard(lm, licence, trusted_keys=licence.public_key_pem, verify_signature="required")
+    guarded = guard.requires_entitlement("Seats", 1, "Count")(lambda: "ran")
+    assert guarded() == "ran"
+    for _ in range(2):
+        clock.shift(3300)
+        assert together(24, guarded) == ["ran"] * 24
+        landed(guard)
+    assert guarded() == "ran"
+    assert sequence(lm) == ["out", "in", "out", "in", "out"]
+    assert lm.usage("ONE-1") == {"Seats": 1}

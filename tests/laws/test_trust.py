@@ -8,6 +8,8 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from meterguard import (
     ConfigurationError,
@@ -19,7 +21,6 @@ from meterguard import (
     events,
 )
 from meterguard.emulator import Behavior, Emulator
-from meterguard.emulator.protocol.signer import Signer
 from meterguard.rows import Row
 from meterguard.runtime import clock as runtime_clock
 from meterguard.runtime.execution import is_of_lease
@@ -193,7 +194,7 @@ def test_required_needs_keys(licence):
 
 
 def test_keys_are_rotated_by_giving_both(lm, licence, make_guard):
-    old = Signer().public_key_pem
+    old = a_strangers_key()
     for keys in ([old, licence.public_key_pem], old + licence.public_key_pem, (licence.public_key_pem.encode(), old)):
         with make_guard(lm, licence, trusted_keys=keys, verify_signature="required").requires_entitlement("Export"):
             pass
@@ -520,3 +521,8 @@ def test_many_threads_replace_a_lease_once(lm, make_guard, clock, together, land
     assert guarded() == "ran"
     assert sequence(lm) == ["out", "in", "out", "in", "out"]
     assert lm.usage("ONE-1") == {"Seats": 1}
+
+
+def a_strangers_key():
+    key = rsa.generate_private_key(65537, 2048).public_key()
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

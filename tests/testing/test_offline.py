@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from meterguard import (
     ConfigurationError,
@@ -13,7 +15,6 @@ from meterguard import (
     UntrustedLease,
     requires_entitlement,
 )
-from meterguard.emulator.protocol.signer import Signer
 from meterguard.testing import Control, override
 
 DAY = 86_400
@@ -155,7 +156,7 @@ def test_guards_of_the_tests_own_are_given_the_key():
 
 
 def test_a_key_that_is_given_counts():
-    with override(Seats=5, options={"trusted_keys": Signer().public_key_pem}), pytest.raises(UntrustedLease):
+    with override(Seats=5, options={"trusted_keys": a_strangers_key()}), pytest.raises(UntrustedLease):
         edit()
 
 
@@ -163,3 +164,8 @@ def test_without_these_options_nothing_is_signed():
     with Control({"Seats": 5}) as control, control.guard.requires_entitlement("Seats", 1, "Count") as lease:
         assert (lease.is_verified, lease.signed_token) == (False, None)
         assert control.guard.settings.trusted_keys is None
+
+
+def a_strangers_key():
+    key = rsa.generate_private_key(65537, 2048).public_key()
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

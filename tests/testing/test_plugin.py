@@ -192,7 +192,7 @@ def test_charges_are_asserted_with_the_fixture(project):
     assert "AssertionError: 2 of Pages should be charged; charged: nothing" in result.stdout.str()
 
 
-def test_a_program_that_runs_offline_is_tested_with_the_fixture(project):
+def test_a_program_that_runs_offline_is_tested_with_the_fixture(a_server, project):
     project(
         """
         import pytest

@@ -37,13 +37,6 @@ CALLS = {
     "error": lambda control: control.fail(5),
     "operation": lambda control: control.fail(operation="Nope"),
     "latancy": lambda control: control.fail(latancy=5),
-    "name borrowed": lambda control: control.borrow(5, path="mine.jwt"),
-    "value borrowed": lambda control: control.borrow("Seats", 1.5, path="mine.jwt"),
-    "unit borrowed": lambda control: control.borrow("Seats", 1, "Pieces", path="mine.jwt"),
-    "path": lambda control: control.borrow("Seats", 1),
-    "path number": lambda control: control.borrow("Seats", 1, path=5),
-    "borrowed": lambda _: Control(borrowed=5),
-    "trusted_keys": lambda _: Control(trusted_keys="no key").guard.engine,
     "name in_use": lambda control: control.in_use(["Seats"]),
     "value": lambda control: control.assert_checked_out("Seats", "1"),
     "name asserted": lambda control: control.assert_checked_out(5),
@@ -60,11 +53,30 @@ CALLS = {
     "granted override": lambda _: override(Seats=1.5).__enter__(),
 }
 
+SIGNED_CALLS = {
+    "name borrowed": lambda control: control.borrow(5, path="mine.jwt"),
+    "value borrowed": lambda control: control.borrow("Seats", 1.5, path="mine.jwt"),
+    "unit borrowed": lambda control: control.borrow("Seats", 1, "Pieces", path="mine.jwt"),
+    "path": lambda control: control.borrow("Seats", 1),
+    "path number": lambda control: control.borrow("Seats", 1, path=5),
+    "borrowed": lambda _: Control(borrowed=5),
+    "trusted_keys": lambda _: Control(trusted_keys="no key").guard.engine,
+}
+
 
 @pytest.mark.parametrize("case", CALLS)
 def test_calls(control, case):
+    refused(control, case, CALLS[case])
+
+
+@pytest.mark.parametrize("case", SIGNED_CALLS)
+def test_calls_about_what_is_signed(control, a_server, case):
+    refused(control, case, SIGNED_CALLS[case])
+
+
+def refused(control, case, call):
     with pytest.raises(meterguard.ConfigurationError, match=case.split()[0]) as error:
-        CALLS[case](control)
+        call(control)
     assert "\n" not in str(error.value)
     assert control.guard.has_entitlement("Seats", 1, "Count"), "what was refused has changed nothing"
 

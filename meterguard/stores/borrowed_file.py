@@ -18,7 +18,8 @@ from ..borrowed_file import BorrowedFault
 from ..extras import needed
 
 LONGEST = 1 << 20  # bytes; a signed token has about a thousand
-SEEN = ".seen"
+SEEN, LOCK = ".seen", ".lock"
+LONGEST_WAIT = 10.0  # seconds for another process that writes
 APART = 30.0  # seconds between two moments that are worth to be written
 _NUMBER = re.compile(r"[0-9]{1,12}\n")
 
@@ -55,17 +56,20 @@ class BorrowedFile:
         """Find out whether it can be written."""
         with self._writing(self._path):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._alone(), self._writing(self._path):
             descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
             os.close(descriptor)
             Path(name).unlink()
 
     def add(self, signed_token: str) -> None:
         """Add a signed token. It is there for good when this returns."""
-        self._rewrite((*self.read(), signed_token))
+        with self._alone():
+            self._rewrite((*self.read(), signed_token))
 
     def remove(self, signed_token: str) -> None:
         """Remove a signed token."""
-        self._rewrite(tuple(one for one in self.read() if one != signed_token))
+        with self._alone():
+            self._rewrite(tuple(one for one in self.read() if one != signed_token))
 
     def latest(self) -> float:
         """Return the latest moment seen, in seconds of the wall clock; 0.0 where nobody looked."""
@@ -79,6 +83,22 @@ class BorrowedFile:
         with contextlib.suppress(BorrowedFault):
             if wall > self.latest() + APART:
                 self._write(self._seen, f"{wall:.0f}\n")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no other thread or process change the file meanwhile."""
+        with needed("filelock", "trust", by="borrowing"):
+            import filelock
+        lock = filelock.FileLock(self._path.with_name(self._path.name + LOCK), timeout=LONGEST_WAIT, mode=0o600)
+        try:
+            with self._writing(self._path):
+                lock.acquire()
+        except filelock.Timeout:
+            raise BorrowedFault(f"{self._path} cannot be written: another process is at it") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _rewrite(self, tokens: tuple[str, ...]) -> None:
         if tokens:

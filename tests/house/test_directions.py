@@ -103,6 +103,7 @@ THIRD_PARTY = {
     "flask_login": {"integrations"},
     "psycopg": {"stores"},
     "platformdirs": {"stores"},
+    "filelock": {"stores"},
     "django": {"integrations", "stores"},
     "asgiref": {"integrations"},  # comes with Django
     "rest_framework": {"integrations"},

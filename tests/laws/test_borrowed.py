@@ -248,6 +248,31 @@ def test_the_texts_of_features_come_from_each(lm, make_guard, file):
         assert (lease.is_borrowed, lease.texts) == (True, {"Tier": "gold", "Plan": "year"})
 
 
+def test_threads_and_processes_that_borrow_at_once_lose_nothing(lm, licence, make, file, together, tmp_path):
+    guards = [make() for _ in range(3)]
+    turns = iter([*guards, *guards, *guards])
+    lock = threading.Lock()
+
+    def borrow():
+        with lock:
+            guard = next(turns)
+        return guard.borrow("Export")
+
+    assert [one for one in together(9, borrow) if not getattr(one, "is_borrowed", False)] == []
+    assert len(file.read_text().splitlines()) == 9
+    (tmp_path / "key.pem").write_text(licence.public_key_pem)
+    product = {"METERGUARD_PRODUCT_SKU": "ACME-1", "METERGUARD_KEY_FINGERPRINT": licence.key_fingerprint}
+    where = {"AWS_ENDPOINT_URL_LICENSE_MANAGER": lm.url, "METERGUARD_NODE_ID": "node-1"}
+    command = [sys.executable, "-m", "meterguard", "borrow", "-e", "Export", "--trusted-key", tmp_path / "key.pem"]
+    started = [
+        subprocess.Popen([*command, "--path", file], env=os.environ | product | where, stdout=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    assert [(one.communicate(timeout=50), one.returncode)[1] for one in started] == [0] * 4
+    assert len(file.read_text().splitlines()) == 13
+    assert make().decide("Export").reason is Reason.BORROWED
+
+
 def test_the_usual_place_is_one_file_a_product(lm, licence, make_guard, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     options = {"trusted_keys": licence.public_key_pem, "borrowed": True}

@@ -18,7 +18,7 @@ from ..units import Unit
 from .requirements import Requirement
 from .terms import Term
 from .trust import Trust, named_lines, objection
-from .verdicts import LONGEST_LIFETIME, NO_TEXTS
+from .verdicts import LONGEST_LIFETIME, NO_TEXTS, texts
 
 PRODUCT: Final = "ProductSKU"
 """The name under which the product stands in ``CheckoutMetadata``."""
@@ -63,20 +63,14 @@ class Borrowed:
         age = now.wall - self.start
         return Term(Moment(self.start, now.mono - age), self.end - self.start, age + LOOK_EVERY, self.end - self.start)
 
-    @property
-    def texts(self) -> dict[str, str]:
-        """The texts that its features carry, by name."""
-        return {line.name: line.value for line in self.claims.allowed if line.value and not line.value.isdigit()}
-
     def facts(self, asked: Requirement, number: int, beside: Iterable[Borrowed] = ()) -> LeaseFacts:
         """Return what a call that rides on it sees.
 
         :param number: tells the rides apart: each has a token, and a borrowed licence has one for all.
         :param beside: the other licences that the call rides on.
         """
-        claims, texts = self.claims, dict(self.texts)
-        for one in beside:
-            texts |= one.texts
+        claims = self.claims
+        allowed = (line for one in (self, *beside) for line in one.claims.allowed)
         return LeaseFacts(
             asked,
             claims.license_arn,
@@ -85,7 +79,7 @@ class Borrowed:
             claims.node_id,
             token=f"{claims.token}#{number}",
             signed_token=self.signed_token,
-            texts={one.name: texts[one.name] for one in asked if one.name in texts} or NO_TEXTS,
+            texts=texts(asked, tuple(allowed)) or NO_TEXTS,
             is_verified=True,
             is_borrowed=True,
         )

@@ -97,12 +97,13 @@ def _facts(asked: Requirement, answer: CheckoutAnswer) -> LeaseFacts:
         intern(str(answer.checkout_type)),
         str(answer.token),
         answer.signed_token and str(answer.signed_token),
-        _texts(asked, answer.allowed) or NO_TEXTS,
+        texts(asked, answer.allowed) or NO_TEXTS,
         is_verified=answer.proof is not None,
     )
 
 
-def _texts(asked: Requirement, allowed: tuple[Allowed, ...]) -> dict[str, str]:
+def texts(asked: Requirement, allowed: tuple[Allowed, ...]) -> dict[str, str]:
+    """Return the texts that the features of a requirement carry, by their names."""
     features = {one.name for one in asked if not one.is_counted}
     return {line.name: line.value for line in allowed if line.name in features and line.value is not None}
 

@@ -46,7 +46,7 @@ class Borrowing:
         self._publisher = publisher
         self._leaving = leaving
         self._timeout = timeout
-        self._pending: dict[Requirement, Intent] = {}
+        self._pending: dict[tuple[Requirement, str | None], Intent] = {}
         self._lock = threading.Lock()
 
     def borrow(self, file: BorrowedFile, asked: Requirement, license_arn: str | None = None) -> Lease:
@@ -60,7 +60,7 @@ class Borrowing:
         for one in _written(file.read):
             self._read(file, one)
         self._service.connect()
-        intent = self._intent(asked)
+        intent = self._intent(asked, license_arn)
         answer = self._answer(asked, license_arn, intent)
         lent = borrowed.believed(asked, answer, self._program, intent.sent(self._clock.now()))
         if isinstance(lent, str):
@@ -76,11 +76,11 @@ class Borrowing:
         self._publisher.tell(LicenseBorrowed(asked, lease.expires_in))
         return lease
 
-    def _intent(self, asked: Requirement) -> Intent:
+    def _intent(self, asked: Requirement, license_arn: str | None) -> Intent:
         """Take up an intent whose call got no answer, else begin one."""
         now = self._clock.now()
         with self._lock:
-            known = self._pending.pop(asked, None)
+            known = self._pending.pop((asked, license_arn), None)
         return known if known is not None and is_pending(known, now) else Intent(uuid4().hex, born=now)
 
     def _answer(self, asked: Requirement, license_arn: str | None, intent: Intent) -> CheckoutAnswer:
@@ -91,7 +91,7 @@ class Borrowing:
         except ServiceFault as fault:
             if is_open(intent, fault.kind):
                 with self._lock:
-                    self._pending[asked] = intent.unanswered(intent.born, may_have_acted=True)
+                    self._pending[asked, license_arn] = intent.unanswered(intent.born, may_have_acted=True)
             raise messages.not_borrowed(asked, fault) from None
 
     def _give_up(self, token: str) -> None:

@@ -90,9 +90,13 @@ class Borrowings:
             return facts, first.term(now)
 
     def go_on(self, facts: LeaseFacts, now: Moment) -> Borrowed | None:
-        """Return the licence that a use goes on under; None where it has ended, or was given back."""
-        live = self.live(facts.entitlements, now)
-        return next((one for one in live if one.signed_token == facts.signed_token), None)
+        """Return the licence that a use goes on under; None where one that it needs has ended, or was given back."""
+        with self._lock:
+            live = self.live(facts.entitlements, now)
+            needed = {token for token, _ in self._taken.get(facts.token or "", {})}
+            if not needed <= {one.claims.token for one in live}:
+                return None
+            return next((one for one in live if one.signed_token == facts.signed_token), None)
 
     def leave(self, token: str) -> bool:
         """End a use. False for the token of another lease."""

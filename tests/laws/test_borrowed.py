@@ -149,6 +149,16 @@ def test_a_call_without_an_answer_is_taken_up_by_the_next(lm, make):
     assert lm.usage("ACME-1") == {"Seats": 1}
 
 
+def test_of_another_licence_it_is_another_wish(lm, licence, make):
+    guard, other = make(timeout=1), lm.add_license("ACME-1", [("Seats", 3, "Count")], borrow_ttl=DAY)
+    with lm.faults.active("CheckoutBorrowLicense", drop="before"), pytest.raises(EntitlementUnavailable):
+        guard.borrow("Seats", 1, license_arn=licence.arn)
+    assert guard.borrow("Seats", 1, license_arn=other.arn).license_arn == other.arn
+    assert guard.borrow("Seats", 1, license_arn=licence.arn).license_arn == licence.arn
+    asked = [one for one in lm.requests if one.operation == "CheckoutBorrowLicense"]
+    assert asked[-1].client_token == asked[0].client_token != asked[-2].client_token
+
+
 # -- using ---------------------------------------------------------------------------------------
 
 PROGRAM = """
@@ -464,6 +474,25 @@ def test_work_that_goes_on_looks_at_the_file_once_a_minute(make, offline, clock,
         with gate:  # the look is in the background
             landed(guard)
         assert guard.decide("Seats", 1).reason is Reason.UNAVAILABLE
+
+
+def test_a_use_of_two_licences_ends_with_either(lm, licence, make, clock, file, landed):
+    extra = lm.add_license("ACME-1", [("Archive", "2024", "None")], borrow_ttl=DAY)
+    guard = make(denial_ttl=0)
+    guard.borrow("Archive", license_arn=extra.arn)
+    guard.borrow("Seats", 1, license_arn=licence.arn)
+    both = guard.requires_entitlement("Seats", 1, "Count") & guard.requires_entitlement("Archive")
+    with both as lease:
+        assert (lease.is_borrowed, lease.texts) == (True, {"Archive": "2024"})
+        first = file.read_text().splitlines()[0]
+        assert first == lease.signed_token, "the one that ends first"
+        file.write_text(f"{first}\n")
+        clock.shift(61)
+        with both:
+            landed(guard)
+        assert not lease.is_live
+    with pytest.raises(EntitlementDenied), both:
+        pytest.fail("the body ran")
 
 
 # -- returning -----------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
 
 from .model import Entitlement
 from .reasons import Reason
@@ -92,6 +94,60 @@ class LowWater(Event):
 class LedgerUnavailable(Event):
     """The ledger could not be read or written. What is not written yet is kept, and tried again."""
 
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReported(Event):
+    """AWS Marketplace has taken a metering record."""
+
+    dimension: str | None
+    quantity: Decimal
+    start: datetime
+    """The start of its hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageDiffers(Event):
+    """AWS Marketplace has another quantity for this hour already, and bills that one."""
+
+    dimension: str | None
+    quantity: Decimal
+    """The one that was reported here, and that is not billed."""
+    start: datetime
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRejected(Event):
+    """AWS Marketplace has refused a metering record, and would again. It is not billed."""
+
+    dimension: str | None
+    quantity: Decimal
+    start: datetime
+    code: str | None
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageGivenUp(Event):
+    """Usage is so old that AWS Marketplace takes no record of it any more."""
+
+    dimension: str | None
+    """None where nobody knew for whom it was."""
+    quantity: Decimal
+    start: datetime
+    was_never_sent: bool
+    """True where it is surely not billed; False where an answer was lost, or none came."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePending(Event):
+    """Usage could not be reported now. It is tried again."""
+
+    records: int
+    """How many metering records wait; 0: not known."""
+    code: str | None
     problem: str
 
 

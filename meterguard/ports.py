@@ -264,6 +264,14 @@ class Posting(NamedTuple):
     usage: tuple[UsageLine, ...] = ()
 
 
+class Notes(NamedTuple):
+    """The rows of a book at one moment: texts by key."""
+
+    version: str
+    """Another one after each write; empty where nothing was ever written."""
+    rows: Mapping[str, str]
+
+
 Change = Callable[[Account | None, float], Posting]
 """Decides what becomes of an account (None: there is none yet) at a moment of the ledger's clock."""
 
@@ -282,6 +290,8 @@ class Ledger(Protocol):
 
     is_shared: bool
     """True where other processes may use it, and a process may lose what it took when it dies."""
+    is_fleet: bool
+    """True where processes of several hosts may use it."""
 
     def transact(self, key: str, change: Change) -> Posting:
         """Change one account, and return what was written."""
@@ -301,6 +311,14 @@ class Ledger(Protocol):
 
     def usage(self, since: float | None = None, until: float | None = None) -> Iterable[UsageLine]:
         """Return the usage of the spans that start from ``since`` on and before ``until``, each key once."""
+        ...
+
+    def notes(self, book: str) -> Notes:
+        """Return what is noted in a book."""
+        ...
+
+    def note(self, book: str, expected: str, changes: Mapping[str, str | None]) -> bool:
+        """Write rows of a book, None deletes one: all of them, or nothing and False if its version is another now."""
         ...
 
     def compact(self, hours_before: float, days_before: float) -> None:

@@ -19,6 +19,10 @@ from ..events import (
     ServiceUnavailable,
     UnitsLost,
     UnitsOwed,
+    UsageDiffers,
+    UsageGivenUp,
+    UsagePending,
+    UsageRejected,
 )
 from ..interruption import raised_by_handler
 from .clock import stopwatch
@@ -37,6 +41,10 @@ _LEVELS = {
     ServiceUnavailable: logging.WARNING,
     UnitsLost: logging.WARNING,
     UnitsOwed: logging.WARNING,
+    UsageDiffers: logging.WARNING,
+    UsageGivenUp: logging.WARNING,
+    UsagePending: logging.WARNING,
+    UsageRejected: logging.WARNING,
 }
 
 Subscriber = Callable[[Event], object]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from ..account import Account
-from ..ports import Change, Posting
+from ..ports import Change, Notes, Posting
 from ..usage import UsageKey, UsageLine, day_of
 
 
@@ -17,6 +17,7 @@ class MemoryLedger:
     """A ``Ledger`` of this process. It takes no time and cannot fail."""
 
     is_shared = False
+    is_fleet = False
 
     def __init__(self) -> None:
         self.forget()
@@ -26,6 +27,7 @@ class MemoryLedger:
         self._lock = threading.RLock()
         self._accounts: dict[str, Account] = {}
         self._usage: defaultdict[UsageKey, Decimal] = defaultdict(Decimal)
+        self._notes: dict[str, Notes] = {}
 
     def transact(self, key: str, change: Change) -> Posting:
         """Change one account."""
@@ -55,6 +57,21 @@ class MemoryLedger:
             for line in lines
             if (since is None or line.key.hour >= since) and (until is None or line.key.hour < until)
         ]
+
+    def notes(self, book: str) -> Notes:
+        """Return what is noted in a book."""
+        with self._lock:
+            return self._notes.get(book, Notes("", {}))
+
+    def note(self, book: str, expected: str, changes: Mapping[str, str | None]) -> bool:
+        """Write rows of a book."""
+        with self._lock:
+            version, rows = self.notes(book)
+            if version != expected:
+                return False
+            kept = {key: text for key, text in {**rows, **changes}.items() if text is not None}
+            self._notes[book] = Notes(str(int(version or "0") + 1), kept)
+            return True
 
     def compact(self, hours_before: float, days_before: float) -> None:
         """Put old hours together to days, and delete what is older still."""

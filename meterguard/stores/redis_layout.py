@@ -6,6 +6,7 @@ All keys have one hash tag, so that a cluster keeps a ledger on one of its nodes
 * ``nonces``: a sorted set of the writes of the last minutes, by the server's time.
 * ``spans``: a sorted set of the names of spans of usage, by the second in which they start.
 * ``usage:NAME``: a hash for each span, by subject: an amount.
+* ``notes:BOOK``: a hash of a book's rows, by key; the empty key has the nonce of its last write, its version.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ def span_of(name: str | bytes) -> UsageKey:
 def usage_key(name: str) -> str:
     """Return the key of the hash that has a span's amounts."""
     return f"{PREFIX}usage:{name}"
+
+
+def notes_key(book: str) -> str:
+    """Return the key of the hash that has a book's rows."""
+    return f"{PREFIX}notes:{book}"
 
 
 def account_field(key: str) -> bytes:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from typing import NamedTuple
 
 from ..account import Account
 from ..errors import ConfigurationError
-from ..ports import Change, Posting
+from ..ports import Change, Notes, Posting
 from ..secret import Secret
 from ..usage import UsageKey, UsageLine, day_of
 from . import redis_layout as layout
@@ -57,6 +57,7 @@ class RedisLedger:
     """
 
     is_shared = True
+    is_fleet = True
 
     def __init__(self, url: str, *, deadline: float = DEADLINE) -> None:
         url = Secret(url)  # for debug pages that show the variables of a failed call
@@ -69,6 +70,7 @@ class RedisLedger:
         self._usage = Script.read("ledger_usage")
         self._merge = Script.read("ledger_amounts", "ledger_compact")
         self._delete = Script.read("ledger_delete")
+        self._note = Script.read("ledger_notes")
 
     def forget(self) -> None:
         """In a forked child: the connections are the parent's."""
@@ -216,6 +218,25 @@ class RedisLedger:
                 hashes = [layout.usage_key(name) for name in names]
                 merged = self._connection.run(self._merge, [layout.SPANS, *hashes], [*names, day.hour])
                 self._require_exact(merged)
+
+    # -- notes ---------------------------------------------------------------------------------------
+
+    def notes(self, book: str) -> Notes:
+        """Return what is noted in a book."""
+        fields = self._connection.command("HGETALL", layout.notes_key(book))
+        rows = {key.decode(): text.decode() for key, text in fields.items()}
+        return Notes(rows.pop("", ""), rows)
+
+    def note(self, book: str, expected: str, changes: Mapping[str, str | None]) -> bool:
+        """Write rows of a book."""
+        kept = [part for key, text in changes.items() if text is not None for part in (key, text)]
+        gone = [key for key, text in changes.items() if text is None]
+        arguments = [SCHEMA, secrets.token_hex(8), expected, len(kept) // 2, *kept, *gone]
+        keys, deadline = [layout.SCHEMA, layout.notes_key(book)], time.monotonic() + self._deadline
+        how, _ = self._connection.run_once(self._note, keys, arguments, deadline)
+        if how == b"schema":
+            raise self._newer()
+        return bool(how == b"written")
 
     # -- what is said --------------------------------------------------------------------------------
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from ..account import Account
-from ..ports import Change, Posting
+from ..ports import Change, Notes, Posting
 from ..usage import UsageLine
-from . import sqlite_faults, sqlite_hosts, sqlite_journal, sqlite_schema, sqlite_usage
+from . import sqlite_faults, sqlite_hosts, sqlite_journal, sqlite_notes, sqlite_schema, sqlite_usage
 from .purposes import LEDGER
 from .sqlite_file import SqliteFile
 from .sqlite_place import Place
@@ -23,6 +23,7 @@ class SqliteLedger:
     """
 
     is_shared = True
+    is_fleet = False
 
     def __init__(
         self,
@@ -80,6 +81,17 @@ class SqliteLedger:
             yield from found.lines()
         except (KeyError, ValueError, ArithmeticError) as problem:
             raise sqlite_faults.damaged(self._place, f"usage: {type(problem).__name__}") from None
+
+    def notes(self, book: str) -> Notes:
+        """Return what is noted in a book."""
+        with self._file.reading() as connection:
+            return sqlite_notes.read(connection, book)
+
+    def note(self, book: str, expected: str, changes: Mapping[str, str | None]) -> bool:
+        """Write rows of a book."""
+        with self._file.writing() as connection:
+            sqlite_hosts.note(connection, self._host, self._place)
+            return sqlite_notes.write(connection, book, expected, changes)
 
     def compact(self, hours_before: float, days_before: float) -> None:
         """Put old hours together to days, delete what is older still, and give the space back.

@@ -51,7 +51,14 @@ SELECT datetime(usage.start, 'unixepoch') AS start, usage.seconds, meter.name, m
 FROM usage JOIN meter ON meter.id = usage.meter LEFT JOIN subject ON subject.id = usage.subject"""
 _HOST = "CREATE TABLE host (boot TEXT PRIMARY KEY, name TEXT NOT NULL, seen REAL NOT NULL)"
 
-LEDGER = Schema(0x4D476C31, ((_ACCOUNT, _METER, _SUBJECT, _USAGE, _READABLE_USAGE, _HOST),))
+# The row of a book whose key is empty has its version.
+_NOTE = """
+CREATE TABLE note (
+    book TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (book, key)
+) WITHOUT ROWID"""
+
+LEDGER = Schema(0x4D476C31, ((_ACCOUNT, _METER, _SUBJECT, _USAGE, _READABLE_USAGE, _HOST), (_NOTE,)))
 
 # forget_at: seconds since the epoch, by the clock of the host. Rows are too long to stand in the tree of the keys.
 _ROW = """

@@ -181,3 +181,64 @@ def test_a_closed_ledger_opens_again(ledger):
     ledger.close()
     ledger.transact(PAGES.key, drawing(1))
     assert ledger.accounts()[0].drawn == 2
+
+
+class TestNotes:
+    def test_there_are_none_at_first(self, ledger):
+        assert ledger.notes("book") == ("", {})
+
+    def test_what_was_written_is_read_again(self, ledger, make_ledger):
+        assert ledger.note("book", "", {"one": "1", "two": "«2»\n"})
+        version, rows = make_ledger().notes("book") if ledger.is_shared else ledger.notes("book")
+        assert version
+        assert rows == {"one": "1", "two": "«2»\n"}
+
+    def test_rows_are_changed_and_deleted(self, ledger):
+        ledger.note("book", "", {"one": "1", "two": "2", "three": "3"})
+        before, _ = ledger.notes("book")
+        assert ledger.note("book", before, {"one": "11", "two": None, "four": "4", "never": None})
+        after, rows = ledger.notes("book")
+        assert after != before
+        assert rows == {"one": "11", "three": "3", "four": "4"}
+
+    def test_who_comes_second_writes_nothing(self, ledger):
+        assert ledger.note("book", "", {"one": "1"})
+        version, _ = ledger.notes("book")
+        assert not ledger.note("book", "", {"one": "2", "two": "2"})
+        assert ledger.note("book", version, {"one": None})
+        assert not ledger.note("book", version, {"one": "1"})
+        assert ledger.notes("book").rows == {}
+
+    def test_a_version_never_comes_again(self, ledger):
+        seen = {""}
+        for number in range(20):
+            version, _ = ledger.notes("book")
+            assert ledger.note("book", version, {"one": str(number % 2) if number % 3 else None})
+            assert (version := ledger.notes("book").version) not in seen
+            seen.add(version)
+
+    def test_books_are_apart(self, ledger):
+        ledger.note("book", "", {"one": "1"})
+        assert ledger.notes("bookend") == ("", {})
+        assert ledger.note("bookend", "", {"one": "2"})
+        assert ledger.notes("book").rows == {"one": "1"}
+
+    def test_of_many_that_write_at_once_each_counts_once(self, ledger):
+        barrier = threading.Barrier(8)
+
+        def count(_):
+            barrier.wait()
+            for _ in range(10):
+                while True:
+                    version, rows = ledger.notes("book")
+                    if ledger.note("book", version, {"sum": str(int(rows.get("sum", "0")) + 1)}):
+                        break
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(count, range(8)))
+        assert ledger.notes("book").rows == {"sum": "80"}
+
+    def test_compaction_leaves_them(self, ledger):
+        ledger.note("book", "", {"one": "1"})
+        ledger.compact(HOUR * 2, HOUR * 2)
+        assert ledger.notes("book").rows == {"one": "1"}

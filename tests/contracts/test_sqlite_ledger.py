@@ -348,7 +348,7 @@ class TestSchema:
         draw(ledger)
         ledger.close()
         with closing(sqlite3.connect(path)) as connection:
-            assert connection.execute("PRAGMA user_version").fetchone()[0] == sqlite_schema.LEDGER.version == 1
+            assert connection.execute("PRAGMA user_version").fetchone()[0] == sqlite_schema.LEDGER.version == 2
             assert connection.execute("PRAGMA application_id").fetchone()[0] == sqlite_schema.LEDGER.application
             rows = connection.execute("SELECT name, unit, subject, quantity FROM readable_usage").fetchall()
         assert rows == [("Pages", "Count", None, 1)]
@@ -358,7 +358,7 @@ class TestSchema:
         draw(one)
         one.close()
         with closing(sqlite3.connect(path)) as connection:
-            connection.execute("PRAGMA user_version=2")
+            connection.execute("PRAGMA user_version=3")
         before = path.read_bytes()
         ledger = make()
         with pytest.raises(ConfigurationError, match="written by a newer meterguard"):
@@ -375,7 +375,7 @@ class TestSchema:
             draw(ledger)
         assert path.read_bytes() == before
 
-    @pytest.mark.parametrize("version", [0, 1])
+    @pytest.mark.parametrize("version", [0, 1, 2])
     def test_an_old_file_is_brought_up_to_date(self, make, path, version):
         oldest = sqlite_schema.LEDGER._replace(steps=sqlite_schema.LEDGER.steps[:version])
         newest = sqlite_schema.LEDGER._replace(
@@ -393,7 +393,7 @@ class TestSchema:
         new.accounts()
         with new._file.alone() as connection:
             assert connection.execute("SELECT name, note FROM account").fetchall() == expected
-            assert connection.execute("PRAGMA user_version").fetchone()[0] == 2
+            assert connection.execute("PRAGMA user_version").fetchone()[0] == 3
 
     def test_a_step_that_fails_changes_nothing(self, make, path):
         draw(make())

@@ -1,0 +1,208 @@
+"""Reports of usage to AWS Marketplace: written down, sent, and their outcome written down.
+
+A crash at any point leaves a record that is written down and sent again unchanged: AWS takes it once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import uuid4
+
+from ..core import metering_records as planning
+from ..core.metering_book import Book, Tally, changes
+from ..core.metering_records import Rules, SeriesOf
+from ..errors import ConfigurationError
+from ..metering_records import MeteringFault, MeteringRecord, MeteringService, RecordState, Reply, Verdict
+from ..ports import Clock, Ledger, LedgerFault, Moment, Notes
+from ..usage import HOUR, UsageLine, hour_of
+from .announcements import Announcements
+from .publisher import Publisher
+
+SKEW = 60.0  # seconds by which the wall clock may be ahead of the service's before that one counts
+ATTEMPTS = 100  # to write into a book that others write into, too
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product as it is reported."""
+
+    book: str
+    """The name of its records in a ledger."""
+    scope: str
+    """The licence whose usage is reported."""
+    rules: Rules
+    sender: str
+    """The host, where AWS counts by host and several share the ledger; else empty."""
+    series_of: SeriesOf
+
+
+class Reports:
+    """Reports the usage of one product. Several processes may do so at once."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        service: MeteringService,
+        product: Product,
+        clock: Clock,
+        publisher: Publisher,
+        settle: Callable[[], object],
+    ) -> None:
+        self._ledger = ledger
+        self._service = service
+        self._product = product
+        self._clock = clock
+        self._announcements = Announcements(publisher)
+        self._settle = settle
+        self._served: Moment | None = None
+        """What the service's clock said last (wall), and when that was (mono)."""
+        self._last: dict[RecordState, Tally] = dict.fromkeys(RecordState, Tally())
+        self.forget()
+
+    def forget(self) -> None:
+        """In a forked child: the lock may be another thread's."""
+        self._lock = threading.RLock()
+
+    # -- what is asked for ---------------------------------------------------------------------------
+
+    def flush(self) -> tuple[dict[RecordState, Tally], bool]:
+        """Send what is due. Returns all tallies, and False where something has to be tried again soon.
+
+        :raises ConfigurationError: the set-up is wrong.
+        """
+        with self._lock:
+            try:
+                self._settle()
+                self._write_down()
+                is_done = self._send_all()
+                return self.tallies(), is_done
+            except LedgerFault as fault:
+                self._announcements.unavailable(str(fault))
+                return self._last, False
+
+    def tallies(self) -> dict[RecordState, Tally]:
+        """Return how many records there are of each state, those that are still to be written down among the pending.
+
+        :raises LedgerFault: the ledger cannot be read.
+        """
+        now = self._now()
+        notes, usage = self._read(now)
+        book = self._book(notes).in_time(self._product.series_of, self._product.rules, now)
+        planned = self._planned(usage, book, now)
+        found = book.with_records(planned.records).tallies()
+        pending = found[RecordState.PENDING]
+        for line in planned.waiting:
+            pending = pending.plus(line.quantity)
+        self._last = {**found, RecordState.PENDING: pending}
+        return self._last
+
+    # -- before it is sent ---------------------------------------------------------------------------
+
+    def _write_down(self) -> None:
+        """Write down what is due, and what has become too old."""
+        product = self._product
+        for _ in range(ATTEMPTS):
+            now = self._now()
+            notes, usage = self._read(now)
+            before = self._book(notes)
+            book = before.in_time(product.series_of, product.rules, now)
+            planned = self._planned(usage, book, now)
+            after = book.with_records(planned.records)
+            difference = changes(notes.rows, after.rows())
+            if not difference or self._ledger.note(product.book, notes.version, difference):
+                self._announcements.given_up(before, after)
+                self._announcements.unmapped([line for line in planned.waiting if not product.series_of(line.key)])
+                return
+        raise LedgerFault("others wrote into the metering records first, again and again; nothing was written")
+
+    def _read(self, now: float) -> tuple[Notes, list[UsageLine]]:
+        """Read the records first: what is used meanwhile is due later, and never twice."""
+        notes = self._ledger.notes(self._product.book)
+        mark = self._book(notes).watermark
+        since = now - planning.HORIZON if mark is None else mark
+        until = hour_of(now) if self._product.rules.is_hourly else now
+        usage = self._ledger.usage(hour_of(since), until)
+        return notes, [line for line in usage if line.key.scope == self._product.scope and line.key.seconds == HOUR]
+
+    def _book(self, notes: Notes) -> Book:
+        try:
+            return Book.read(notes.rows)
+        except ValueError as problem:
+            raise ConfigurationError(
+                f"the metering records in the ledger are damaged ({problem}): restore the ledger from a copy; nothing "
+                "was sent"
+            ) from None
+
+    def _planned(self, usage: Sequence[UsageLine], book: Book, now: float) -> planning.Plan:
+        product = self._product
+        return planning.plan(
+            usage,
+            book.records.values(),
+            product.series_of,
+            product.rules,
+            now,
+            self._empty,
+            fractions=self._service.takes_fractions(),
+        )
+
+    def _empty(self) -> MeteringRecord:
+        return MeteringRecord("", None, 0, Decimal(0), (), uuid4().hex, self._product.sender)
+
+    def _now(self) -> float:
+        """Return the time. A wall clock that is far ahead of the service's closes no hour and makes nothing too old."""
+        wall, mono = self._clock.now()
+        if self._served is None:
+            return wall
+        served = self._served.wall + mono - self._served.mono
+        return served if wall - served > SKEW else wall
+
+    # -- sending -------------------------------------------------------------------------------------
+
+    def _send_all(self) -> bool:
+        """Send what is pending. Returns False where some of it is to be sent again soon."""
+        batches, is_done = deque(self._batches()), True
+        while batches:
+            records = batches.popleft()
+            try:
+                reply = self._service.send(records)
+            except MeteringFault as fault:
+                if fault.of_record and len(records) > 1:  # one of them spoils it for the others
+                    half = len(records) // 2
+                    batches.extendleft((records[half:], records[:half]))
+                    continue
+                reply = Reply((fault.answer,) * len(records))
+                if not fault.of_record:
+                    batches.clear()
+                    is_done = False
+            self._note_time(reply)
+            self._write_outcome(records, reply)
+            is_done = is_done and all(answer.verdict is not Verdict.UNKNOWN for answer in reply.answers)
+        return is_done
+
+    def _batches(self) -> Iterator[list[MeteringRecord]]:
+        senders = ("", self._product.sender)
+        records = self._book(self._ledger.notes(self._product.book)).records.values()
+        pending = [one for one in records if one.state is RecordState.PENDING and one.sender in senders]
+        pending.sort(key=lambda one: (one.moment, one.key))
+        for start in range(0, len(pending), self._service.most):
+            yield pending[start : start + self._service.most]
+
+    def _note_time(self, reply: Reply) -> None:
+        if reply.served_at is not None:
+            self._served = Moment(reply.served_at.timestamp(), self._clock.now().mono)
+
+    def _write_outcome(self, records: Sequence[MeteringRecord], reply: Reply) -> None:
+        answers = {record.key: answer for record, answer in zip(records, reply.answers, strict=True)}
+        for _ in range(ATTEMPTS):
+            notes = self._ledger.notes(self._product.book)
+            before = self._book(notes)
+            after = before.answered(answers)
+            difference = changes(notes.rows, after.rows())
+            if not difference or self._ledger.note(self._product.book, notes.version, difference):
+                self._announcements.outcome(before, after, answers)
+                return
+        raise LedgerFault("others wrote into the metering records first, again and again; the outcome was not written")

@@ -20,9 +20,10 @@ from botocore.utils import get_environ_proxies  # type: ignore[import-untyped, u
 from ..interruption import raised_by_handler
 from .boto_types import Client, Session
 from .regions import is_loopback
+from .services import LICENSE_MANAGER
 from .settings import PARTING, TimeOuts
 
-SERVICE = "license-manager"
+SERVICE = LICENSE_MANAGER.name
 _CONNECTIONS = 96  # one for each thread of the runtime's three lanes
 # Variables of botocore that a closed session follows, too: where a profile is, and hosts of AWS for those who must
 # use them. The name of the profile is the lender's.
@@ -85,7 +86,13 @@ def closed_session(lender: Session | None, region: str | None) -> Session:
 
 
 def new_client(
-    session: Session, region: str, endpoint_url: str | None, waits: TimeOuts, *, at_home: bool = False
+    session: Session,
+    region: str,
+    endpoint_url: str | None,
+    waits: TimeOuts,
+    *,
+    service: str = SERVICE,
+    at_home: bool = False,
 ) -> Client:
     """Make a client that makes one attempt a call, within these time-outs.
 
@@ -97,7 +104,7 @@ def new_client(
 
     def make(proxies: dict[str, str] | None = None) -> Client:
         config = _config(waits, proxies, at_home=at_home)
-        client = session.client(SERVICE, region_name=region, endpoint_url=endpoint_url, config=config)
+        client = session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
         if endpoint_url is not None:
             client.meta.events.register_first("before-call", functools.partial(_send_to, endpoint_url))
         return client
@@ -141,38 +148,28 @@ def configured(profile: str | None, name: str) -> str | None:
     return None if value is None else str(value)
 
 
-def models(data_path: str | None) -> list[str]:
-    """Return the directories, other than botocore's own, that have a model of License Manager or of endpoints."""
+def models(data_path: str | None, service: str) -> list[str]:
+    """Return the directories, other than botocore's own, that have a model of a service or of endpoints."""
     paths = [*filter(None, (data_path or "").split(os.pathsep)), Loader.CUSTOMER_DATA_PATH]
     found = [Path(os.path.expandvars(path)).expanduser() for path in paths]
-    names = (SERVICE, "endpoints.json", "endpoints.json.gz", "partitions.json", "partitions.json.gz")
+    names = (service, "endpoints.json", "endpoints.json.gz", "partitions.json", "partitions.json.gz")
     return [str(path) for path in found if any((path / name).exists() for name in names)]
 
 
-def is_known(session: Session, region: str) -> bool:
-    """Return True when boto3 knows of License Manager in this Region."""
-    return region in _siblings(session, region)
-
-
-def is_sibling(session: Session, region: str, other: str) -> bool:
-    """Return True when License Manager runs in both Regions, and they are of one partition."""
-    siblings = _siblings(session, region)
-    return region != other and region in siblings and other in siblings
-
-
-def _siblings(session: Session, region: str) -> list[str]:
+def siblings(session: Session, region: str, service: str) -> list[str]:
+    """Return the Regions of this one's partition in which boto3 knows of a service."""
     try:
         partition = session.get_partition_for_region(region)
     except Exception as exc:  # whatever it raises, the Region is not one it knows
         if raised_by_handler(exc) is not None:
             raise
         return []
-    return list(session.get_available_regions(SERVICE, partition_name=partition))
+    return list(session.get_available_regions(service, partition_name=partition))
 
 
-def is_at_home(session: Session, client: Client) -> bool:
+def is_at_home(session: Session, client: Client, service: str) -> bool:
     """Return True for a client that talks to its Region's own host, and to no endpoint set by variable or profile."""
-    home = new_client(session, client.meta.region_name, None, PARTING, at_home=True)
+    home = new_client(session, client.meta.region_name, None, PARTING, service=service, at_home=True)
     return bool(client.meta.endpoint_url == home.meta.endpoint_url)
 
 

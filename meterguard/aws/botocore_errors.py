@@ -42,9 +42,9 @@ _LOGIN = replace(
 )
 _SETTINGS = Breakdown(FaultKind.INVALID, "the AWS configuration cannot be used", is_text_safe=True)
 _REGION = replace(_SETTINGS, detail="region_name (or AWS_REGION) names no Region that boto3 can use")
-_OLD = replace(_SETTINGS, detail="the installed boto3 does not know License Manager well enough; upgrade it")
+_OLD = replace(_SETTINGS, detail="the installed boto3 does not know this service well enough; upgrade it")
 _REQUEST = Breakdown(
-    FaultKind.INVALID, "boto3 refuses to send the request; check product_sku, key_fingerprint and beneficiary"
+    FaultKind.INVALID, "boto3 refuses to send the request; check the arguments that name the product and the licence"
 )
 
 BREAKDOWNS: Mapping[str, Breakdown] = {
@@ -105,7 +105,7 @@ BREAKDOWNS: Mapping[str, Breakdown] = {
     "ValidationError": _REQUEST,
     "MissingParametersError": _REQUEST,
     "InvalidHostLabelError": _REQUEST,
-    "UnknownClientMethodError": replace(_REQUEST, detail="client= is not a License Manager client"),
+    "UnknownClientMethodError": replace(_REQUEST, detail="client= is not a client of this service"),
 }
 """The nearest ancestor that stands here decides."""
 

@@ -70,6 +70,7 @@ class Clients:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._service = settings.service
         self._moved_to: str | None = None
         self._region: str | None = None
         self._signing = threading.local()
@@ -128,12 +129,17 @@ class Clients:
         region = self._moved_to or settings.region_name
         if region is None and settings.session is not None:
             region = getattr(settings.session, "region_name", None)
-        region = region or regions.from_environment() or self._asked_of_boto()
+        region = region or self._ambient()
         self._region = region
         return region
 
-    def _asked_of_boto(self) -> str:
-        region = _configured(lambda: self._lender().region_name)
+    def _ambient(self) -> str:
+        """Return the Region that nobody named for this service: the one of the process, where the service is there."""
+        region, service = regions.from_environment() or _configured(lambda: self._lender().region_name), self._service
+        if region and service.home is not None:
+            there: list[str] = _boto().siblings(self._any_session(region), region, service.name)
+            return str(region) if region in there or not there else there[0]
+        region = region or service.home
         if not region:
             raise ConfigurationError(
                 "no AWS Region is set: pass region_name=, set AWS_REGION, or give the AWS profile a region"
@@ -171,9 +177,11 @@ class Clients:
     def _in(self, region: str, parting: bool) -> Client:
         boto, url = _boto(), self._settings.endpoint_url
         waits = PARTING if parting else time_outs(self._settings.timeout)
-        client: Client = _configured(lambda: boto.new_client(self._any_session(region), region, url, waits))
-        if self._settings.loopback_only:
-            _check_address(urlsplit(client.meta.endpoint_url).hostname or "", self._settings.trust_env)
+        name = self._service.name
+        client: Client = _configured(
+            lambda: boto.new_client(self._any_session(region), region, url, waits, service=name)
+        )
+        self._check_address(client)
         return client
 
     # -- other Regions ---------------------------------------------------------------------------
@@ -184,7 +192,8 @@ class Clients:
             return None
         region = client.meta.region_name
         with self._making():
-            return named if _boto().is_sibling(self._any_session(region), region, named) else None
+            there = _boto().siblings(self._any_session(region), region, self._service.name)
+            return named if region != named and {region, named} <= set(there) else None
 
     def client_in(self, region: str) -> Client:
         """Make a client for another Region. It is not kept."""
@@ -204,14 +213,15 @@ class Clients:
             return False
         region = client.meta.region_name
         with self._making():
-            return not _boto().is_known(self._any_session(region), region)
+            return region not in _boto().siblings(self._any_session(region), region, self._service.name)
 
     def _is_at_home(self, client: Client) -> bool:
         """Return True for a client of ours that talks to AWS's own host, and not to an endpoint that somebody set."""
         if not self.is_own or self._settings.endpoint_url is not None:
             return False
         with self._making():
-            return bool(_configured(lambda: _boto().is_at_home(self._any_session(client.meta.region_name), client)))
+            session = self._any_session(client.meta.region_name)
+            return bool(_configured(lambda: _boto().is_at_home(session, client, self._service.name)))
 
     @property
     def region(self) -> str | None:
@@ -245,10 +255,20 @@ class Clients:
         made: Requesters = _configured(
             lambda: _boto_credentials().requesters(self._region, url, waits, trust_env=self._settings.trust_env)
         )
-        if self._settings.loopback_only:
-            for client in made:
-                _check_address(urlsplit(client.meta.endpoint_url).hostname or "", self._settings.trust_env)
+        for client in made:
+            self._check_address(client)
         return made
+
+    def _check_address(self, client: Client) -> None:
+        host = urlsplit(client.meta.endpoint_url).hostname or ""
+        if self._settings.loopback_only and not regions.is_loopback(host):
+            variable = f"endpoint_url or {self._service.variable}"
+            pointer = variable if self._settings.trust_env else "meterguard.testing.point_at"
+            raise ConfigurationError(
+                f"boto3's settings lead to {host}, and METERGUARD_LOOPBACK_ONLY is set, as it is while pytest runs "
+                f"with meterguard's plugin: point {pointer} at an emulator. To ask AWS after all, mark the test with "
+                "@pytest.mark.meterguard_live, or set the ini option meterguard_allow_aws"
+            )
 
     def origins(self) -> list[Origin]:
         """Return where what the client follows comes from."""
@@ -303,16 +323,6 @@ def _lock_of(session: Any) -> threading.RLock:
         return _session_locks.setdefault(session, threading.RLock())
     except TypeError:  # None, or a stand-in for a session that cannot be referred to weakly
         return threading.RLock()
-
-
-def _check_address(host: str, trust_env: bool) -> None:
-    if not regions.is_loopback(host):
-        pointer = "endpoint_url or AWS_ENDPOINT_URL_LICENSE_MANAGER" if trust_env else "meterguard.testing.point_at"
-        raise ConfigurationError(
-            f"boto3's settings lead to {host}, and METERGUARD_LOOPBACK_ONLY is set, as it is while pytest runs with "
-            f"meterguard's plugin: point {pointer} at an emulator. To ask AWS "
-            "after all, mark the test with @pytest.mark.meterguard_live, or set the ini option meterguard_allow_aws"
-        )
 
 
 def _configured(make: Callable[[], Made]) -> Made:

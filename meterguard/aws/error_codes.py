@@ -9,6 +9,7 @@ from ..errors import ConfigurationError
 from ..ports import FaultKind, ServiceFault
 from . import metadata, regions
 from .botocore_errors import OF_CREDENTIALS, ancestors, of_botocore
+from .services import LICENSE_MANAGER, Service
 
 _PERMISSION = (
     "AccessDenied",
@@ -44,6 +45,7 @@ _INTERNAL = (
     "InternalFailure",
     "InternalServerError",
     "InternalServerException",
+    "InternalServiceErrorException",
     "ServerInternalException",
 )
 _BUSY = (
@@ -82,6 +84,7 @@ _DENIED = (
 _INVALID = (
     "FailedDependencyException",
     "FilterLimitExceededException",
+    "InvalidParameterException",
     "InvalidParameterValueException",
     "UnsupportedDigitalSignatureMethodException",
     "ValidationException",
@@ -122,8 +125,8 @@ def is_permission(code: str | None) -> bool:
     return code in _PERMISSION
 
 
-def translate(exc: Exception, operation: str) -> ServiceFault:
-    """Return the fault for an exception of a request.
+def translate(exc: Exception, operation: str, service: Service = LICENSE_MANAGER) -> ServiceFault:
+    """Return the fault for an exception of a request to a service.
 
     An exception that comes of a mistake in somebody's code is raised again as it is.
     """
@@ -135,7 +138,7 @@ def translate(exc: Exception, operation: str) -> ServiceFault:
     answer = answer_of(exc)
     if answer is not None:
         asked = getattr(exc, "operation_name", None)
-        return _not_signed(answer, asked) if asked in _CREDENTIAL_CALLS else of_answer(answer, operation)
+        return _not_signed(answer, asked) if asked in _CREDENTIAL_CALLS else of_answer(answer, operation, service)
     modules = _modules(exc.__traceback__)
     is_signed = _CREDENTIAL_MODULES.isdisjoint(modules)
     fault = of_botocore(exc)
@@ -168,19 +171,19 @@ def is_about_credentials(exc: BaseException) -> bool:
     )
 
 
-def of_answer(answer: Mapping[object, object], operation: str) -> ServiceFault:
+def of_answer(answer: Mapping[object, object], operation: str, service: Service = LICENSE_MANAGER) -> ServiceFault:
     """Return the fault for an error answer."""
     kind, code = _kind(answer), metadata.error_code(answer)
     status = metadata.status(answer)
     return ServiceFault(
         kind,
-        _words(kind, answer, operation),
+        _words(kind, answer, operation, service),
         code=code or (str(status) if status else None),
         request_id=metadata.request_id(answer),
         retry_after=metadata.retry_after(answer),
         # Only the service's own word says that nothing was done, and not while it reports trouble of its own.
         may_have_acted=code is None or code in _INTERNAL or status >= 500,
-        action=f"license-manager:{operation}" if code in _PERMISSION else None,
+        action=f"{service.action}:{operation}" if code in _PERMISSION else None,
         is_throttled=kind is FaultKind.UNKNOWN and _is_throttled(code, status),
     )
 
@@ -206,23 +209,23 @@ def _is_throttled(code: str | None, status: int) -> bool:
     return code in _TOO_MANY
 
 
-def _words(kind: FaultKind, answer: Mapping[object, object], operation: str) -> str:
+def _words(kind: FaultKind, answer: Mapping[object, object], operation: str, service: Service) -> str:
     code, status = metadata.error_code(answer), metadata.status(answer)
     said = f"{code or 'no error code'}, HTTP {status}" if status else f"{code or 'no error code'}"
     if kind is FaultKind.REFUSED:
-        return f"{_refusal(code, answer, operation)} ({said})"
+        return f"{_refusal(code, answer, operation, service)} ({said})"
     if code == regions.REDIRECT:
         region = regions.named_by(answer)
         where = f"region_name={region!r}" if region else "region_name to the licence's home Region"
         return f"the licence lives in another Region; set {where} ({said})"
     if kind is FaultKind.INVALID:
-        return f"{_mistake(code)} ({said})"
+        return f"{_mistake(code, service)} ({said})"
     if kind is FaultKind.UNKNOWN and code is None:
         return f"what answered was not the service, or it was in trouble ({said})"
     return f"{operation} was answered with {said}"
 
 
-def _refusal(code: str | None, answer: Mapping[object, object], operation: str) -> str:
+def _refusal(code: str | None, answer: Mapping[object, object], operation: str, service: Service) -> str:
     if code in _EXPIRED:
         return "the AWS credentials have expired; renew them where they come from"
     if code in _UNRECOGNISED:
@@ -235,7 +238,7 @@ def _refusal(code: str | None, answer: Mapping[object, object], operation: str) 
         return f"the signature does not match; check the secret access key and this machine's clock{now}"
     return (
         f"the identity of this process is not allowed to {operation}; it needs the IAM action "
-        f"license-manager:{operation}, and the account has to be onboarded to License Manager"
+        f"{service.action}:{operation}, and {service.onboarding}"
     )
 
 
@@ -245,10 +248,10 @@ def _is_skewed(answer: Mapping[object, object]) -> bool:
     return isinstance(message, str) and message.lower().startswith(_OF_TIME)
 
 
-def _mistake(code: str | None) -> str:
+def _mistake(code: str | None, service: Service) -> str:
     if code == "UnsupportedDigitalSignatureMethodException":
         return "the service cannot sign with the licence's key; the licence's issuer has to change that"
-    return "check product_sku, key_fingerprint and beneficiary, and the entitlements' names, values and units"
+    return f"check {service.suspects}"
 
 
 def _not_signed(answer: Mapping[object, object], asked: object) -> ServiceFault:

@@ -39,7 +39,7 @@ def origins(settings: Settings, client: Client, boto: ModuleType, *, at_home: bo
     profile = None if profile == "default" else profile
     yield _proxy(url, boto.proxy_for(url))
     yield _certificates(boto.configured(profile, "ca_bundle"))
-    yield _models(boto.models(boto.configured(profile, "data_path")))
+    yield _models(boto.models(boto.configured(profile, "data_path"), settings.service.name))
 
 
 def _region(settings: Settings) -> str:
@@ -55,7 +55,7 @@ def _endpoint(settings: Settings, *, at_home: bool) -> str:
         return "argument"
     if at_home:
         return "default"
-    return _variable("AWS_ENDPOINT_URL_LICENSE_MANAGER", "AWS_ENDPOINT_URL") or FILES
+    return _variable(settings.service.variable, "AWS_ENDPOINT_URL") or FILES
 
 
 def _proxy(url: str, proxy: str | None) -> Origin:

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
 
-from ..errors import ConfigurationError
 from ..model import Entitlement
 from ..ports import (
     CheckoutAnswer,
     ExtendAnswer,
-    FaultKind,
     LicenseCount,
     Origin,
     Proof,
-    ServiceFault,
     SignedClaims,
     Traffic,
     Usage,
 )
 from ..secret import Secret
-from . import compact_jwt, regions, usage, wire
+from . import compact_jwt, usage, wire
 from .boto_types import Client, Session
-from .botocore_errors import NEVER_CONNECTED, ancestors
-from .clients import Clients, boto_import_lock
-from .error_codes import answer_of, is_about_credentials, translate
-from .outcome import Answer, Failure, attempt, hidden
+from .clients import boto_import_lock
 from .settings import Settings, TokenSettings
+from .transport import Transport
 from .trusted_keys import Source, TrustedKeys
 
 __all__ = ("BORROW_OPERATIONS", "GATE_OPERATIONS", "USAGE_OPERATIONS", "LicenseManager", "boto_import_lock")
@@ -49,7 +43,6 @@ BORROW_OPERATIONS: Mapping[str, str] = {"CheckoutBorrowLicense": "checkout_borro
 """The operation that borrows, and boto3's method for it."""
 
 _METHODS = {**GATE_OPERATIONS, **USAGE_OPERATIONS, **BORROW_OPERATIONS}
-_Outcome: TypeAlias = Answer[object] | Failure
 
 
 class LicenseManager:
@@ -82,10 +75,11 @@ class LicenseManager:
         trusted_keys: tuple[Source, ...] | None = None,
     ) -> None:
         self._keys = TrustedKeys(trusted_keys)
-        self._traffic = traffic
         self._identity = wire.Identity(product_sku, Secret(key_fingerprint), _secret(beneficiary), node_id)
         url = _secret(endpoint_url)
-        self._clients = Clients(Settings(timeout, region_name, url, session, client, loopback_only, trust_env, token))
+        settings = Settings(timeout, region_name, url, session, client, loopback_only, trust_env, token)
+        transport = Transport(settings, _METHODS, traffic)
+        self._clients, self._ask = transport.clients, transport.ask
 
     def __repr__(self) -> str:
         region = self._clients.region or "not known yet"
@@ -163,60 +157,6 @@ class LicenseManager:
 
     forget = reset  # as the runtime's fork hook calls it
 
-    def _ask(self, operation: str, request: wire.Parameters, *, parting: bool = False) -> object:
-        """Return the answer to one request; to a second one only where the first was sent to another Region."""
-        client = self._clients.client(parting=parting)
-        if self._traffic is not None and operation == "CheckoutLicense":
-            self._traffic.checking_out()
-        with self._clients.signing(parting=parting):
-            outcome = _send(client, operation, request)
-        # A process that is leaving has a second for each request, and no time for a second request.
-        if isinstance(outcome, Failure) and not parting and regions.is_redirect(answer_of(outcome.trouble)):
-            outcome = self._follow(client, outcome, operation, request)
-        if isinstance(outcome, Failure):
-            # Raised outside of every except block, so that no exception with the service's text is its context.
-            fault = self._fault(client, outcome, operation)
-            if fault.is_throttled and self._traffic is not None:
-                self._traffic.throttled(fault.retry_after or 0.0)
-            raise fault
-        return outcome.made
-
-    def _follow(self, client: Client, redirect: Failure, operation: str, request: wire.Parameters) -> _Outcome:
-        """Send the request once more, and never to a host that an answer names: only to a Region that boto3 knows."""
-        region = self._clients.elsewhere(client, regions.named_by(answer_of(redirect.trouble)))
-        if region is None:
-            return redirect
-        outcome = _send(self._clients.client_in(region), operation, request)
-        if isinstance(outcome, Answer):
-            self._clients.move_to(region)
-        return outcome
-
-    def _fault(self, client: Client, failed: Failure, operation: str) -> ServiceFault:
-        if _never_connected(failed.trouble) and self._clients.is_lost(client):
-            return ServiceFault(
-                FaultKind.UNREACHABLE,
-                f"boto3 knows of no License Manager in Region {self._clients.region!r}, and no such host "
-                "answers; check region_name (or AWS_REGION)",
-                code=type(failed.trouble).__name__,
-            )
-        if is_about_credentials(failed.trouble):
-            self._clients.forget_credentials()
-        return translate(failed.trouble, operation)
-
-
-def _send(client: Client, operation: str, request: wire.Parameters) -> _Outcome:
-    name = _METHODS[operation]
-    method = getattr(client, name, None)
-    if not callable(method):
-        raise ConfigurationError(
-            f"client must be a License Manager client, such as boto3.client('license-manager'): it has no {name}"
-        )
-    return attempt(lambda: hidden(method(**request)))
-
 
 def _secret(text: str | None) -> str | None:
     return Secret(text) if isinstance(text, str) else text
-
-
-def _never_connected(trouble: Exception) -> bool:
-    return not NEVER_CONNECTED.isdisjoint(ancestors(trouble))

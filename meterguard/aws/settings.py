@@ -11,6 +11,7 @@ from ..errors import ConfigurationError
 from ..ports import Moment
 from .boto_types import Client, Session
 from .refresh_token import RefreshToken
+from .services import LICENSE_MANAGER, Service
 
 
 class TimeOuts(NamedTuple):
@@ -52,6 +53,7 @@ class Settings:
     loopback_only: bool = False
     trust_env: bool = True
     token: TokenSettings | None = None
+    service: Service = LICENSE_MANAGER
 
 
 def check(settings: Settings) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from . import config
 from .aws.refresh_token import RefreshToken
 from .aws.service import LicenseManager, boto_import_lock
+from .aws.settings import Settings as Connection
 from .aws.settings import TokenSettings
 from .config import Settings
 from .core.scopes import scope_of
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from .runtime.borrowings import Borrowings
     from .runtime.execution import Sealing
     from .runtime.registry import Registry
+    from .runtime.report_rounds import ReportRounds
+    from .runtime.reports import Product, Reports
     from .runtime.sweep import Swept
     from .runtime.till import Till
     from .stores.borrowed_file import BorrowedFile
@@ -46,6 +50,8 @@ __all__ = (
     "ledger",
     "lent",
     "license_service",
+    "report_rounds",
+    "reports",
     "returning",
     "seal",
     "shared_store",
@@ -329,3 +335,41 @@ def till(engine: Engine, kept: Ledger, settings: Settings) -> Till:
     registry.parting.append(made.close)
     forking.enlist(kept)
     return made
+
+
+def reports(till: Till, settings: Settings, product: Product, client: Any) -> Reports:
+    """Return what reports the usage of a till to AWS Marketplace.
+
+    :param client: a client of boto3; None for one of our own.
+    """
+    from .aws.metering import BatchUsageMeter, UsageMeter, connection
+    from .runtime.reports import Reports
+
+    asked = connection(_connection(settings), client, in_place=product.code is not None)
+    service = BatchUsageMeter(asked) if product.code is None else UsageMeter(asked, product.code)
+    forking.enlist(service)
+    made = Reports(till.teller.ledger, service, product, till.engine.clock, till.teller.publisher, till.flush)
+    forking.enlist(made)
+    return made
+
+
+def _connection(settings: Settings) -> Connection:
+    """Return what a guard has for all services of AWS: its endpoint and its client are License Manager's."""
+    url = None if settings.trust_env else config.endpoint_in_tests
+    return Connection(
+        settings.policy.timeout,
+        settings.region_name,
+        url,
+        settings.session,
+        loopback_only=settings.loopback_only,
+        trust_env=settings.trust_env,
+        token=_token(settings),
+    )
+
+
+def report_rounds(till: Till, made: Reports) -> ReportRounds:
+    """Have reports made in the background until the guard of the till is closed."""
+    from .runtime.report_rounds import ReportRounds
+
+    registry = till.engine.registry
+    return ReportRounds(made, till.engine.clock, registry.renewal.remind, registry.workers.submit)

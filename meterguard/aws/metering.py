@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ..metering_records import Answer, Customer, MeteringFault, MeteringRecord, Reply, Series, Verdict
+from ..metering_records import Answer, MeteringFault, MeteringRecord, Reply, Series, Verdict
 from ..ports import FaultKind, ServiceFault
 from . import metadata
-from .requests import Requests
+from .boto_types import Client
+from .regions import from_environment
+from .services import MARKETPLACE_METERING
 from .settings import Settings
+from .transport import Transport
 
 MOST_OF_A_BATCH = 25  # API reference, BatchMeterUsage
-
-_ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
-_ARN = re.compile(r"arn:aws[a-zA-Z-]*(:[\w/.-]*){3}:[A-Za-z0-9][\w:/+=,@.-]*", re.ASCII)
 
 _SET_UP = "check the product code, the Region, and where this program runs"
 
@@ -52,9 +52,14 @@ _UNPROCESSED = Answer(Verdict.UNKNOWN, "UnprocessedRecords", "AWS did not proces
 _UNSAID = Answer(Verdict.UNKNOWN, None, "AWS said nothing of it that can be read")
 
 
-def is_customer(customer: Customer) -> bool:
-    """Return True for an account and a licence that AWS may know."""
-    return bool(_ACCOUNT.fullmatch(customer.account_id) and _ARN.fullmatch(customer.license_arn))
+def connection(settings: Settings, client: Client | None, *, in_place: bool) -> Settings:
+    """Return the settings of the connection to AWS Marketplace Metering, from those that a guard has for all of AWS.
+
+    :param in_place: True for ``MeterUsage``, which counts in the Region of the instance, task or pod. ECS, EKS and
+        Lambda name it in ``AWS_REGION``; the guard's is that of the licence.
+    """
+    region = (from_environment() if in_place else None) or settings.region_name
+    return replace(settings, region_name=region, client=client, service=MARKETPLACE_METERING)
 
 
 class _Meter:
@@ -65,7 +70,7 @@ class _Meter:
     """The shape of botocore's model that has the quantity."""
 
     def __init__(self, settings: Settings, method: str) -> None:
-        self._requests = Requests(settings, {self.operation: method}, None)
+        self._transport = Transport(settings, {self.operation: method}, None)
 
     def takes_fractions(self) -> bool:
         """Return False where the installed botocore knows whole quantities only."""
@@ -73,16 +78,16 @@ class _Meter:
 
     def _members(self) -> Sequence[str]:
         """Return the members that botocore knows; those of the newest for a stand-in of a client."""
-        model: Any = getattr(self._requests.clients.client().meta, "service_model", None)
+        model: Any = getattr(self._transport.clients.client().meta, "service_model", None)
         return ["QuantityAsDecimal"] if model is None else list(model.shape_for(self.shape).members)
 
     def forget(self) -> None:
         """In a forked child: forget the parent's clients."""
-        self._requests.clients.reset()
+        self._transport.clients.reset()
 
     def _ask(self, request: Mapping[str, object]) -> Mapping[Any, Any]:
         try:
-            return metadata.mapping(self._requests.ask(self.operation, dict(request)))
+            return metadata.mapping(self._transport.ask(self.operation, dict(request)))
         except ServiceFault as fault:
             said = fault
         known = ANSWERS.get(said.code or "")

@@ -42,3 +42,13 @@ MARKETPLACE_ENTITLEMENT = Service(
     "AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE",
     home="us-east-1",
 )
+
+MARKETPLACE_METERING = Service(
+    "meteringmarketplace",
+    "AWS Marketplace Metering",
+    "aws-marketplace",
+    "the credentials have to be those that AWS Marketplace expects: of the role of the instance, task or pod, or for "
+    "SaaS of the account that sells the product",
+    "product_code, dimensions and customers",
+    "AWS_ENDPOINT_URL_MARKETPLACE_METERING",
+)

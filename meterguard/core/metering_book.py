@@ -48,11 +48,15 @@ class Book:
         except (ArithmeticError, KeyError, TypeError) as problem:
             raise ValueError(f"no sums of metering records ({type(problem).__name__})") from None
 
-    def rows(self) -> dict[str, str]:
-        """Return the rows of text that say this book."""
-        rows = {key: record.encoded() for key, record in self.records.items()}
-        sums = {state: [tally.records, f"{tally.quantity:f}"] for state, tally in self.sums.items()}
-        if sums or self.watermark is not None:
+    def since(self, before: Book) -> dict[str, str | None]:
+        """Return the rows by which this book differs from an earlier one; None for those to delete."""
+        rows: dict[str, str | None] = dict.fromkeys(before.records.keys() - self.records.keys())
+        for key, record in self.records.items():
+            old = before.records.get(key)
+            if record is not old and record != old:
+                rows[key] = record.encoded()
+        if (self.sums, self.watermark) != (before.sums, before.watermark):
+            sums = {state: [tally.records, f"{tally.quantity:f}"] for state, tally in self.sums.items()}
             rows[_SUMS] = json.dumps({"sums": sums, "watermark": self.watermark}, separators=(",", ":"))
         return rows
 
@@ -100,9 +104,3 @@ class Book:
 
 
 _OPEN = (RecordState.PENDING, RecordState.GIVEN_UP)  # given up while its last answer was on the way
-
-
-def changes(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the rows to write, and None for those to delete."""
-    gone = dict.fromkeys(before.keys() - after.keys())
-    return {**gone, **{key: text for key, text in after.items() if before.get(key) != text}}

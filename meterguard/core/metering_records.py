@@ -34,9 +34,11 @@ class Rules(NamedTuple):
     """Seconds from the start of an hour for which AWS takes a record of it."""
     is_hourly: bool = True
     """False where AWS takes any number of records an hour, also of the hour that goes on."""
+    is_by_host: bool = False
+    """True where AWS counts by instance, task or pod, and knows nothing of what another one has sent."""
 
 
-HOST = Rules(window=6 * HOUR)
+HOST = Rules(window=6 * HOUR, is_by_host=True)
 """AMI and containers (API reference, ``MeterUsage``)."""
 AGENTCORE = Rules(window=6 * HOUR, is_hourly=False)
 """Containers in Bedrock AgentCore (API reference, ``MeterUsage``)."""

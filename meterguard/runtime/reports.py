@@ -10,19 +10,21 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import inf
+from socket import gethostname
 from uuid import uuid4
 
 from ..core import metering_records as planning
-from ..core.metering_book import Book, Tally, changes
+from ..core.metering_book import Book, Tally
 from ..core.metering_records import Rules, SeriesOf
 from ..errors import ConfigurationError
 from ..metering_records import MeteringFault, MeteringRecord, MeteringService, RecordState, Reply, Verdict
 from ..ports import Clock, Ledger, LedgerFault, Moment, Notes
-from ..usage import HOUR, UsageLine, hour_of
+from ..usage import HOUR, UsageKey, UsageLine, hour_of
 from .announcements import Announcements
 from .publisher import Publisher
 
-SKEW = 60.0  # seconds by which the wall clock may be ahead of the service's before that one counts
+SKEW = 5.0  # seconds by which the wall clock may be ahead of the service's before that one counts
 ATTEMPTS = 100  # to write into a book that others write into, too
 
 
@@ -34,10 +36,13 @@ class Product:
     """The name of its records in a ledger."""
     scope: str
     """The licence whose usage is reported."""
+    code: str | None
+    """The product code; None for SaaS, where the licence of each customer says the product."""
     rules: Rules
-    sender: str
-    """The host, where AWS counts by host and several share the ledger; else empty."""
-    series_of: SeriesOf
+    names: frozenset[str]
+    """The entitlements that are reported."""
+    mapping: Callable[[], SeriesOf]
+    """Returns what says, during one pass, in which series usage is reported."""
 
 
 class Reports:
@@ -54,9 +59,11 @@ class Reports:
     ) -> None:
         self._ledger = ledger
         self._service = service
-        self._product = product
+        self.product = product
+        # AWS tells hosts apart here, and would take what one has sent a second time from another.
+        self._sender = gethostname() if product.rules.is_by_host and ledger.is_fleet else ""
         self._clock = clock
-        self._announcements = Announcements(publisher)
+        self.announcements = Announcements(publisher)
         self._settle = settle
         self._served: Moment | None = None
         """What the service's clock said last (wall), and when that was (mono)."""
@@ -81,7 +88,7 @@ class Reports:
                 is_done = self._send_all()
                 return self.tallies(), is_done
             except LedgerFault as fault:
-                self._announcements.unavailable(str(fault))
+                self.announcements.unavailable(str(fault))
                 return self._last, False
 
     def tallies(self) -> dict[RecordState, Tally]:
@@ -90,9 +97,10 @@ class Reports:
         :raises LedgerFault: the ledger cannot be read.
         """
         now = self._now()
+        series_of = self.product.mapping()
         notes, usage = self._read(now)
-        book = self._book(notes).in_time(self._product.series_of, self._product.rules, now)
-        planned = self._planned(usage, book, now)
+        book = self._book(notes).in_time(series_of, self.product.rules, now)
+        planned = self._planned(usage, book, series_of, now)
         found = book.with_records(planned.records).tallies()
         pending = found[RecordState.PENDING]
         for line in planned.waiting:
@@ -104,29 +112,32 @@ class Reports:
 
     def _write_down(self) -> None:
         """Write down what is due, and what has become too old."""
-        product = self._product
+        product, series_of = self.product, self.product.mapping()
         for _ in range(ATTEMPTS):
             now = self._now()
             notes, usage = self._read(now)
             before = self._book(notes)
-            book = before.in_time(product.series_of, product.rules, now)
-            planned = self._planned(usage, book, now)
+            book = before.in_time(series_of, product.rules, now)
+            planned = self._planned(usage, book, series_of, now)
             after = book.with_records(planned.records)
-            difference = changes(notes.rows, after.rows())
+            difference = after.since(before)
             if not difference or self._ledger.note(product.book, notes.version, difference):
-                self._announcements.given_up(before, after)
-                self._announcements.unmapped([line for line in planned.waiting if not product.series_of(line.key)])
+                self.announcements.given_up(before, after)
+                self.announcements.unmapped([line for line in planned.waiting if series_of(line.key) is None])
                 return
         raise LedgerFault("others wrote into the metering records first, again and again; nothing was written")
 
     def _read(self, now: float) -> tuple[Notes, list[UsageLine]]:
         """Read the records first: what is used meanwhile is due later, and never twice."""
-        notes = self._ledger.notes(self._product.book)
+        notes = self._ledger.notes(self.product.book)
         mark = self._book(notes).watermark
         since = now - planning.HORIZON if mark is None else mark
-        until = hour_of(now) if self._product.rules.is_hourly else now
+        until = hour_of(now) if self.product.rules.is_hourly else now
         usage = self._ledger.usage(hour_of(since), until)
-        return notes, [line for line in usage if line.key.scope == self._product.scope and line.key.seconds == HOUR]
+        return notes, [line for line in usage if self._is_reported(line.key)]
+
+    def _is_reported(self, key: UsageKey) -> bool:
+        return key.scope == self.product.scope and key.name in self.product.names and key.seconds == HOUR
 
     def _book(self, notes: Notes) -> Book:
         try:
@@ -137,20 +148,14 @@ class Reports:
                 "was sent"
             ) from None
 
-    def _planned(self, usage: Sequence[UsageLine], book: Book, now: float) -> planning.Plan:
-        product = self._product
-        return planning.plan(
-            usage,
-            book.records.values(),
-            product.series_of,
-            product.rules,
-            now,
-            self._empty,
-            fractions=self._service.takes_fractions(),
-        )
+    def _planned(self, usage: Sequence[UsageLine], book: Book, series_of: SeriesOf, now: float) -> planning.Plan:
+        rules, fractions = self.product.rules, self._service.takes_fractions()
+        mark = -inf if book.watermark is None else book.watermark  # whose records before it are in the sums by now
+        usage = [line for line in usage if line.key.hour >= mark]
+        return planning.plan(usage, book.records.values(), series_of, rules, now, self._empty, fractions=fractions)
 
     def _empty(self) -> MeteringRecord:
-        return MeteringRecord("", None, 0, Decimal(0), (), uuid4().hex, self._product.sender)
+        return MeteringRecord("", None, 0, Decimal(0), (), uuid4().hex, self._sender)
 
     def _now(self) -> float:
         """Return the time. A wall clock that is far ahead of the service's closes no hour and makes nothing too old."""
@@ -184,8 +189,8 @@ class Reports:
         return is_done
 
     def _batches(self) -> Iterator[list[MeteringRecord]]:
-        senders = ("", self._product.sender)
-        records = self._book(self._ledger.notes(self._product.book)).records.values()
+        senders = ("", self._sender)
+        records = self._book(self._ledger.notes(self.product.book)).records.values()
         pending = [one for one in records if one.state is RecordState.PENDING and one.sender in senders]
         pending.sort(key=lambda one: (one.moment, one.key))
         for start in range(0, len(pending), self._service.most):
@@ -198,11 +203,11 @@ class Reports:
     def _write_outcome(self, records: Sequence[MeteringRecord], reply: Reply) -> None:
         answers = {record.key: answer for record, answer in zip(records, reply.answers, strict=True)}
         for _ in range(ATTEMPTS):
-            notes = self._ledger.notes(self._product.book)
+            notes = self._ledger.notes(self.product.book)
             before = self._book(notes)
             after = before.answered(answers)
-            difference = changes(notes.rows, after.rows())
-            if not difference or self._ledger.note(self._product.book, notes.version, difference):
-                self._announcements.outcome(before, after, answers)
+            difference = after.since(before)
+            if not difference or self._ledger.note(self.product.book, notes.version, difference):
+                self.announcements.outcome(before, after, answers)
                 return
         raise LedgerFault("others wrote into the metering records first, again and again; the outcome was not written")

@@ -65,6 +65,11 @@ class Till:
         )
         return self.metering.write(UsageLine(key, quantity))
 
+    def flush(self) -> None:
+        """Write down what was used. Raises ``LedgerFault``."""
+        self.postings.settle()
+        self.metering.flush()
+
     def close(self) -> None:
         """Write everything down, and return what no running call has. In a forked child that is for the parent."""
         if not self.is_of_this_process():

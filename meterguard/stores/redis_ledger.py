@@ -231,7 +231,7 @@ class RedisLedger:
         """Write rows of a book."""
         kept = [part for key, text in changes.items() if text is not None for part in (key, text)]
         gone = [key for key, text in changes.items() if text is None]
-        arguments = [SCHEMA, secrets.token_hex(8), expected, len(kept) // 2, *kept, *gone]
+        arguments: list[str | int] = [SCHEMA, secrets.token_hex(8), expected, len(kept) // 2, *kept, *gone]
         keys, deadline = [layout.SCHEMA, layout.notes_key(book)], time.monotonic() + self._deadline
         how, _ = self._connection.run_once(self._note, keys, arguments, deadline)
         if how == b"schema":

@@ -1,0 +1,61 @@
+"""Rounds of reports: at once, then soon after each hour, and sooner where something has to be tried again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from ..errors import ConfigurationError
+from ..ports import Clock
+from ..usage import HOUR, hour_of
+from .agenda import Errand
+from .reports import Reports
+from .workers import Submit
+
+LOOK = 5.0  # seconds between looks whether a round is due, for clocks jump
+SPREAD = 60.0  # seconds after the hour over which the processes of a fleet spread their rounds
+AGAIN, LONGEST = 60.0, 900.0  # seconds until what failed is tried again: at first, and in a long outage
+
+
+class ReportRounds:
+    """Reports when it is due, on a worker, until the guard is closed."""
+
+    def __init__(
+        self,
+        reports: Reports,
+        clock: Clock,
+        remind: Callable[[Errand, float], None],
+        submit: Submit,
+    ) -> None:
+        self._reports = reports
+        self._clock = clock
+        self._remind = remind
+        self._failures = 0
+        self._next = clock.now()
+        self._errand = Errand(lambda: submit(self._look))
+        submit(self._look)
+
+    def _look(self) -> None:
+        try:
+            now = self._clock.now()
+            if now.wall >= self._next.wall or now.mono >= self._next.mono:
+                self._round()
+        finally:
+            self._remind(self._errand, LOOK)
+
+    def _round(self) -> None:
+        is_done = False
+        try:
+            _, is_done = self._reports.flush()
+        except ConfigurationError as mistake:
+            self._reports.announcements.unavailable(str(mistake))
+        finally:
+            self._failures = 0 if is_done else self._failures + 1
+            now = self._clock.now()
+            delay = self._until_next(now.wall) if is_done else min(LONGEST, AGAIN * 2.0 ** min(self._failures - 1, 10))
+            self._next = now._replace(wall=now.wall + delay, mono=now.mono + delay)
+
+    def _until_next(self, wall: float) -> float:
+        if not self._reports.product.rules.is_hourly:
+            return AGAIN
+        return hour_of(wall) + HOUR - wall + random.uniform(1.0, SPREAD)

@@ -86,18 +86,23 @@ def plan(
     """
     known = {record.key: record for record in records}
     groups: defaultdict[_Place, list[UsageLine]] = defaultdict(list)
-    waiting = []
+    waiting: list[UsageLine] = []
+
+    def assign(lines: Iterable[UsageLine], place: _Place | None) -> None:
+        (waiting if place is None else groups[place]).extend(lines)
+
     for line in due(usage, known.values()):
-        place = _place(line.key, series_of(line.key), known, rules, now)
-        if place is None:
-            waiting.append(line)
-        else:
-            groups[place].append(line)
+        assign([line], _place(line.key, series_of(line.key), known, rules, now))
     written = []
-    for place in sorted(groups):
-        record = _record(place, groups[place], new(), rules, fractions=fractions)
-        waiting += [line for line in groups[place] if record is None]
-        written += [] if record is None else [record]
+    while groups:
+        place = min(groups)
+        lines = groups.pop(place)
+        record = _record(place, lines, new(), rules, fractions=fractions)
+        if record is not None:
+            written.append(record)
+        else:  # less than a whole one: together with the next hour's it may be more
+            later = lines[0].key._replace(hour=place.moment + HOUR)
+            assign(lines, _place(later, place.series, known, rules, now))
     return Plan(tuple(written), tuple(waiting))
 
 

@@ -8,7 +8,13 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from meterguard.emulator.operations.table import IDENTITY_OPERATIONS, KEY_OPERATIONS, OPERATIONS
+from meterguard.emulator.operations.table import (
+    ENTITLEMENT_OPERATIONS,
+    IDENTITY_OPERATIONS,
+    KEY_OPERATIONS,
+    METERING_OPERATIONS,
+    OPERATIONS,
+)
 
 PAGE = Path(__file__).parent / "reference" / "emulator-coverage.md"
 
@@ -21,8 +27,10 @@ GROUPS = {
     "Tags": ("tags",),
     "Keys, of KMS": ("keys",),
     "Identities, of STS": ("identities",),
+    "Metering, of AWS Marketplace": ("metering", "registration"),
+    "Entitlements, of AWS Marketplace": ("entitlements",),
 }
-CARRIED_OUT = OPERATIONS | KEY_OPERATIONS | IDENTITY_OPERATIONS
+CARRIED_OUT = OPERATIONS | KEY_OPERATIONS | IDENTITY_OPERATIONS | METERING_OPERATIONS | ENTITLEMENT_OPERATIONS
 
 HEAD = """\
 # What the emulator covers
@@ -30,7 +38,8 @@ HEAD = """\
 Every operation for managed entitlements that the service has. All others, such as those for licence configurations,
 are answered with `UnknownOperationException`, never with a made-up success. Where AWS documents nothing,
 [a switch](emulator.md) says what is done. Of its neighbours KMS and STS the emulator has what licences need: the keys
-that sign tokens, and credentials for customers without an AWS account.
+that sign tokens, and credentials for customers without an AWS account. Of AWS Marketplace it has all operations for
+metering and for entitlements.
 """
 
 

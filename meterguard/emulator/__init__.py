@@ -21,16 +21,19 @@ from .faults.fault import Fault
 from .faults.queue import Faults
 from .holdings import IssuedLicense
 from .process import serve
+from .products import Customer, Product
 from .protocol.errors import EmulatorBug, StateError
 from .protocol.policies import PolicyError
 from .state.clock import Clock
 from .state.licenses import Checkout, Entitlement, License
+from .state.metering import MeteringRecord
 from .state.switches import Behavior
 
 __all__ = (
     "Behavior",
     "Checkout",
     "Clock",
+    "Customer",
     "Emulator",
     "EmulatorBug",
     "Entitlement",
@@ -38,7 +41,9 @@ __all__ = (
     "Faults",
     "IssuedLicense",
     "License",
+    "MeteringRecord",
     "PolicyError",
+    "Product",
     "Request",
     "Seed",
     "SeedError",

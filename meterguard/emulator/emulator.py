@@ -13,7 +13,9 @@ from .faults.fault import Fault
 from .faults.options import FaultOptions
 from .faults.queue import Faults
 from .holdings import Holdings, IssuedLicense
+from .marketplace import Marketplace
 from .options import check_arguments, check_options
+from .products import Shop
 from .protocol.errors import EmulatorBug
 from .protocol.moments import Moment
 from .protocol.policies import Policy, authorizer
@@ -37,8 +39,10 @@ __all__ = ("ACCOUNT", "Emulator")
 ACCOUNT = "111122223333"
 
 
-class Emulator:
-    """An AWS License Manager on this machine, with the KMS and STS that it needs, for tests and demonstrations.
+class Emulator(Marketplace):
+    """An AWS License Manager on this machine, with its neighbours, for tests and demonstrations.
+
+    The neighbours are what it needs of KMS and STS, and the metering and the entitlements of AWS Marketplace.
 
     It serves HTTP on a port of the loopback interface while it is started: in a ``with`` block, or between
     :meth:`start` and :meth:`stop`. All durations are in seconds.
@@ -97,6 +101,7 @@ class Emulator:
         self._holdings = Holdings(
             self._state, self._kept, self._identifiers, self.account_id, self.region, self._signing_key
         )
+        self._shop = Shop(self._state, self._kept, self._identifiers, self.account_id)
         self.accounts = {**planted.accounts, **(accounts or {})}
         self.organizations = self._state.organizations
         self.organizations.update({**planted.organizations, **(organizations or {})})
@@ -155,7 +160,7 @@ class Emulator:
         """Answer the botocore clients of this process without a socket, for the length of a ``with`` block.
 
         It answers the clients that are made in the block, whatever their endpoint is; for an older client there is
-        :meth:`attach`. Requests to KMS and STS are answered if they would go to AWS and moto's ``mock_aws`` does not
+        :meth:`attach`. Requests to the neighbours are answered if they would go to AWS and moto's ``mock_aws`` does not
         answer them in the same test; all others go on. A fault waits on the thread that asks, where no time-out of the
         client ends the wait.
         """
@@ -168,7 +173,7 @@ class Emulator:
         """Answer a boto3 client, or the clients that a session makes from now on, without a socket.
 
         Args:
-            to: A client of License Manager, KMS or STS, or a ``boto3.Session``. It stays attached.
+            to: A client of License Manager or a neighbour, or a ``boto3.Session``. It stays attached.
         """
         from .serving.in_process import attach
 

@@ -51,6 +51,29 @@ def connect(lm):
 
 
 @pytest.fixture
+def connect_to(lm):
+    """``connect_to(service, access_key=, region=, url=, config=)``: a boto3 client of a neighbour."""
+    clients = []
+
+    def make(service, access_key="testing", region=None, url=None, config=ONE_ATTEMPT):
+        clients.append(
+            boto3.Session(botocore_session=SESSION).client(
+                service,
+                endpoint_url=url or lm.url,
+                region_name=region or lm.region,
+                config=config,
+                aws_access_key_id=access_key,
+                aws_secret_access_key="secret",
+            )
+        )
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
 def client(connect):
     return connect()
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import runpy
 
-from meterguard.emulator.operations.table import IDENTITY_OPERATIONS, KEY_OPERATIONS, OPERATIONS
+from meterguard.emulator.operations.table import (
+    ENTITLEMENT_OPERATIONS,
+    IDENTITY_OPERATIONS,
+    KEY_OPERATIONS,
+    METERING_OPERATIONS,
+    OPERATIONS,
+)
 from meterguard.emulator.protocol.model import LICENSE_MANAGER
 from tests.house.source import ROOT
 
@@ -19,7 +25,8 @@ def test_the_page_is_current():
     """``python docs/emulator_coverage.py`` writes it."""
     script = runpy.run_path(str(ROOT / "docs" / "emulator_coverage.py"))
     assert script["PAGE"].read_text("utf-8") == script["render"]()
-    assert all(f"| `{name}` |" in script["render"]() for name in (*OPERATIONS, *KEY_OPERATIONS, *IDENTITY_OPERATIONS))
+    neighbours = {**KEY_OPERATIONS, **IDENTITY_OPERATIONS, **METERING_OPERATIONS, **ENTITLEMENT_OPERATIONS}
+    assert all(f"| `{name}` |" in script["render"]() for name in (*OPERATIONS, *neighbours))
 
 
 def test_all_operations_for_managed_entitlements_are_covered():

@@ -259,13 +259,14 @@ def test_a_file_of_the_first_layout_is_taken_on(again, file):
     lm = again()
     licence = lm.add_license(**TERMS)
     lm.close()
-    rewrite(file, "DROP TABLE sessions", "DROP TABLE kms_keys", "PRAGMA user_version = 1")
+    later = ("sessions", "kms_keys", "listings", "agreements", "contracts", "registrations", "meterings")
+    rewrite(file, *(f"DROP TABLE {name}" for name in later), "PRAGMA user_version = 1")
     assert again().license("ACME-1") == licence
     lm = again()
     assert lm.license("ACME-1") == licence
     lm.close()
     with closing(sqlite3.connect(file)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
 
 
 def another_layout(file):
@@ -290,7 +291,7 @@ def a_directory(file):
         (no_database, "is not a state file"),
         (
             another_layout,
-            "was written by another version of meterguard .layout 99, and this version reads layouts up to 2.",
+            "was written by another version of meterguard .layout 99, and this version reads layouts up to 3.",
         ),
         (a_row_of_nonsense, "is damaged: row 1 of licenses"),
         (a_directory, "cannot be opened"),

@@ -110,7 +110,7 @@ def _are_limits(value: object) -> bool:
 
 
 _RULES: Final[Rules] = {
-    "operation": (_is_operation, "an operation of License Manager, KMS or STS, nor '*'"),
+    "operation": (_is_operation, "an operation of License Manager, KMS, STS or AWS Marketplace, nor '*'"),
     "error": (optional(lambda value: is_line(value) and bool(value)), "the code of an error"),
     "message": (optional(lambda value: isinstance(value, str)), "a text"),
     "status": (optional(is_whole(200, 599)), "an HTTP status from 200 to 599"),

@@ -28,13 +28,13 @@ def wanted(known: Filters[T], parameters: Parameters, now: float) -> Callable[[T
 
 
 def page(
-    operation: str, found: Sequence[T], parameters: Parameters, key: Callable[[T], str]
+    operation: str, found: Sequence[T], parameters: Parameters, key: Callable[[T], str], size: int = 100
 ) -> tuple[Sequence[T], dict[str, str]]:
     """Return one page of a list, and the members of the answer that say how to go on.
 
     A token names the last item of the page before, so items that are added or removed meanwhile move nothing.
     """
-    token, size = parameters.get("NextToken"), parameters.get("MaxResults", 100)
+    token, size = parameters.get("NextToken"), parameters.get("MaxResults", size)
     question = [operation, {name: value for name, value in parameters.items() if name not in _PAGING}]
     start = 0
     if token is not None:

@@ -8,6 +8,7 @@ from typing import Final
 from .borrows import check_out_borrow_license
 from .call import Handler
 from .checkouts import check_in_license, check_out_license, extend_license_consumption
+from .entitlements import get_entitlements
 from .grant_queries import (
     get_grant,
     list_distributed_grants,
@@ -26,10 +27,17 @@ from .license_queries import (
     list_received_licenses_for_organization,
 )
 from .licenses import create_license, create_license_version, delete_license
+from .metering import batch_meter_usage, meter_usage
 from .tags import list_tags_for_resource, tag_resource, untag_resource
 from .tokens import create_token, delete_token, get_access_token, list_tokens
 
-__all__ = ("IDENTITY_OPERATIONS", "KEY_OPERATIONS", "OPERATIONS")
+__all__ = (
+    "ENTITLEMENT_OPERATIONS",
+    "IDENTITY_OPERATIONS",
+    "KEY_OPERATIONS",
+    "METERING_OPERATIONS",
+    "OPERATIONS",
+)
 
 OPERATIONS: Final[Mapping[str, Handler]] = {
     "CheckoutLicense": check_out_license,
@@ -77,3 +85,14 @@ KEY_OPERATIONS: Final[Mapping[str, Handler]] = {
     "Sign": sign,
 }
 """Those of KMS."""
+
+METERING_OPERATIONS: Final[Mapping[str, Handler]] = {
+    "MeterUsage": meter_usage,
+    "BatchMeterUsage": batch_meter_usage,
+}
+"""Those of AWS Marketplace's metering."""
+
+ENTITLEMENT_OPERATIONS: Final[Mapping[str, Handler]] = {
+    "GetEntitlements": get_entitlements,
+}
+"""Those of AWS Marketplace's entitlements."""

@@ -25,6 +25,7 @@ _DOCUMENTED: Final = {
     "ServerInternalException": 500,
     "InternalFailure": 500,
     "InternalServerError": 500,
+    "InternalServiceErrorException": 500,
     "ServiceUnavailable": 503,
     "ServiceUnavailableException": 503,
     "RequestEntityTooLargeException": 413,

@@ -13,14 +13,25 @@ import gzip
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ("KMS", "LICENSE_MANAGER", "STS", "Check", "Model", "Operation", "Problems", "is_operation")
+__all__ = (
+    "ENTITLEMENT",
+    "KMS",
+    "LICENSE_MANAGER",
+    "METERING",
+    "STS",
+    "Check",
+    "Model",
+    "Operation",
+    "Problems",
+    "is_operation",
+)
 
 # License Manager answers empty strings and empty lists with an error although its model does not say so.
 _MAY_BE_EMPTY: Final = frozenset({"Metadata.Value", "Tag.Value"})
@@ -67,10 +78,12 @@ class Model:
     Args:
         folder: The place of the description among botocore's data.
         takes_empty: False: texts and some lists must not be empty, although the description allows it.
+        loose: The shapes whose limits and patterns are not checked here, for the operation has an error of its own.
     """
 
-    def __init__(self, folder: str, *, takes_empty: bool = True) -> None:
+    def __init__(self, folder: str, *, takes_empty: bool = True, loose: Collection[str] = ()) -> None:
         self.takes_empty = takes_empty
+        self.loose = loose
         self._file = f"data/{folder}/service-2.json"
         self._described: dict[str, Operation] = {}
 
@@ -127,26 +140,29 @@ class Model:
 LICENSE_MANAGER: Final = Model("license-manager/2018-08-01", takes_empty=False)
 KMS: Final = Model("kms/2014-11-01")
 STS: Final = Model("sts/2011-06-15")
+METERING: Final = Model("meteringmarketplace/2016-01-14", loose=("TagList", "TagKey", "TagValue"))
+ENTITLEMENT: Final = Model("marketplace-entitlement/2017-01-11")
 
 
 def is_operation(name: str) -> bool:
     """Return whether one of the real services has an operation of that name."""
-    return any(name in model.operations for model in (LICENSE_MANAGER, STS, KMS))
+    return any(name in model.operations for model in (LICENSE_MANAGER, METERING, ENTITLEMENT, STS, KMS))
 
 
 def _compile(model: Model, name: str, *, strict: bool) -> Check:
     shape = model.shape(name)
     kind = shape["type"]
-    if kind == "structure":
-        return _structure(model, name, shape, strict=strict)
-    if kind == "list":
-        return _list(model, name, shape, strict=strict)
+    if kind in _NESTED:
+        return _NESTED[kind](model, name, shape, strict=strict and name not in model.loose)
     if kind == "string":
+        strict = strict and name not in model.loose
         return _string(shape, strict=strict, may_be_empty=model.takes_empty)
     if kind == "blob":
         return _blob(shape, strict=strict)
     if kind in _RANGES:
         return _whole(shape)
+    if kind == "timestamp":
+        return _number if strict else _timestamp
     return _PLAIN[kind]
 
 
@@ -164,8 +180,12 @@ def _timestamp(value: object, path: str, problems: Problems) -> None:
         problems.kinds.append(f"{_kind(value)} can not be converted to a Timestamp at '{path}'")
 
 
-# No operation that is carried out has a map.
-_PLAIN: Final[Mapping[str, Check]] = {"boolean": _boolean, "map": _anything, "timestamp": _timestamp}
+def _number(value: object, path: str, problems: Problems) -> None:
+    if type(value) not in (int, float):
+        problems.kinds.append(f"{_kind(value)} can not be converted to a number at '{path}'")
+
+
+_PLAIN: Final[Mapping[str, Check]] = {"boolean": _boolean, "double": _number}
 
 
 def _structure(model: Model, name: str, shape: Shape, *, strict: bool) -> Check:
@@ -208,6 +228,24 @@ def _list(model: Model, name: str, shape: Shape, *, strict: bool) -> Check:
             member(one, f"{path}[{index}]", problems)
 
     return check
+
+
+def _map(model: Model, _name: str, shape: Shape, *, strict: bool) -> Check:
+    known = _compile(model, shape["key"]["shape"], strict=strict)
+    member = _compile(model, shape["value"]["shape"], strict=strict)
+
+    def check(value: object, path: str, problems: Problems) -> None:
+        if type(value) is not dict:
+            problems.kinds.append(f"{_kind(value)} can not be converted to a map at '{path}'")
+            return
+        for key, one in value.items():
+            known(key, path, problems)
+            member(one, f"{path}.{key}", problems)
+
+    return check
+
+
+_NESTED: Final = {"structure": _structure, "list": _list, "map": _map}
 
 
 def _string(shape: Shape, *, strict: bool, may_be_empty: bool) -> Check:

@@ -34,7 +34,7 @@ _EVENT = "before-send.license-manager"
 # A neighbour of License Manager is asked last: where moto answers in the same test, keys and accounts are moto's.
 _ANY_EVENT = "before-send"
 _AWS = re.compile(r".*\.(amazonaws\.com(\.cn)?|api\.aws)")
-_NEIGHBOURS = frozenset(one.signing_name for one in SERVICES.values() if one.is_neighbour)
+_NEIGHBOURS = frozenset(one.service_id for one in SERVICES.values() if one.is_neighbour)
 _ENDPOINT = "AWS_ENDPOINT_URL_LICENSE_MANAGER"
 # The endpoint of clients that are made meanwhile, so that one which outlives its emulator never reaches AWS.
 _NOWHERE = "http://127.0.0.1:9"

@@ -11,9 +11,15 @@ from functools import lru_cache
 from typing import Final
 
 from ..operations.call import Handler
-from ..operations.table import IDENTITY_OPERATIONS, KEY_OPERATIONS, OPERATIONS
+from ..operations.table import (
+    ENTITLEMENT_OPERATIONS,
+    IDENTITY_OPERATIONS,
+    KEY_OPERATIONS,
+    METERING_OPERATIONS,
+    OPERATIONS,
+)
 from ..protocol.codec import Codec
-from ..protocol.model import KMS, LICENSE_MANAGER, STS, Model, Operation
+from ..protocol.model import ENTITLEMENT, KMS, LICENSE_MANAGER, METERING, STS, Model, Operation
 from ..protocol.query import QUERY
 from ..protocol.wire import JSON
 
@@ -25,11 +31,12 @@ class Service:
     """One service: its names on the wire, its operations and its protocol.
 
     ``prefix`` stands before the operation in ``X-Amz-Target``, ``signing_name`` in the scope of a signature and before
-    the actions of a policy.
+    the actions of a policy, ``service_id`` in the names of botocore's events.
     """
 
     prefix: str
     signing_name: str
+    service_id: str
     handlers: Mapping[str, Handler]
     model: Model
     codec: Codec = JSON
@@ -44,10 +51,19 @@ class Service:
         return self.model.describe(name) if name in self.handlers else None
 
 
+_MARKETPLACE: Final = "aws-marketplace"
 _ALL: Final = (
-    Service("AWSLicenseManager", "license-manager", OPERATIONS, LICENSE_MANAGER),
-    Service("TrentService", "kms", KEY_OPERATIONS, KMS),
-    Service("AWSSecurityTokenServiceV20110615", "sts", IDENTITY_OPERATIONS, STS, QUERY),
+    Service("AWSLicenseManager", "license-manager", "license-manager", OPERATIONS, LICENSE_MANAGER),
+    Service("TrentService", "kms", "kms", KEY_OPERATIONS, KMS),
+    Service("AWSSecurityTokenServiceV20110615", "sts", "sts", IDENTITY_OPERATIONS, STS, QUERY),
+    Service("AWSMPMeteringService", _MARKETPLACE, "marketplace-metering", METERING_OPERATIONS, METERING),
+    Service(
+        "AWSMPEntitlementService",
+        _MARKETPLACE,
+        "marketplace-entitlement-service",
+        ENTITLEMENT_OPERATIONS,
+        ENTITLEMENT,
+    ),
 )
 
 SERVICES: Final[Mapping[str, Service]] = {one.prefix: one for one in _ALL}

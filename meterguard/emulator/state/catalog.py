@@ -10,7 +10,9 @@ from .allocation import Ask
 from .grants import Grants, ready_grant
 from .kms_keys import KmsKeys
 from .licenses import License
+from .listings import Listings
 from .mappings import MakeTable
+from .metering import Meterings
 from .sessions import Sessions
 from .switches import Behavior
 from .tags import Tags
@@ -29,6 +31,8 @@ class Catalog:
         self.tokens = Tokens(table("tokens"))
         self.kms_keys = KmsKeys(table("kms_keys"))
         self.sessions = Sessions(table("sessions"))
+        self.listings = Listings(table, self.licenses)
+        self.meterings = Meterings(table("meterings"))
         self.organizations: dict[str, Sequence[str]] = {}
         self._new_id = new_id
         self._versions: MutableMapping[str, tuple[License, ...]] = table("licenses")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
@@ -16,6 +17,8 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 from .grants import Grant
 from .kms_keys import KmsKey
 from .licenses import Checkout, License
+from .listings import Agreement, Contract, Listing, Registration
+from .metering import MeteringRecord
 from .replays import Remembered
 from .sessions import Session
 from .tokens import RefreshToken
@@ -23,7 +26,9 @@ from .tokens import RefreshToken
 __all__ = ("TABLES", "read", "write")
 
 
-def _fields(value: Any) -> dict[str, Any]:
+def _fields(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
     return {name: getattr(value, name) for name in value.__slots__}
 
 
@@ -41,6 +46,11 @@ TABLES: Final[Mapping[str, tuple[Any, Any]]] = {
     "sessions": (str, Session),
     "kms_keys": (str, KmsKey),
     "tags": (str, dict[str, str]),
+    "listings": (str, Listing),
+    "agreements": (str, Agreement),
+    "contracts": (str, dict[str, Contract]),
+    "registrations": (str, Registration),
+    "meterings": (str, MeteringRecord),
     "replays": (tuple[str, str, str], Remembered),
     "settings": (str, Any),
 }
@@ -77,9 +87,21 @@ def _typed(hint: Any, value: Any) -> Any:
 def _plain(hint: Any, value: Any) -> Any:
     if hint is float and type(value) is int:
         return value
+    if hint is Decimal and type(value) is str:
+        return _number(value)
     if type(value) is not hint:
         raise ValueError(f"a {hint.__name__} is expected")
     return value
+
+
+def _number(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError("a number is expected") from error
+    if not number.is_finite():
+        raise ValueError("a number is expected")
+    return number
 
 
 def _row(kind: Any, value: Any) -> Any:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from ..protocol.errors import ServiceError
 from ..protocol.messages import Answer, Parameters
+from ..protocol.quantities import by_value
 from .switches import Behavior
 
 __all__ = ("Remembered", "Replays")
 
 Key = tuple[str, str, str]
 
-_DOCUMENTED: Final[Mapping[str, float]] = {"CreateToken": 600}
+_CREATE_TOKEN_SECONDS: Final = 600
+_METERING: Final = "MeterUsage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,16 @@ class Replays:
         known = self._answers.get(key)
         if known is None or known.until <= now:
             return None
-        if known.asked != parameters:
-            code = self._behavior.replay_mismatch_error
+        if _compared(key[1], known.asked) != _compared(key[1], parameters):
+            is_metering = key[1] == _METERING
+            code = "IdempotencyConflictException" if is_metering else self._behavior.replay_mismatch_error
             raise ServiceError(code, "The client token was used before with other parameters.")
         return known.answer
 
     def remember(self, key: Key, parameters: Parameters, answer: Answer, now: float) -> None:
         """Keep the first answer to a token."""
-        until = now + _DOCUMENTED.get(key[1], self._behavior.replay_window)
+        windows = {"CreateToken": _CREATE_TOKEN_SECONDS, _METERING: self._behavior.metering_replay_window}
+        until = now + windows.get(key[1], self._behavior.replay_window)
         self._answers[key] = Remembered(parameters, answer, until)
         self._order.append((until, key))
 
@@ -58,3 +62,8 @@ class Replays:
             known = self._answers.get(key)
             if known is not None and known.until == until:
                 del self._answers[key]
+
+
+def _compared(operation: str, parameters: Parameters) -> Parameters:
+    """Return parameters so that two are equal if the operation takes them for the same."""
+    return by_value(parameters) if operation == _METERING else parameters

@@ -25,7 +25,7 @@ from .mappings import Noted
 __all__ = ("StateFile",)
 
 _APPLICATION: Final = 0x6D677374
-_LAYOUT: Final = 2
+_LAYOUT: Final = 3
 _SET: Final = (
     "INSERT INTO {} (key, document) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET document = excluded.document"
 )

@@ -169,6 +169,12 @@ class Behavior:
     no_access_error: str = "AuthorizationException"
     """The error for a refresh token that is unknown, deleted or over, or that lacks the properties asked for."""
 
+    metering_ahead: float = 1
+    """The time by which a timestamp of usage may be ahead of the clock."""
+
+    metering_replay_window: float = 86_400
+    """The time for which a ``ClientToken`` of ``MeterUsage`` is remembered."""
+
     renewal_resets_spent: bool = True
     """True if the spent units of a licence that renews come back at the start of each week or month."""
 

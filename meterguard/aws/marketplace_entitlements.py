@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ..contract import Bought, Contract, Value
 from ..ports import FaultKind, Origin, ServiceFault, Traffic
@@ -62,8 +62,10 @@ class MarketplaceEntitlements:
         names = list(dimensions)
         filters = {**self._filters, "DIMENSION": names} if names else self._filters
         pages = list(self._pages({"ProductCode": self._product_code, "Filter": filters}, parting))
-        told = served_at(pages[0]) or datetime.fromtimestamp(self._now(), UTC)
-        return Contract(tuple(line for page in pages for line in self._lines(page)), told)
+        told = served_at(pages[0])
+        # A header has whole seconds, and the next one may almost have come: no lease outlasts its contract.
+        now = datetime.fromtimestamp(self._now(), UTC) if told is None else told + timedelta(seconds=1)
+        return Contract(tuple(line for page in pages for line in self._lines(page)), now)
 
     def _pages(self, request: Parameters, parting: bool) -> Iterator[object]:
         for _ in range(_MOST_PAGES):

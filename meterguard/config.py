@@ -135,7 +135,7 @@ class Settings(NamedTuple):
 
     @property
     def scope(self) -> str:
-        """What tells this licence or contract apart in stores and ledgers."""
+        """The mark that tells this licence or contract apart in stores and ledgers."""
         from .core.scopes import scope_of
 
         if self.customer is None:

@@ -22,7 +22,7 @@ class Bought(NamedTuple):
 
 
 class Contract(NamedTuple):
-    """What a customer has bought. Several lines may have one dimension, of several agreements."""
+    """All that a customer has bought. Several lines may have one dimension, of several agreements."""
 
     lines: tuple[Bought, ...]
     served_at: datetime

@@ -23,7 +23,7 @@ _VALUES = (("IntegerValue", int), ("DoubleValue", float), ("BooleanValue", bool)
 
 
 class MarketplaceEntitlements:
-    """What one customer has bought of one product, as ``contract.ContractService`` has it.
+    """The contract of one customer for one product, as ``contract.ContractService`` has it.
 
     :param account: the customer's AWS account.
     :param license_arn: the licence of one of its agreements; None: all of them count together.

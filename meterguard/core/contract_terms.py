@@ -35,11 +35,8 @@ def lack(contract: Contract, asked: Entitlement) -> str | None:
     live = live_lines(contract, asked.name)
     if not live:
         has_ended = any(one.dimension == asked.name for one in contract.lines)
-        return (
-            "the customer's contract has ended"
-            if has_ended
-            else "the customer's contract has no such dimension, or no longer"
-        )
+        why = "has ended" if has_ended else "has no such dimension, or no longer"
+        return f"the customer's contract {why}"
     if asked.is_counted:
         bought = units(contract, asked.name)
         if bought is None:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from .aws.refresh_token import RefreshToken
 from .aws.service import LicenseManager, boto_import_lock
-from .aws.services import MARKETPLACE_ENTITLEMENT
-from .aws.settings import Settings as Connection
 from .aws.settings import TokenSettings
 from .config import Settings
+from .core.scopes import CONTRACT
 from .model import Entitlement
 from .ports import Ledger, LicenseService, Moment
 from .rows import SharedStore
@@ -94,20 +93,10 @@ def engine(settings: Settings, publisher: Publisher) -> Engine:
 def license_service(settings: Settings, traffic: RequestBudget | None = None) -> Authority:
     """Return the real service. Nothing is connected for it. ``traffic`` hears of its requests."""
     if settings.customer is not None:
-        from .aws.marketplace_entitlements import MarketplaceEntitlements
+        from .aws.marketplace_entitlements import MarketplaceEntitlements, connection
         from .runtime.contract_license import ContractLicense
 
-        reached = Connection(
-            settings.policy.timeout,
-            settings.region_name,
-            settings.endpoint_url,
-            settings.session,
-            settings.client,
-            settings.loopback_only,
-            settings.trust_env,
-            service=MARKETPLACE_ENTITLEMENT,
-        )
-        now = SystemClock().wall
+        reached, now = connection(settings, settings.policy.timeout), SystemClock().wall
         source = MarketplaceEntitlements(reached, settings.product_sku, *settings.customer, now, traffic)
         store = shared_store(settings.store, trust_env=settings.trust_env) or MemoryRows()
         return ContractLicense(source, store, settings.scope)
@@ -280,11 +269,16 @@ def sweep_all(store: SharedStore, settings: Settings) -> Swept:
     ours, leaving, clock = settings.scope, threading.Event(), SystemClock()
     sealing, found = _sealing(settings, store), Swept()
     for scope in sorted({place.partition("/")[0] for place, _ in store.rows("") if is_of_lease(place)}):
-        # a token of another licence goes back without the beneficiary of ours
-        service = license_service(settings if scope == ours else settings._replace(beneficiary=None))
+        service = license_service(settings if scope == ours else _stranger(settings, scope, store))
         execution = Execution(store, service, clock, leaving, sealing, scope)
         found = found.plus(sweep(SharedLessor(execution, settings.policy), is_ours=scope == ours))
     return found
+
+
+def _stranger(settings: Settings, scope: str, store: SharedStore) -> Settings:
+    """Return settings with which a token of another licence or contract goes back: without our beneficiary."""
+    customer = ("", None) if scope.startswith(CONTRACT) else None  # its tokens say where its units are counted
+    return settings._replace(beneficiary=None, customer=customer, store=store)
 
 
 def _share(registry: Registry, lessor: Lessor) -> None:

@@ -136,12 +136,11 @@ class Settings(NamedTuple):
     @property
     def scope(self) -> str:
         """The mark that tells this licence or contract apart in stores and ledgers."""
-        from .core.scopes import scope_of
+        from .core.scopes import scope_of, scope_of_contract
 
         if self.customer is None:
             return scope_of(self.product_sku, self.key_fingerprint, self.beneficiary)
-        account, license_arn = self.customer
-        return scope_of(self.product_sku, f"{self.authority} {account}", license_arn)
+        return scope_of_contract(self.product_sku, *self.customer)
 
 
 def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settings:

@@ -21,7 +21,9 @@ from meterguard import (
     EntitlementUnavailable,
     Reason,
     assembly,
+    orphans,
 )
+from meterguard.diagnostics import examine
 from meterguard.events import LeaseRenewed
 from meterguard.rows import StoreFault
 from meterguard.stores.memory_rows import MemoryRows
@@ -397,6 +399,46 @@ def test_the_next_process_gives_back_what_a_killed_one_left(start, make, store):
     wait_for(lambda: held(guard)["Seats"] == 0)
     with guard.requires_entitlement("Seats", 3):
         pass
+
+
+def test_an_operator_gives_back_what_a_killed_process_left(lm, start, make, store):
+    with make(store=store).requires_entitlement("Seats", 1):
+        killed = start(2)
+        assert killed.stdout.readline() == "2\n"
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        released = orphans.release(store)  # which is told neither product nor customer
+        assert (released.released, released.kept, released.failed) == (2, 1, 0)
+        assert held(make(store=store))["Seats"] == 1
+    assert lm.calls("CheckInLicense") == 0
+
+
+def test_a_license_manager_is_asked_beside_it(lm, make, make_guard, store):
+    licence = lm.add_license("AMI-1", [("Seats", 1, "Count")], ttl=3600)
+    with make_guard(lm, licence, store=store).requires_entitlement("Seats", 1):
+        with make(store=store).requires_entitlement("Seats", 3):
+            assert lm.usage(licence)["Seats"] == 1
+        assert orphans.release(store).kept == 2
+
+
+# -- the doctor ----------------------------------------------------------------------------------
+
+
+def test_the_doctor_looks_at_the_contract(lm, make):
+    found = {one.check: one for one in examine(make(), usage=True)}
+    assert {one.check for one in found.values() if one.result == "failed"} == set()
+    assert found["settings"].detail == "the product and its customer are named"
+    assert found["licence"].detail == "AWS Marketplace has 5 dimensions in the customer's contract"
+    assert set(found["usage"].detail.split("; ")) == {"Seats: 0 of 3 Count in use", "Desks: 0 of 1 Count in use"}
+    assert "each process counts a contract's seats for itself" in found["store"].detail
+    assert "trusted_keys" not in f"{found['trust']}"
+    assert lm.calls("CheckoutLicense") == lm.calls("ListReceivedLicenses") == 0
+
+
+def test_the_doctor_finds_a_customer_without_a_contract(make):
+    (found,) = (one for one in examine(make(customer=OTHER)) if one.result == "failed")
+    assert found.detail.startswith("AWS Marketplace has no contract of this customer")
+    assert "check customer, and product_sku (which comes from an argument)" in found.fix
 
 
 # -- connections ---------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from .errors import ConfigurationError
 from .model import shortened
 from .reasons import OnUnknown
+from .secret import Secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,11 @@ T = TypeVar("T")
 OnUnknownName = Literal["grace", "deny", "allow"]
 
 VerifySignature = Literal["if-present", "required"]
+
+Authority = Literal["license-manager", "marketplace-entitlement"]
+
+Customer = str | tuple[str, str]
+"""An AWS account, or an account and the ARN of one of its licences."""
 
 PublicKeys = str | bytes | PathLike[str] | Sequence[str | bytes | PathLike[str]]
 """Public keys: PEM as text or bytes, paths to files of it, or several of these."""
@@ -92,7 +98,7 @@ def session(name: str, value: T) -> T:
 
 def client(name: str, value: T) -> T:
     """Check a boto3 client of License Manager, or an object with its methods."""
-    if not callable(getattr(value, "checkout_license", None)):
+    if not any(callable(getattr(value, method, None)) for method in ("checkout_license", "get_entitlements")):
         raise ConfigurationError(
             f"{name} must have the methods of a boto3 client of License Manager; got {type(value).__name__}"
         )
@@ -177,6 +183,29 @@ def verify_signature(name: str, value: object) -> str:
     if value not in ("if-present", "required"):
         raise ConfigurationError(f"{name} must be 'if-present' or 'required'; got {shortened(value)}")
     return str(value)
+
+
+def authority(name: str, value: object) -> str:
+    """Check who answers for entitlements."""
+    if value not in ("license-manager", "marketplace-entitlement"):
+        raise ConfigurationError(
+            f"{name} must be 'license-manager' or 'marketplace-entitlement'; got {shortened(value)}"
+        )
+    return str(value)
+
+
+def customer(name: str, value: object) -> tuple[str, str | None]:
+    """Check a customer of AWS Marketplace. The message repeats neither account nor licence."""
+    account, *rest = value if isinstance(value, tuple | list) else (value,)
+    arn = rest[0] if rest else None
+    is_account = isinstance(account, str) and account.isascii() and account.isdigit() and len(account) == 12
+    is_arn = arn is None or (isinstance(arn, str) and arn.startswith("arn:"))
+    if not is_account or not is_arn or len(rest) > 1:
+        raise ConfigurationError(
+            f"{name} must be a CustomerAWSAccountId of 12 digits, or a pair of it and a LicenseArn, as ResolveCustomer "
+            "tells them"
+        )
+    return Secret(account), None if arn is None else Secret(arn)
 
 
 def borrowed(name: str, value: object) -> Path | bool:

@@ -13,9 +13,9 @@ from .aws.service import LicenseManager, boto_import_lock
 from .aws.settings import Settings as Connection
 from .aws.settings import TokenSettings
 from .config import Settings
-from .core.scopes import scope_of
+from .core.scopes import CONTRACT
 from .model import Entitlement
-from .ports import Ledger, Moment
+from .ports import Ledger, LicenseService, Moment
 from .rows import SharedStore
 from .runtime import drivers, forking, shutdown  # noqa: F401 - drivers too, while forks wait
 from .runtime.clock import SystemClock
@@ -25,12 +25,14 @@ from .runtime.publisher import Publisher
 from .runtime.request_budget import RequestBudget
 from .stores import urls
 from .stores.memory import MemoryDenials, MemoryLeaseStore
+from .stores.memory_rows import MemoryRows
 from .stores.urls import existing_ledger, existing_store, file_to_make, ledger
 
 if TYPE_CHECKING:
     from .core.borrowed import Borrowed
     from .runtime.borrowing import Borrowing
     from .runtime.borrowings import Borrowings
+    from .runtime.contract_license import ContractLicense
     from .runtime.execution import Sealing
     from .runtime.registry import Registry
     from .runtime.report_rounds import ReportRounds
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from .runtime.sweep import Swept
     from .runtime.till import Till
     from .stores.borrowed_file import BorrowedFile
+
+    Authority = LicenseManager | ContractLicense
 
 __all__ = (
     "borrowed_file",
@@ -67,6 +71,8 @@ def engine(settings: Settings, publisher: Publisher) -> Engine:
     forking.hold_while_forking(boto_import_lock)
     policy = settings.policy
     budget = RequestBudget(is_open=policy.inline)
+    # opened once, for those who ask for it by its settings
+    settings = settings._replace(store=shared_store(settings.store, trust_env=settings.trust_env) or settings.store)
     made_by = license_service(settings, budget)
     forking.enlist(made_by)
     leaving, clock = threading.Event(), SystemClock()
@@ -90,11 +96,16 @@ def engine(settings: Settings, publisher: Publisher) -> Engine:
     return made
 
 
-def license_service(settings: Settings, traffic: RequestBudget | None = None) -> LicenseManager:
-    """Return the real service. Nothing is connected for it.
+def license_service(settings: Settings, traffic: RequestBudget | None = None) -> Authority:
+    """Return the real service. Nothing is connected for it. ``traffic`` hears of its requests."""
+    if settings.customer is not None:
+        from .aws.marketplace_entitlements import MarketplaceEntitlements, connection
+        from .runtime.contract_license import ContractLicense
 
-    :param traffic: hears of each request.
-    """
+        reached, now = connection(settings, settings.policy.timeout), SystemClock().wall
+        source = MarketplaceEntitlements(reached, settings.product_sku, *settings.customer, now, traffic)
+        store = shared_store(settings.store, trust_env=settings.trust_env) or MemoryRows()
+        return ContractLicense(source, store, settings.scope)
     return LicenseManager(
         product_sku=settings.product_sku,
         key_fingerprint=settings.key_fingerprint,
@@ -126,7 +137,7 @@ def refresh_token(settings: Settings) -> RefreshToken | None:
     return None if path is None else RefreshToken(path, is_last_resort=True)
 
 
-def _lessor(settings: Settings, service: LicenseManager, clock: SystemClock, leaving: threading.Event) -> Lessor:
+def _lessor(settings: Settings, service: LicenseService, clock: SystemClock, leaving: threading.Event) -> Lessor:
     store = shared_store(settings.store, trust_env=settings.trust_env)
     if store is None:
         return DirectLessor(service, clock, settings.policy)
@@ -135,11 +146,11 @@ def _lessor(settings: Settings, service: LicenseManager, clock: SystemClock, lea
     from .runtime.shared_lessor import SharedLessor
 
     sealing = _sealing(settings, store)
-    return SharedLessor(Execution(store, service, clock, leaving, sealing, _scope(settings)), settings.policy)
+    return SharedLessor(Execution(store, service, clock, leaving, sealing, settings.scope), settings.policy)
 
 
 def _with_borrowed(
-    inner: Lessor, settings: Settings, service: LicenseManager, clock: SystemClock, publisher: Publisher
+    inner: Lessor, settings: Settings, service: LicenseService, clock: SystemClock, publisher: Publisher
 ) -> Lessor:
     """Return a lessor that has what borrowed licences cover from them."""
     if not settings.borrowed:
@@ -151,7 +162,7 @@ def _with_borrowed(
     return lessor
 
 
-def _borrowings(settings: Settings, service: LicenseManager, publisher: Publisher) -> Borrowings:
+def _borrowings(settings: Settings, service: LicenseService, publisher: Publisher) -> Borrowings:
     from .core.borrowed import Program
     from .runtime.borrowings import Borrowings
 
@@ -261,14 +272,19 @@ def sweep_all(store: SharedStore, settings: Settings) -> Swept:
     from .runtime.shared_lessor import SharedLessor
     from .runtime.sweep import Swept, sweep
 
-    ours, leaving, clock = _scope(settings), threading.Event(), SystemClock()
+    ours, leaving, clock = settings.scope, threading.Event(), SystemClock()
     sealing, found = _sealing(settings, store), Swept()
     for scope in sorted({place.partition("/")[0] for place, _ in store.rows("") if is_of_lease(place)}):
-        # a token of another licence goes back without the beneficiary of ours
-        service = license_service(settings if scope == ours else settings._replace(beneficiary=None))
+        service = license_service(settings if scope == ours else _stranger(settings, scope, store))
         execution = Execution(store, service, clock, leaving, sealing, scope)
         found = found.plus(sweep(SharedLessor(execution, settings.policy), is_ours=scope == ours))
     return found
+
+
+def _stranger(settings: Settings, scope: str, store: SharedStore) -> Settings:
+    """Return settings with which a token of another licence or contract goes back: without our beneficiary."""
+    customer = ("", None) if scope.startswith(CONTRACT) else None  # its tokens say where its units are counted
+    return settings._replace(beneficiary=None, customer=customer, store=store)
 
 
 def _share(registry: Registry, lessor: Lessor) -> None:
@@ -288,10 +304,6 @@ def _share(registry: Registry, lessor: Lessor) -> None:
         Sweep(lessor, registry, lineup.tidy).begin()
         if lessor.execution.store.is_fleet:
             Heartbeat(lessor, registry).begin()
-
-
-def _scope(settings: Settings) -> str:
-    return scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary)
 
 
 def shared_store(store: str | SharedStore, *, trust_env: bool = True) -> SharedStore | None:
@@ -325,7 +337,7 @@ def till(engine: Engine, kept: Ledger, settings: Settings) -> Till:
     teller = Teller(kept, engine.publisher)
     remind = registry.renewal.remind
     orders = Orders(exchange.service, teller, exchange.leaving, clock, engine.policy.trust)
-    limits = Limits(engine.policy, _scope(settings), settings.overdraft or {})
+    limits = Limits(engine.policy, settings.scope, settings.overdraft or {})
     refills = Refills(orders, teller, limits, registry.workers.submit, engine.survey)
     draws = Draws(refills, clock, limits, engine.survey)
     postings = Postings(teller, draws.slices, remind, registry.returns.submit, Compaction(kept, clock))

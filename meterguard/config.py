@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import arguments
 from .errors import ConfigurationError
-from .options import OPTIONS
+from .options import LICENSE_MANAGER, MARKETPLACE_ENTITLEMENT, OPTIONS, Option
 from .rows import SharedStore
 from .secret import Secret
 
@@ -67,8 +67,22 @@ def check(given: Mapping[str, object]) -> Checked:
         )
     if problem is not None:
         raise problem
+    _check_authority(checked)
     _check_token(checked)
     return dict(checked)
+
+
+def _check_authority(checked: Checked) -> None:
+    """Check that each option that was given is one of the authority that is asked."""
+    authority = checked["authority"] or LICENSE_MANAGER
+    for name, option in OPTIONS.items():
+        if checked[name] is not None and option.authority not in (None, authority):
+            raise ConfigurationError(f"{name}= goes with authority={option.authority!r}, and this one is {authority!r}")
+    if authority == MARKETPLACE_ENTITLEMENT and checked["customer"] is None:
+        raise ConfigurationError(
+            "authority='marketplace-entitlement' needs customer=: the CustomerAWSAccountId of the buyer, or a pair of "
+            "it and the LicenseArn, as ResolveCustomer tells them"
+        )
 
 
 def _check_token(checked: Checked) -> None:
@@ -108,6 +122,8 @@ class Settings(NamedTuple):
     borrowed: bool | Path | None
     renew_borrowed: bool
     refresh_token: str | Path | None
+    authority: str
+    customer: tuple[str, str | None] | None
     loopback_only: bool = False
     """True where a client of our own may only talk to this machine, as in tests."""
     store_key: str | None = None
@@ -116,6 +132,15 @@ class Settings(NamedTuple):
     """The file of a refresh token, which counts where boto3 finds no other credentials."""
     origins: Mapping[str, str] = MappingProxyType({})
     """Where each option's value comes from: ``argument``, ``default`` or the name of a variable."""
+
+    @property
+    def scope(self) -> str:
+        """The mark that tells this licence or contract apart in stores and ledgers."""
+        from .core.scopes import scope_of, scope_of_contract
+
+        if self.customer is None:
+            return scope_of(self.product_sku, self.key_fingerprint, self.beneficiary)
+        return scope_of_contract(self.product_sku, *self.customer)
 
 
 def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settings:
@@ -131,7 +156,11 @@ def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settin
 
     environ = Hidden(os.environ if environ is None else environ)
     trusted = environ if trusts_env(checked) else None
-    values = {name: _settled(name, checked[name], trusted) for name in OPTIONS}
+    authority = checked["authority"] or LICENSE_MANAGER
+    values = {
+        name: _settled(name, checked[name], trusted) if option.authority in (None, authority) else _unused(option)
+        for name, option in OPTIONS.items()
+    }
     if trusted is None and endpoint_in_tests is not None:
         values["endpoint_url"] = values["endpoint_url"] or endpoint_in_tests
     policy = Policy(
@@ -150,10 +179,15 @@ def settle(checked: Checked, environ: Mapping[str, str] | None = None) -> Settin
     )
 
 
+def _unused(option: Option) -> Any:
+    """Return what stands for an option of another authority, whatever the environment says."""
+    return "" if option.is_required else option.default
+
+
 def _refresh_token_file(values: Mapping[str, Any], trusted: Mapping[str, str] | None) -> Path | None:
     """Return the file that the environment names; None where arguments say which credentials count."""
     path = "" if trusted is None else trusted.get(REFRESH_TOKEN_FILE, "").strip()
-    is_open = all(values[name] is None for name in ("refresh_token", "session", "client"))
+    is_open = all(values[name] is None for name in ("refresh_token", "session", "client", "customer"))
     if not path or not is_open:
         return None
     from pathlib import Path

@@ -314,10 +314,7 @@ class MeterGuard(BorrowingGuard):
 
         :raises ConfigurationError: the set-up is incomplete.
         """
-        settings = config.settle(self._arguments)
-        from .core.scopes import scope_of
-
-        return scope_of(settings.product_sku, settings.key_fingerprint, settings.beneficiary)
+        return config.settle(self._arguments).scope
 
     def empty_windows(self) -> None:
         """Have each gate look again before its next call."""

@@ -8,9 +8,12 @@ from os import PathLike
 from typing import Annotated, Any, NamedTuple, Protocol, TypedDict
 
 from . import arguments
-from .arguments import Duration, OnUnknownName
+from .arguments import Authority, Customer, Duration, OnUnknownName
 from .reasons import OnUnknown
 from .rows import SharedStore
+
+LICENSE_MANAGER, MARKETPLACE_ENTITLEMENT = "license-manager", "marketplace-entitlement"
+"""The authorities that a guard may ask."""
 
 
 class Session(Protocol):
@@ -32,6 +35,8 @@ class Option(NamedTuple):
     is_required: bool = False
     is_hidden: bool = False
     """True for a value that no repr, page or traceback may show."""
+    authority: str | None = None
+    """The only authority that it is for; None: for each."""
     strictness: Callable[[Any], float] | None = None
     """Orders values, the strictest first, where the variable can only make the declared one stricter."""
 
@@ -59,6 +64,7 @@ class ProductOptions(TypedDict, total=False):
             has_variable=True,
             is_required=True,
             is_hidden=True,
+            authority=LICENSE_MANAGER,
         ),
     ]
 
@@ -73,9 +79,13 @@ class GuardOptions(TypedDict, total=False):
             "for licences that were granted or bought.",
             has_variable=True,
             is_hidden=True,
+            authority=LICENSE_MANAGER,
         ),
     ]
-    node_id: Annotated[str | None, Option("sent with each checkout, to tell instances apart.", has_variable=True)]
+    node_id: Annotated[
+        str | None,
+        Option("sent with each checkout, to tell instances apart.", has_variable=True, authority=LICENSE_MANAGER),
+    ]
     region_name: Annotated[str | None, Option("as for boto3; default ``AWS_REGION``, then boto3's own settings.")]
     endpoint_url: Annotated[str | None, Option("as for boto3, for an emulator or a private endpoint.", is_hidden=True)]
     session: Annotated[Session | None, Option("a ``boto3.Session`` to make the client from.", arguments.session)]
@@ -167,6 +177,7 @@ class GuardOptions(TypedDict, total=False):
             "public keys of the issuer, one or several: PEM as text or bytes, or a ``Path``; RSA of 2048 bits or more. "
             "Signed answers are verified with them.",
             arguments.public_keys,
+            authority=LICENSE_MANAGER,
         ),
     ]
     verify_signature: Annotated[
@@ -175,6 +186,7 @@ class GuardOptions(TypedDict, total=False):
             '``"if-present"``: a signed answer must verify; ``"required"``: an unsigned one opens nothing. None: '
             '``"if-present"`` where there are trusted keys.',
             arguments.verify_signature,
+            authority=LICENSE_MANAGER,
         ),
     ]
     trust_env: Annotated[
@@ -192,6 +204,7 @@ class GuardOptions(TypedDict, total=False):
             "answer from borrowed licences what they cover: True for those in this user's state directory, or the path "
             "of a file. Needs ``trusted_keys``.",
             arguments.borrowed,
+            authority=LICENSE_MANAGER,
         ),
     ]
     renew_borrowed: Annotated[
@@ -200,6 +213,7 @@ class GuardOptions(TypedDict, total=False):
             "borrow a licence that is in use anew, once half of its time has passed and the service can be asked.",
             arguments.flag,
             False,
+            authority=LICENSE_MANAGER,
         ),
     ]
     refresh_token: Annotated[
@@ -208,6 +222,25 @@ class GuardOptions(TypedDict, total=False):
             "the refresh token of a customer without an AWS account, or a ``Path`` to a file that holds it.",
             arguments.refresh_token,
             is_hidden=True,
+            authority=LICENSE_MANAGER,
+        ),
+    ]
+    authority: Annotated[
+        Authority | None,
+        Option(
+            'who answers: ``"license-manager"``, or ``"marketplace-entitlement"`` for what ``customer`` has bought in '
+            "a SaaS contract; ``product_sku`` is the product code then.",
+            arguments.authority,
+            LICENSE_MANAGER,
+        ),
+    ]
+    customer: Annotated[
+        Customer | None,
+        Option(
+            "the customer of a SaaS contract: its ``CustomerAWSAccountId``, or a pair of it and a ``LicenseArn``.",
+            arguments.customer,
+            is_hidden=True,
+            authority=MARKETPLACE_ENTITLEMENT,
         ),
     ]
 

@@ -50,12 +50,15 @@ class FaultKind(Enum):
     """The service calls our request wrong."""
 
 
+LICENSE_MANAGER = "License Manager"
+
+
 class ServiceFault(Exception):
     """A request to the service failed.
 
     ``may_have_acted`` is False only when the service surely did nothing: it answered with an error,
     or was never reached. ``detail`` is for people and holds no secret. ``action`` is the IAM action that was refused.
-    ``is_throttled`` says that there were too many requests.
+    ``is_throttled`` says that there were too many requests. ``service`` is who was asked, for people.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class ServiceFault(Exception):
         may_have_acted: bool = False,
         action: str | None = None,
         is_throttled: bool = False,
+        service: str = LICENSE_MANAGER,
     ) -> None:
         super().__init__(kind, detail)  # all that copies are made from
         self.kind = kind
@@ -79,6 +83,7 @@ class ServiceFault(Exception):
         self.may_have_acted = may_have_acted
         self.action = action
         self.is_throttled = is_throttled
+        self.service = service
 
     def __str__(self) -> str:
         return self.detail

@@ -80,7 +80,7 @@ class Transport:
         method = getattr(client, name, None)
         if not callable(method):
             raise ConfigurationError(
-                f"client must be a {self._service.title} client, such as boto3.client({self._service.name!r}): it has "
+                f"client must be one of {self._service.title}, such as boto3.client({self._service.name!r}): it has "
                 f"no {name}"
             )
         return attempt(lambda: hidden(method(**request)))

@@ -10,7 +10,7 @@ from ..errors import (
     UntrustedLease,
 )
 from ..model import Entitlement
-from ..ports import FaultKind, ServiceFault
+from ..ports import LICENSE_MANAGER, FaultKind, ServiceFault
 from ..reasons import Reason
 from .lease_state import Refusal
 from .requirements import Requirement, shown
@@ -26,7 +26,7 @@ def failed(requirement: Requirement, fault: ServiceFault, *, renewing: bool = Fa
     match fault.kind:
         case FaultKind.DENIED:
             return EntitlementDenied(
-                f"License Manager does not allow {what}: {_not_allowed(requirement)}",
+                f"{fault.service} does not allow {what}: {_not_allowed(requirement, fault)}",
                 requirement,
                 requirement,
                 Reason.NOT_ENTITLED,
@@ -53,11 +53,13 @@ def failed(requirement: Requirement, fault: ServiceFault, *, renewing: bool = Fa
                 fault.request_id,
             )
         case FaultKind.INVALID:
-            return ConfigurationError(f"License Manager calls the request for {what} wrong: {fault.detail}")
+            return ConfigurationError(f"{fault.service} calls the request for {what} wrong: {fault.detail}")
     return unavailable(requirement, fault)
 
 
-def _not_allowed(requirement: Requirement) -> str:
+def _not_allowed(requirement: Requirement, fault: ServiceFault) -> str:
+    if fault.service != LICENSE_MANAGER:  # which alone does not say why
+        return f"{fault.detail}."
     missing = "the entitlement is not in the licence under this name and unit"
     if any(one.is_counted for one in requirement):
         return f"{missing}, or all of it is in use. Check name and unit against the licence, or queue with wait=."
@@ -67,8 +69,8 @@ def _not_allowed(requirement: Requirement) -> str:
 def all_in_use(requirement: Requirement) -> str:
     """Return the text of a denial that usage proves to be for want of free units."""
     return (
-        f"License Manager does not allow {shown(requirement)}: the licence has it, but others use so much that too few "
-        "units are free. Try again when units have come back, or queue with wait=."
+        f"{shown(requirement)} is not allowed now: the licence has it, but others use so much that too few units are "
+        "free. Try again when units have come back, or queue with wait=."
     )
 
 
@@ -76,7 +78,7 @@ def others_wait(requirement: Requirement) -> EntitlementDenied:
     """Return the denial of a call whose process never had its turn to ask: others came before."""
     return EntitlementDenied(
         f"{shown(requirement)} is waited for by other processes, who came before: it was not this call's turn to ask "
-        "License Manager in time. Raise wait=, or try again when units have come back.",
+        "in time. Raise wait=, or try again when units have come back.",
         requirement,
         requirement,
         Reason.NOT_ENTITLED,
@@ -102,7 +104,7 @@ def refused(requirement: Requirement, refusal: Refusal) -> AuthorizationRefused 
 def unavailable(requirement: Requirement, fault: ServiceFault) -> EntitlementUnavailable:
     """Return the exception for a request without an answer."""
     return EntitlementUnavailable(
-        f"License Manager could not be asked about {shown(requirement)}: {fault.detail}",
+        f"{fault.service} could not be asked about {shown(requirement)}: {fault.detail}",
         requirement,
         fault.code,
         fault.request_id,
@@ -200,7 +202,7 @@ def timed_out(
 ) -> EntitlementUnavailable:
     """Return the exception for a caller whose time is up; ``trouble`` is the failure of the last attempt, if any."""
     if trouble is None:
-        why = f"License Manager gave no answer about {shown(requirement)} within {seconds:g} s"
+        why = f"no answer about {shown(requirement)} came within {seconds:g} s"
         advice = "raise timeout= if the service is merely slow."
     else:
         why, advice = str(trouble).removesuffix("."), f"no better answer came within {seconds:g} s."

@@ -35,7 +35,8 @@ def examine(guard: MeterGuard, *, offline: bool = False, usage: bool = False) ->
     from .. import assembly
 
     service = assembly.license_service(settings)
-    yield Finding("settings", "ok", "the product and its issuer are named")
+    named = "issuer" if settings.customer is None else "customer"
+    yield Finding("settings", "ok", f"the product and its {named} are named")
     yield trust.options(settings)
     yield trust.trust(settings)
     yield from borrowed.borrowed(settings)

@@ -9,12 +9,23 @@ from .findings import Finding
 
 
 def licence(service: LicenseService, settings: Settings) -> Finding:
-    """Check that this account has a licence of the product, by the issuer that is named."""
+    """Check that this account has a licence of the product, by the issuer that is named; or the customer a contract."""
     try:
         count = service.licenses()
     except (ConfigurationError, ServiceFault) as problem:
         return _not_found_out("licence", problem)
-    return _judged(count, settings)
+    return _judged(count, settings) if settings.customer is None else _contract(count, settings)
+
+
+def _contract(count: LicenseCount, settings: Settings) -> Finding:
+    if count.usable:
+        return Finding("licence", "ok", f"AWS Marketplace has {count.usable} dimensions in the customer's contract")
+    return Finding(
+        "licence",
+        "failed",
+        "AWS Marketplace has no contract of this customer for the product, or it has ended",
+        f"check customer, and product_sku ({_source(settings, 'product_sku')}), which is the product code",
+    )
 
 
 def _judged(count: LicenseCount, settings: Settings) -> Finding:
@@ -57,7 +68,7 @@ def usage(service: LicenseService) -> Finding:
 def _not_found_out(check: str, problem: ConfigurationError | ServiceFault) -> Finding:
     action = getattr(problem, "action", None)
     if isinstance(problem, ServiceFault) and problem.kind is FaultKind.UNKNOWN:
-        return Finding(check, "failed", f"License Manager could not be asked: {problem}")
+        return Finding(check, "failed", f"{problem.service} could not be asked: {problem}")
     if action is None:
         return Finding(check, "failed", str(problem))
     return Finding(check, "unknown", f"{problem}; gates do not need it", f"allow {action}, or pass --offline")

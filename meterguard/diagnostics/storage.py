@@ -58,7 +58,8 @@ def store(settings: Settings) -> Iterator[Finding]:
         return
     if shared is None:
         advice = f"unless they are given a store to share ({_named(settings, 'store')}=sqlite:///... or redis://...)"
-        told = f"leases are in the memory of this process: each process takes a seat of its own, {advice}"
+        each = "takes a seat of its own" if settings.customer is None else "counts a contract's seats for itself"
+        told = f"leases are in the memory of this process: each process {each}, {advice}"
         yield Finding("store", "ok", told)
         return
     try:

@@ -32,7 +32,9 @@ def trust(settings: Settings) -> Finding:
         "trust",
         "ok",
         "whoever sets the environment of this process decides which server is asked",
-        "where that is not you, pass trusted_keys= or trust_env=False in the program",
+        "where that is not you, pass trusted_keys= or trust_env=False in the program"
+        if settings.customer is None
+        else "where that is not you, pass trust_env=False in the program",
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from ..core import keys
+from ..core.scopes import CONTRACT
 from ..core.shared import text
 from ..core.shared.moments import Here
 from ..core.shared.row import SharedLease
@@ -26,7 +27,7 @@ from .clock import stopwatch
 LINE, SWEEP = "line", "sweep"
 """The last part of the keys of rows that are no leases."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.1  # seconds between two looks at what another process asks for
-PLACE = re.compile(r"[0-9a-f]+/[0-9a-f]{40}")
+PLACE = re.compile(rf"({CONTRACT})?[0-9a-f]+/[0-9a-f]{{40}}")
 T = TypeVar("T")
 
 

@@ -10,7 +10,7 @@ from tests.house.source import MODULES, room
 
 VOCABULARY = {
     *("units", "model", "reasons", "lease", "decision", "errors", "events", "ports", "secret", "interruption"),
-    *("account", "usage", "rows", "lease_store", "borrowed_file"),
+    *("account", "usage", "rows", "lease_store", "borrowed_file", "contract"),
 }
 FACADE = {
     *(
@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "rows": set(),
     "lease_store": set(),
     "borrowed_file": set(),
+    "contract": {"ports"},
     "interruption": set(),
     "model": {"units"},
     "reasons": set(),

@@ -6,16 +6,21 @@ import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
+from meterguard.aws.marketplace_entitlements import CONTRACT_OPERATIONS
 from meterguard.aws.service import BORROW_OPERATIONS, GATE_OPERATIONS, USAGE_OPERATIONS
 
-OPERATIONS = [*GATE_OPERATIONS, *USAGE_OPERATIONS, *BORROW_OPERATIONS]
+OPERATIONS = {
+    "license-manager": [*GATE_OPERATIONS, *USAGE_OPERATIONS, *BORROW_OPERATIONS],
+    "marketplace-entitlement": [*CONTRACT_OPERATIONS],
+}
 
 
 def declared_errors():
-    model = ServiceModel(Loader().load_service_model("license-manager", "service-2"), "license-manager")
-    for operation in OPERATIONS:
-        for shape in model.operation_model(operation).error_shapes:
-            yield pytest.param(shape.error_code, id=f"{operation}-{shape.error_code}")
+    for service, operations in OPERATIONS.items():
+        model = ServiceModel(Loader().load_service_model(service, "service-2"), service)
+        for operation in operations:
+            for shape in model.operation_model(operation).error_shapes:
+                yield pytest.param(shape.error_code, id=f"{operation}-{shape.error_code}")
 
 
 @pytest.mark.parametrize("code", list(declared_errors()))

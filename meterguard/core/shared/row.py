@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from ...lease import LeaseFacts
-from ...ports import FaultKind, ServiceFault
+from ...ports import LICENSE_MANAGER, FaultKind, ServiceFault
 from ..intents import PENDING_FOR
 from ..schedule import refresh_after
 from ..terms import Phase, Term, elapsed, phase
@@ -125,10 +125,13 @@ class Outcome:
     code: str | None = None
     request_id: str | None = None
     action: str | None = None
+    service: str = LICENSE_MANAGER
 
     def fault(self) -> ServiceFault:
         """Return it as the fault that it was."""
-        return ServiceFault(self.kind, self.detail, code=self.code, request_id=self.request_id, action=self.action)
+        fault = ServiceFault(self.kind, self.detail, code=self.code, request_id=self.request_id, action=self.action)
+        fault.service = self.service
+        return fault
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,8 @@ def land(sight: Sight, then: Callable[[SharedLease, Here], SharedLease]) -> Plan
 def fail(sight: Sight, fault: ServiceFault, *, is_open: bool, was_unsure: bool = False) -> Plan[Sight]:
     """Write that a flight failed, so that those who wait for it hear so. Where that fails, they go on by themselves."""
     number = sight.row.flight.number if sight.row.flight is not None else ""
-    said = Outcome(number, sight.here.stamp(), fault.kind, fault.detail, fault.code, fault.request_id, fault.action)
+    what = fault.kind, fault.detail, fault.code, fault.request_id, fault.action, fault.service
+    said = Outcome(number, sight.here.stamp(), *what)
     with contextlib.suppress(StoreFault):
         _, sight = yield from land(
             sight, lambda row, _: change.failed(row, said, is_open=is_open, was_unsure=was_unsure)

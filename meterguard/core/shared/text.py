@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...lease import LeaseFacts
-from ...ports import FaultKind
+from ...ports import LICENSE_MANAGER, FaultKind
 from ..lease_data import facts_from_data, facts_to_data
 from .moments import Stamp
 from .row import Due, Flight, Holder, Kind, Leased, Outcome, Sent, SharedLease
@@ -72,7 +72,8 @@ def _flight(flight: Flight) -> list[object]:
 
 
 def _outcome(one: Outcome) -> list[object]:
-    return [one.number, _stamp(one.at), one.kind.value, one.detail, one.code, one.request_id, one.action]
+    said: list[object] = [one.number, _stamp(one.at), one.kind.value, one.detail, one.code, one.request_id, one.action]
+    return said if one.service == LICENSE_MANAGER else [*said, one.service]  # which older versions could not read
 
 
 def _leased(lease: Leased, seal: Seal) -> Data:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .runtime.till import Till
     from .usage import UsageKey
 
+PAIR = 2
+
 logger = logging.getLogger("meterguard")
 
 # What AWS takes (API reference, UsageRecord); a text of another form would spoil the records of others.
@@ -49,7 +51,7 @@ class SinkTally(TypedDict):
 
 
 class SinkStatus(TypedDict):
-    """What became of usage, since the sink was first used over its ledger. The hour that goes on is not in it."""
+    """Tallies of usage, since the sink was first used over its ledger. The hour that goes on is not in them."""
 
     pending: SinkTally
     """Not known to be with AWS yet: it is sent, or sent again, unchanged."""
@@ -197,7 +199,7 @@ class Sink:
 
 
 def _customer(found: object) -> Customer | None:
-    if not isinstance(found, tuple | list) or len(found) != len(Customer._fields):
+    if not isinstance(found, tuple | list) or len(found) != PAIR:
         return None
     account_id, license_arn = found
     is_named = isinstance(account_id, str) and isinstance(license_arn, str)

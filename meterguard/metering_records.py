@@ -41,7 +41,7 @@ class Series(NamedTuple):
 
 
 class RecordState(StrEnum):
-    """What became of a record."""
+    """The end of a record, or that it has none yet."""
 
     PENDING = "pending"
     """Written down. Whether AWS has it is not known."""
@@ -136,7 +136,7 @@ FINAL = {
 
 
 class Answer(NamedTuple):
-    """What AWS said of one record."""
+    """AWS's answer about one record."""
 
     verdict: Verdict
     code: str | None = None
@@ -145,7 +145,7 @@ class Answer(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What AWS said of each record of a request, in their order."""
+    """AWS's answers about the records of a request, in their order."""
 
     answers: tuple[Answer, ...]
     served_at: datetime | None = None

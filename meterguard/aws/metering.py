@@ -63,7 +63,7 @@ def connection(settings: Settings, client: Client | None, *, in_place: bool) -> 
 
 
 class _Meter:
-    """What both operations have in common."""
+    """Sends records by one operation, and reads its errors."""
 
     operation: str
     shape: str

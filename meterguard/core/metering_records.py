@@ -28,7 +28,7 @@ SeriesOf = Callable[[UsageKey], Series | None]
 
 
 class Rules(NamedTuple):
-    """What AWS accepts of one kind of product."""
+    """The records that AWS accepts of one kind of product."""
 
     window: float
     """Seconds from the start of an hour for which AWS takes a record of it."""

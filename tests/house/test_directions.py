@@ -10,7 +10,7 @@ from tests.house.source import MODULES, room
 
 VOCABULARY = {
     *("units", "model", "reasons", "lease", "decision", "errors", "events", "ports", "secret", "interruption"),
-    *("account", "usage", "rows", "lease_store", "borrowed_file", "contract"),
+    *("account", "usage", "rows", "lease_store", "borrowed_file", "contract", "metering_records"),
 }
 FACADE = {
     *(
@@ -24,6 +24,7 @@ FACADE = {
         "diagnostics",
         "snapshot",
         "orphans",
+        "marketplace",
     ),
     "gating",
 }
@@ -37,6 +38,7 @@ MAY_IMPORT = {
     "rows": set(),
     "lease_store": set(),
     "borrowed_file": set(),
+    "metering_records": {"usage"},
     "contract": {"ports"},
     "interruption": set(),
     "model": {"units"},
@@ -68,6 +70,7 @@ MAY_IMPORT = {
     "diagnostics": VOCABULARY | {"gating", "guard", "borrowing", "config", "assembly"},
     "snapshot": VOCABULARY | {"core", "runtime", "assembly"},
     "orphans": VOCABULARY | {"config", "assembly", "snapshot"},
+    "marketplace": VOCABULARY | {"core", "runtime", "guard", "assembly"},
     "meterguard": VOCABULARY | FACADE,
     "telemetry": PUBLIC,
     "integrations": PUBLIC | {"testing"},  # which only a module for tests may import, see below

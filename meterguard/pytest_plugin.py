@@ -129,6 +129,8 @@ def meterguard(request: pytest.FixtureRequest) -> Iterator[Control]:
 def meterguard_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """Serve a License Manager on a port of this machine, and let the environment point every boto3 client at it.
 
+    Clients of AWS Marketplace's metering and entitlements are pointed at it too.
+
     Sets the endpoint, a Region and credentials that open nothing. Guards with ``trust_env=False`` are pointed at it
     too. A default guard that the test made is closed at its end. In a test that has the `meterguard` fixture too it
     is the emulator of that.
@@ -167,6 +169,8 @@ def _point_at(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
 def _environment(emulator: Emulator) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL_LICENSE_MANAGER": emulator.url,
+        "AWS_ENDPOINT_URL_MARKETPLACE_METERING": emulator.url,
+        "AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE": emulator.url,
         "AWS_REGION": emulator.region,
         "AWS_DEFAULT_REGION": emulator.region,
         "AWS_ACCESS_KEY_ID": "testing",

@@ -63,6 +63,9 @@ def _environment(emulator: Emulator, licences: list[License]) -> tuple[dict[str,
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
     }
+    if emulator.products():
+        aws["AWS_ENDPOINT_URL_MARKETPLACE_METERING"] = emulator.url
+        aws["AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE"] = emulator.url
     if not licences:
         return aws, {}
     first = licences[0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from .products import Customer, CustomerLike, Product, Shop
+from .products import Customer, Product, Shop
 from .state.metering import MeteringRecord
+from .state.product_terms import CustomerLike
 
 __all__ = ("Marketplace",)
 

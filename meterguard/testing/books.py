@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 
 from ..account import Account
 from ..guard import MeterGuard
 from ..ports import Ledger, Posting
 from ..usage import UsageLine
 
-__all__ = ("charged", "metered", "reserved", "story", "told", "written_off")
+__all__ = ("charged", "metered", "plain", "reserved", "story", "told", "written_off")
 
 
 def charged(guard: MeterGuard, subject: str | None = None) -> Counter[str]:
@@ -31,9 +32,13 @@ def metered(guard: MeterGuard, subject: str | None = None) -> Counter[str]:
     sums: Counter[str] = Counter()
     for line in _lines(guard, subject):
         if line.key.is_metered:
-            whole = line.quantity == line.quantity.to_integral_value()
-            sums[line.key.name] += int(line.quantity) if whole else line.quantity  # type: ignore[assignment] # a number
+            sums[line.key.name] += plain(line.quantity)  # type: ignore[assignment] # a number
     return sums
+
+
+def plain(quantity: Decimal) -> int | Decimal:
+    """Return a quantity, a whole one as ``int``."""
+    return int(quantity) if quantity == quantity.to_integral_value() else quantity
 
 
 def _lines(guard: MeterGuard, subject: str | None) -> list[UsageLine]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self, Unpack
 from uuid import uuid4
 
-from ..emulator import Behavior, Emulator, Fault, Request
+from ..emulator import Behavior, Customer, Emulator, Fault, Request
 from ..emulator.faults.options import FaultDetails
 from ..errors import ConfigurationError
 from ..guard import MeterGuard
@@ -214,6 +214,15 @@ class Control:
     def metered(self, name: str, *, subject: str | None = None) -> int | Decimal:
         """Return what meters have written down; with ``subject`` what they wrote for one subject."""
         return books.metered(self.guard, subject)[name]
+
+    def billed(self, dimension: str, *, customer: Customer | str | None = None) -> int | Decimal:
+        """Return what AWS Marketplace would charge for, of all that was reported to the emulator.
+
+        :param dimension: the name of the dimension in the marketplace.
+        :param customer: a customer, an account or the ARN of a licence. None: all.
+        """
+        require_names("dimension", dimension)
+        return books.plain(self.emulator.bill(customer=customer).get(dimension, Decimal(0)))
 
     def assert_charged(
         self, units: Mapping[str, int] | None = None, /, *, subject: str | None = None, **named: int

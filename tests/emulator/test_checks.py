@@ -9,13 +9,21 @@ from botocore.validate import ParamValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meterguard.emulator.operations.table import IDENTITY_OPERATIONS, KEY_OPERATIONS, OPERATIONS
-from meterguard.emulator.protocol.model import KMS, LICENSE_MANAGER, STS, Problems
+from meterguard.emulator.operations.table import (
+    ENTITLEMENT_OPERATIONS,
+    IDENTITY_OPERATIONS,
+    KEY_OPERATIONS,
+    METERING_OPERATIONS,
+    OPERATIONS,
+)
+from meterguard.emulator.protocol.model import ENTITLEMENT, KMS, LICENSE_MANAGER, METERING, STS, Problems
 
 TABLES = {
     "license-manager": (LICENSE_MANAGER, OPERATIONS),
     "kms": (KMS, KEY_OPERATIONS),
     "sts": (STS, IDENTITY_OPERATIONS),
+    "meteringmarketplace": (METERING, METERING_OPERATIONS),
+    "marketplace-entitlement": (ENTITLEMENT, ENTITLEMENT_OPERATIONS),
 }
 MODELS = {name: ServiceModel(Loader().load_service_model(name, "service-2"), name) for name in TABLES}
 EACH = [(service, name) for service, (_, operations) in TABLES.items() for name in sorted(operations)]
@@ -28,6 +36,10 @@ def values(shape):
         members = {name: values(member) | ODD for name, member in shape.members.items()}
         needed = {name: members.pop(name) for name in shape.required_members}
         return st.fixed_dictionaries(needed, optional=members)
+    if shape.type_name == "map":
+        return st.dictionaries(values(shape.key) | st.just("x"), values(shape.value) | ODD, max_size=2)
+    if shape.type_name == "timestamp":
+        return st.sampled_from([0, 1.5, 2**31])
     if shape.type_name == "list":
         return st.lists(values(shape.member), max_size=2)
     if shape.type_name == "boolean":
@@ -73,3 +85,9 @@ def test_every_error_that_an_operation_answers_by_itself_is_one_of_its_own(name)
     own = LICENSE_MANAGER.describe(name).errors
     assert "ServerInternalException" in own
     assert {"ValidationException", "InvalidParameterValueException"} & own
+
+
+@pytest.mark.parametrize("service", ["meteringmarketplace", "marketplace-entitlement"])
+def test_aws_marketplace_has_no_operation_that_is_not_answered(service):
+    model, operations = TABLES[service]
+    assert operations.keys() == model.operations

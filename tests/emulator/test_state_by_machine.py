@@ -44,6 +44,7 @@ def everything(lm):
         "agreements": state.listings._agreements,
         "contracts": state.listings._contracts,
         "registrations": state.listings._registrations,
+        "started": state.listings._started,
         "meterings": state.meterings._records,
         "replays": replays._answers,
         "settings": {name: value for name, value in lm._kept.settings.items() if name != "starts"},

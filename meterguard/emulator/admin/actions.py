@@ -18,9 +18,11 @@ from ..protocol.moments import LATEST, moment_of
 from ..protocol.redaction import shown
 from ..protocol.validation import MOMENT, check, is_number, maybe
 from ..state.licenses import Checkout, Entitlement, License
+from ..state.metering import MeteringRecord
+from ..state.product_terms import PRODUCT_TERMS, check_product
 from ..state.term_rules import LICENSE_TERMS, check_license
 from .journal import Request
-from .target import Target
+from .target import Sold, Target
 
 __all__ = ("ACTIONS", "Action", "NotThereError")
 
@@ -199,6 +201,65 @@ def _checkout(one: Checkout, sku: str) -> Answer:
     }
 
 
+# AWS Marketplace
+
+
+def _add_product(emulator: Target, told: Told) -> Answer:
+    check_product(told)
+    return _product(emulator.add_product(**told))
+
+
+def _list_products(emulator: Target, _told: Told) -> Answer:
+    return {"products": [_product(one) for one in emulator.products()]}
+
+
+def _unsubscribe(emulator: Target, told: Told) -> Answer:
+    meant = [one for sold in emulator.products() for one in sold.customers if one.account_id == told["account"]]
+    if not meant:
+        raise NotThereError("no product has a customer with that account")
+    for one in meant:
+        one.unsubscribe()
+    return _list_products(emulator, told)
+
+
+def _read_bill(emulator: Target, _told: Told) -> Answer:
+    return {"bill": {name: str(quantity) for name, quantity in emulator.bill().items()}}
+
+
+def _list_metering_records(emulator: Target, _told: Told) -> Answer:
+    return {"metering_records": [_metering_record(one) for one in emulator.metering_records()]}
+
+
+def _product(one: Sold) -> Answer:
+    return {
+        "code": one.code,
+        "dimensions": list(one.dimensions),
+        "customers": [
+            {
+                "account_id": customer.account_id,
+                "license_arn": customer.license_arn,
+                "agreement_id": customer.agreement_id,
+                "is_subscribed": customer.is_subscribed,
+            }
+            for customer in one.customers
+        ],
+    }
+
+
+def _metering_record(one: MeteringRecord) -> Answer:
+    return {
+        "record_id": one.record_id,
+        "product": one.product,
+        "account": one.account,
+        "license_arn": one.license_arn,
+        "dimension": one.dimension,
+        "timestamp": wire.zoned(one.timestamp),
+        "hour": wire.zoned(one.hour),
+        "quantity": str(one.quantity),
+        "region": one.region,
+    }
+
+
 # Requests
 
 
@@ -265,6 +326,11 @@ ACTIONS: Final = (
     Action("POST", "/licenses", _add_license, LICENSE_TERMS),
     Action("GET", "/usage", _read_usage),
     Action("GET", "/checkouts", _list_checkouts),
+    Action("GET", "/products", _list_products),
+    Action("POST", "/products", _add_product, PRODUCT_TERMS),
+    Action("POST", "/customers/{account}/unsubscribe", _unsubscribe),
+    Action("GET", "/bill", _read_bill),
+    Action("GET", "/metering-records", _list_metering_records),
     Action("GET", "/requests", _list_requests),
     Action("DELETE", "/requests", _forget_requests),
     Action("GET", "/calls", _count_calls),

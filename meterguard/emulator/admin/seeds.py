@@ -1,6 +1,6 @@
-"""Seed files in TOML or JSON: the licences and faults that an emulator starts with.
+"""Seed files in TOML or JSON: the licences, products and faults that an emulator starts with.
 
-One table for the emulator, one list for its licences and one for its faults; the names are those of the
+One table for the emulator, and one list each for its licences, its products and its faults; the names are those of the
 Python arguments. An error names the place where the mistake stands.
 """
 
@@ -19,6 +19,7 @@ from ..protocol.errors import ConfigurationError
 from ..protocol.redaction import shown
 from ..protocol.validation import Rules, is_list_of_texts, is_path, is_table_of, is_text, maybe
 from ..state.licenses import License, key_fingerprint
+from ..state.product_terms import check_product
 from ..state.switches import Behavior
 from ..state.term_rules import check_license
 from ..state.terms import ISSUER_ACCOUNT, ISSUER_NAME
@@ -45,6 +46,7 @@ class Seed:
     organizations: Mapping[str, Sequence[str]] = field(default_factory=dict)
     behavior: Behavior | None = None
     licenses: Sequence[Mapping[str, Any]] = ()
+    products: Sequence[Mapping[str, Any]] = ()
     faults: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
@@ -53,13 +55,15 @@ class Seed:
                 raise SeedError(f"{name} must be {meaning}; got {shown(getattr(self, name))}")
 
     def __repr__(self) -> str:
-        return f"<Seed with {len(self.licenses)} licenses and {len(self.faults)} faults>"
+        lists = (self.licenses, "licenses"), (self.products, "products"), (self.faults, "faults")
+        return f"<Seed with {', '.join(f'{len(found)} {name}' for found, name in lists)}>"
 
     def plant(self, emulator: Target, held: Iterable[License] = ()) -> None:
-        """Add the faults to an emulator, and the licences that it does not hold yet.
+        """Add the faults to an emulator, and the licences and products that it does not hold yet.
 
         A licence is known by its SKU, its issuer and its beneficiary, as it was ``held`` when it was issued. One
-        that was changed or deleted since stays so. Two alike in a seed are two licences.
+        that was changed or deleted since stays so. Two alike in a seed are two licences. A product is known by its
+        code.
         """
         known = Counter((one.sku, one.key_fingerprint, one.beneficiary) for one in held)
         for number, terms in enumerate(self.licenses):
@@ -70,10 +74,19 @@ class Seed:
                     known[identity] -= 1
                 else:
                     emulator.add_license(**terms)
+        self._plant_products(emulator)
         for number, options in enumerate(self.faults):
             with _place(f"faults[{number}]"):
                 stated: dict[str, Any] = {"operation": None, **options}
                 emulator.faults.add(**stated)
+
+    def _plant_products(self, emulator: Target) -> None:
+        held = {one.code for one in emulator.products()}
+        for number, terms in enumerate(self.products):
+            with _place(f"products[{number}]"):
+                check_product(terms)
+                if terms["code"] not in held:
+                    emulator.add_product(**terms)
 
 
 def load_seed(path: str | os.PathLike[str]) -> Seed:
@@ -145,6 +158,7 @@ _FIELDS: Final[Rules] = {
     "organizations": (is_table_of(is_list_of_texts), "a table of ARNs and lists of accounts"),
     "behavior": maybe((lambda value: isinstance(value, Behavior), "a table of switches")),
     "licenses": (_are_tables, "a list of tables"),
+    "products": (_are_tables, "a list of tables"),
     "faults": (_are_tables, "a list of tables"),
 }
 

@@ -28,6 +28,7 @@ from .license_queries import (
 )
 from .licenses import create_license, create_license_version, delete_license
 from .metering import batch_meter_usage, meter_usage
+from .registration import register_usage, resolve_customer
 from .tags import list_tags_for_resource, tag_resource, untag_resource
 from .tokens import create_token, delete_token, get_access_token, list_tokens
 
@@ -89,6 +90,8 @@ KEY_OPERATIONS: Final[Mapping[str, Handler]] = {
 METERING_OPERATIONS: Final[Mapping[str, Handler]] = {
     "MeterUsage": meter_usage,
     "BatchMeterUsage": batch_meter_usage,
+    "RegisterUsage": register_usage,
+    "ResolveCustomer": resolve_customer,
 }
 """Those of AWS Marketplace's metering."""
 

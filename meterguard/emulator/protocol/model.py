@@ -78,12 +78,12 @@ class Model:
     Args:
         folder: The place of the description among botocore's data.
         takes_empty: False: texts and some lists must not be empty, although the description allows it.
-        loose: The shapes whose limits and patterns are not checked here, for the operation has an error of its own.
+        loose: The shapes whose upper limits and patterns the operation itself checks, with an error of its own.
     """
 
     def __init__(self, folder: str, *, takes_empty: bool = True, loose: Collection[str] = ()) -> None:
         self.takes_empty = takes_empty
-        self.loose = loose
+        self._loose = loose
         self._file = f"data/{folder}/service-2.json"
         self._described: dict[str, Operation] = {}
 
@@ -106,6 +106,8 @@ class Model:
     def shape(self, name: str) -> Shape:
         """Return the description of a shape."""
         shape: Shape = self._document["shapes"][name]
+        if name in self._loose:
+            return {key: value for key, value in shape.items() if key not in ("max", "pattern")}
         return shape
 
     def _describe(self, name: str) -> Operation:
@@ -153,9 +155,8 @@ def _compile(model: Model, name: str, *, strict: bool) -> Check:
     shape = model.shape(name)
     kind = shape["type"]
     if kind in _NESTED:
-        return _NESTED[kind](model, name, shape, strict=strict and name not in model.loose)
+        return _NESTED[kind](model, name, shape, strict=strict)
     if kind == "string":
-        strict = strict and name not in model.loose
         return _string(shape, strict=strict, may_be_empty=model.takes_empty)
     if kind == "blob":
         return _blob(shape, strict=strict)

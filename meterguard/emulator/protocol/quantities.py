@@ -15,8 +15,8 @@ __all__ = ("Allocation", "Usage", "by_value", "read_usage")
 _SUFFIX: Final = "AsDecimal"
 _ALLOCATED: Final = "AllocatedUsageQuantity"
 _MOST_TAGS: Final = 5
-_KEY: Final = re.compile(r"[a-zA-Z0-9+ \-=._:/@\\]{1,100}")
-_VALUE: Final = re.compile(r"[a-zA-Z0-9+ \-=._:/@\\]{0,256}")
+_KEY: Final = re.compile(r"[a-zA-Z0-9+ -=._:/@]{1,100}")
+_VALUE: Final = re.compile(r"[a-zA-Z0-9+ -=._:/@]{1,256}")
 
 
 @dataclass(frozen=True, slots=True)

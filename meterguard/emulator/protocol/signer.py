@@ -42,9 +42,9 @@ class Signer:
         """Return the key that a vendor ships inside its product to verify tokens with."""
         return self._key.public_key_pem
 
-    def sign(self, payload: Mapping[str, object]) -> str:
-        """Return a compact JWT by PS384: RSASSA-PSS with SHA-384 and a salt of 48 bytes."""
-        return jwt.encode(dict(payload), self._key.private, algorithm="PS384")
+    def sign(self, payload: Mapping[str, object], algorithm: str = "PS384") -> str:
+        """Return a compact JWT. PS384 is RSASSA-PSS with SHA-384 and a salt of 48 bytes."""
+        return jwt.encode(dict(payload), self._key.private, algorithm=algorithm)
 
     def claims(self, token: str) -> Mapping[str, Any] | None:
         """Return the claims of a token that this key has signed, also of one that is over; None for any other."""

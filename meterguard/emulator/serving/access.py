@@ -71,8 +71,14 @@ class Access:
 
     def check_permission(self, service: Service, request: Request) -> None:
         """Refuse an operation that the caller may not do."""
-        if self._authorize is not None:
+        if self._authorize is None:
+            return
+        try:
             self._authorize(request.caller, service.signing_name, request.operation, request.parameters)
+        except ServiceError as error:
+            if service.no_dry_run is None or request.parameters.get("DryRun") is not True:
+                raise
+            raise ServiceError(service.no_dry_run, error.message) from None
 
     def _account_of(self, access_key: str) -> str:
         if access_key in self._accounts:

@@ -16,7 +16,7 @@ from ..faults.queue import Faults
 from ..operations.call import Call, Handler
 from ..protocol import query, wire
 from ..protocol.codec import Codec
-from ..protocol.errors import ServiceError, StateError, malformed, wrong_value
+from ..protocol.errors import ServiceError, StateError
 from ..protocol.messages import NOTHING, Answer, RawHeaders, Reply
 from ..protocol.model import Operation
 from ..state.persistence import Memory
@@ -30,6 +30,7 @@ from .services import addressed
 
 __all__ = ("Dispatcher",)
 
+_WRONG = ("ValidationException", "InvalidParameterValueException", "InvalidParameterException")
 _log = logging.getLogger("meterguard.emulator")
 
 
@@ -188,12 +189,11 @@ def _known_headers(headers: RawHeaders) -> tuple[str, str, str | None]:
 
 
 def _listed(operation: Operation, codec: Codec, error: ServiceError) -> ServiceError:
-    """Return an error that the operation lists: some have only one of the two errors for a wrong request."""
+    """Return an error that the operation lists: most have only one of the errors for a wrong request."""
     if error.code in operation.errors:
         return error
-    made = {"InvalidParameterValueException": malformed, "ValidationException": wrong_value}.get(error.code)
-    other = None if made is None else made(error.message)
-    return codec.renamed(error) if other is None or other.code not in operation.errors else other
+    others = [code for code in _WRONG if code in operation.errors and error.code in _WRONG]
+    return ServiceError(others[0], error.message) if others else codec.renamed(error)
 
 
 def _forget_locals(error: BaseException | None) -> None:

@@ -40,6 +40,8 @@ class Service:
     handlers: Mapping[str, Handler]
     model: Model
     codec: Codec = JSON
+    no_dry_run: str | None = None
+    """The error for a ``DryRun`` of what the caller may not do, if it is not the usual one."""
 
     @property
     def is_neighbour(self) -> bool:
@@ -56,7 +58,14 @@ _ALL: Final = (
     Service("AWSLicenseManager", "license-manager", "license-manager", OPERATIONS, LICENSE_MANAGER),
     Service("TrentService", "kms", "kms", KEY_OPERATIONS, KMS),
     Service("AWSSecurityTokenServiceV20110615", "sts", "sts", IDENTITY_OPERATIONS, STS, QUERY),
-    Service("AWSMPMeteringService", _MARKETPLACE, "marketplace-metering", METERING_OPERATIONS, METERING),
+    Service(
+        "AWSMPMeteringService",
+        _MARKETPLACE,
+        "marketplace-metering",
+        METERING_OPERATIONS,
+        METERING,
+        no_dry_run="UnauthorizedException",
+    ),
     Service(
         "AWSMPEntitlementService",
         _MARKETPLACE,

@@ -29,6 +29,16 @@ def contradictions(tables: Tables) -> Iterator[str]:
         "tokens": all(identifier == one.identifier for identifier, one in tables["tokens"].items()),
         "sessions": all(access_key == one.access_key for access_key, one in tables["sessions"].items()),
         "kms_keys": all(identifier == one.identifier for identifier, one in tables["kms_keys"].items()),
+        "listings": all(code == one.code for code, one in tables["listings"].items()),
+        "agreements": all(
+            arn == one.license_arn and one.product in tables["listings"] for arn, one in tables["agreements"].items()
+        ),
+        "contracts": tables["agreements"].keys() >= tables["contracts"].keys(),
+        "registrations": all(
+            token == one.token and one.license_arn in tables["agreements"]
+            for token, one in tables["registrations"].items()
+        ),
+        "meterings": all(number == one.record_id for number, one in tables["meterings"].items()),
         "settings": _is_reading(tables["settings"].get("clock", _STANDS_RIGHT)),
     }
     return (name for name, agrees in agreements.items() if not agrees)

@@ -50,6 +50,7 @@ TABLES: Final[Mapping[str, tuple[Any, Any]]] = {
     "agreements": (str, Agreement),
     "contracts": (str, dict[str, Contract]),
     "registrations": (str, Registration),
+    "started": (tuple[str, str], float),
     "meterings": (str, MeteringRecord),
     "replays": (tuple[str, str, str], Remembered),
     "settings": (str, Any),

@@ -6,7 +6,7 @@ and any dimension may be metered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
@@ -14,7 +14,7 @@ from ..protocol.errors import ServiceError
 from .licenses import Entitlement, License
 from .mappings import MakeTable
 
-__all__ = ("FLUSH", "Agreement", "Contract", "Listing", "Listings", "Registration")
+__all__ = ("FLUSH", "VALUE_KINDS", "Agreement", "Contract", "Listing", "Listings", "Registration")
 
 FLUSH: Final = 3600
 """The seconds after its end for which the last usage of an agreement is taken."""
@@ -22,6 +22,13 @@ FLUSH: Final = 3600
 _MOST: Final = 2**31 - 1
 
 Kind = Literal["IntegerValue", "DoubleValue", "BooleanValue", "StringValue"]
+VALUE_KINDS: Final[Mapping[Kind, type]] = {
+    "IntegerValue": int,
+    "DoubleValue": float,
+    "BooleanValue": bool,
+    "StringValue": str,
+}
+"""The type of each kind of value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,10 @@ class Contract:
     value: Any
     end: float | None = None
 
+    def __post_init__(self) -> None:
+        if type(self.value) is not VALUE_KINDS[self.kind]:
+            raise ValueError(f"the value of {self.kind} has another type")
+
 
 @dataclass(frozen=True, slots=True)
 class Registration:
@@ -92,6 +103,7 @@ class Listings:
         self._agreements: MutableMapping[str, Agreement] = table("agreements")
         self._contracts: MutableMapping[str, dict[str, Contract]] = table("contracts")
         self._registrations: MutableMapping[str, Registration] = table("registrations")
+        self._started: MutableMapping[tuple[str, str], float] = table("started")
 
     def __iter__(self) -> Iterator[Listing]:
         """Return every product that was listed."""
@@ -127,6 +139,14 @@ class Listings:
     def registration(self, token: str) -> Registration | None:
         """Return what a registration token is for."""
         return self._registrations.get(token)
+
+    def start(self, task: str, code: str, now: float) -> None:
+        """Note that a task or pod runs a product, which was asked for at its start."""
+        self._started[task, code] = now
+
+    def has_started(self, task: str, code: str) -> bool:
+        """Return whether a task or pod asked for a product before, and was not refused."""
+        return (task, code) in self._started
 
     def newest_token(self, license_arn: str) -> str:
         """Return the registration token that a customer got last."""

@@ -175,6 +175,9 @@ class Behavior:
     metering_replay_window: float = 86_400
     """The time for which a ``ClientToken`` of ``MeterUsage`` is remembered."""
 
+    registration_token_ttl: float = 14_400
+    """The time for which ``ResolveCustomer`` knows a registration token."""
+
     renewal_resets_spent: bool = True
     """True if the spent units of a licence that renews come back at the start of each week or month."""
 

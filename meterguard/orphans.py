@@ -21,7 +21,7 @@ class Released:
 
 
 def release(store: str | SharedStore) -> Released:
-    """Return to License Manager what dead processes left in a store, of all licences.
+    """Give back what dead processes left in a store, of all licences and contracts.
 
     Region, endpoint and credentials are those of the environment. Its product, issuer and beneficiary are needed only
     where a checkout of a dead process had no answer. What a living process holds is not touched.

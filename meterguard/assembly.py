@@ -99,7 +99,7 @@ def license_service(settings: Settings, traffic: RequestBudget | None = None) ->
         reached, now = connection(settings, settings.policy.timeout), SystemClock().wall
         source = MarketplaceEntitlements(reached, settings.product_sku, *settings.customer, now, traffic)
         store = shared_store(settings.store, trust_env=settings.trust_env) or MemoryRows()
-        return ContractLicense(source, store, settings.scope)
+        return ContractLicense(source, store, settings.scope, traffic)
     return LicenseManager(
         product_sku=settings.product_sku,
         key_fingerprint=settings.key_fingerprint,

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from .aws.refresh_token import RefreshToken
 from .aws.service import LicenseManager, boto_import_lock
-from .aws.settings import TokenSettings
+from .aws.services import MARKETPLACE_ENTITLEMENT
+from .aws.settings import REACH, TokenSettings
+from .aws.settings import Settings as Connection
 from .config import Settings
 from .core.scopes import CONTRACT
 from .model import Entitlement
@@ -92,11 +94,13 @@ def engine(settings: Settings, publisher: Publisher) -> Engine:
 
 def license_service(settings: Settings, traffic: RequestBudget | None = None) -> Authority:
     """Return the real service. Nothing is connected for it. ``traffic`` hears of its requests."""
+    reach = {name: getattr(settings, name) for name in REACH}
     if settings.customer is not None:
-        from .aws.marketplace_entitlements import MarketplaceEntitlements, connection
+        from .aws.marketplace_entitlements import MarketplaceEntitlements
         from .runtime.contract_license import ContractLicense
 
-        reached, now = connection(settings, settings.policy.timeout), SystemClock().wall
+        reached = Connection(settings.policy.timeout, service=MARKETPLACE_ENTITLEMENT, **reach)
+        now = SystemClock().wall
         source = MarketplaceEntitlements(reached, settings.product_sku, *settings.customer, now, traffic)
         store = shared_store(settings.store, trust_env=settings.trust_env) or MemoryRows()
         return ContractLicense(source, store, settings.scope, traffic)
@@ -105,16 +109,11 @@ def license_service(settings: Settings, traffic: RequestBudget | None = None) ->
         key_fingerprint=settings.key_fingerprint,
         beneficiary=settings.beneficiary,
         node_id=settings.node_id,
-        region_name=settings.region_name,
-        endpoint_url=settings.endpoint_url,
-        session=settings.session,
-        client=settings.client,
         timeout=settings.policy.timeout,
-        loopback_only=settings.loopback_only,
-        trust_env=settings.trust_env,
         token=_token(settings),
         traffic=traffic,
         trusted_keys=settings.trusted_keys,
+        **reach,
     )
 
 

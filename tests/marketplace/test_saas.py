@@ -107,7 +107,7 @@ def test_a_callable_is_asked_once_for_a_subject_and_may_fail(lm, clock, guard, b
             raise LookupError("secret words of a database")
         return buyers.get(subject)
 
-    for hours in range(3):
+    for _ in range(3):
         use(guard, 1, "tenant-1")
         use(guard, 1, "tenant-2")
         clock.shift(HOUR)

@@ -147,6 +147,12 @@ class TestWhatFailsTheWholeBatch:
             batch(of(1), of(1, **{"dimension": "words", **wrong}), of(1, at=NOON - timedelta(hours=1)))
         assert lm.metering_records() == []
 
+    def test_a_licence_that_is_none_of_the_products_customers(self, lm, batch, of, code):
+        licence = lm.add_license("prod-1", [("pages", 3, "Count")], beneficiary=BUYER)
+        with code("InvalidLicenseException"):
+            batch(of(1, None, CustomerAWSAccountId=BUYER, LicenseArn=licence.arn))
+        assert lm.metering_records() == []
+
     def test_a_record_of_nobody(self, lm, batch, of, code, buyer):
         for more in ({"LicenseArn": buyer.license_arn}, {"LicenseArn": buyer.license_arn, "CustomerIdentifier": "x"}):
             with code("InvalidCustomerIdentifierException"):

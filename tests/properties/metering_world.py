@@ -156,7 +156,7 @@ class World:
         self.used, self.late = defaultdict(Decimal), []
         self.is_saas = kind == "saas"
         rules = {"saas": SAAS, "host": HOST, "agentcore": AGENTCORE}[kind]
-        self.slack = 3 * HOUR if self.is_saas else 1.4 * HOUR
+        self.slack = 3 * HOUR if self.is_saas else HOUR
         self.buyers = BUYERS
         self.subjects = list(BUYERS) if self.is_saas else [None, "a", "b"]
         self.publisher, self.aws = Publisher(), Aws(self, rules)

@@ -201,9 +201,9 @@ class World:
         self.ledger.post(due)
 
     def step(self, process):
-        # Somebody reports every hour or so, or much would become too old.
-        kind = self.random.random() if self.now - self.reported_at < HOUR else 0.9
-        if kind < 0.55:
+        # Somebody reports every half hour or so, or much would become too old.
+        kind = self.random.random() if self.now - self.reported_at < HOUR / 2 else 0.9
+        if kind < 0.35:
             process.use()
         elif kind < 0.93:
             process.flush()

@@ -8,6 +8,8 @@ import sys
 import threading
 import types
 import weakref
+from collections.abc import Iterator
+from typing import Any
 
 from .proxies import GuardedCallable
 
@@ -67,6 +69,17 @@ def is_bypassed(registered: object) -> bool:
         has_mark = has_mark or is_marked(registered)
         registered = getattr(registered, "__wrapped__", None)
     return has_mark
+
+
+def barriers(registered: object) -> Iterator[Any]:
+    """Yield the gates, draws and meters that a callable runs behind, the outermost first."""
+    while registered is not None:
+        registered = getattr(registered, "__func__", registered)
+        while isinstance(registered, functools.partial):
+            registered = registered.func
+        if isinstance(registered, GuardedCallable):
+            yield GuardedCallable.barrier(registered)
+        registered = getattr(registered, "__wrapped__", None)
 
 
 def is_guarded(registered: object) -> bool:

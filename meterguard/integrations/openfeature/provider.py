@@ -35,7 +35,7 @@ from ...reasons import Reason
 from ..settings import check
 from . import flags as declarations
 from .details import ERRORS, details, error, mismatch
-from .features import Features
+from ..features import Features
 from .flags import Flags
 
 __all__ = ("EntitlementProvider",)

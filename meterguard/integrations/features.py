@@ -19,15 +19,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from ...borrowing import lent
-from ...decision import Decision
-from ...default import requires_entitlement
-from ...errors import EntitlementDenied, EntitlementUnavailable
-from ...gating.admission import refusal
-from ...gating.gate import Gate
-from ...guard import MeterGuard
-from ...model import Entitlement
-from ...reasons import Reason
+from ..borrowing import lent
+from ..decision import Decision
+from ..default import requires_entitlement
+from ..errors import EntitlementDenied, EntitlementUnavailable
+from ..gating.admission import refusal
+from ..gating.gate import Gate
+from ..guard import MeterGuard
+from ..model import Entitlement
+from ..reasons import Reason
 
 Group = tuple[Entitlement, ...]
 """Entitlements that are asked for in one checkout."""

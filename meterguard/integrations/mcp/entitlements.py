@@ -1,0 +1,127 @@
+"""Entitlements of one server: what stands before its tools, resources and prompts, whichever server it is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from ...gating.admission import Entered
+from ...gating.gate import Gate
+from ...gating.registration import barriers, is_bypassed
+from ...guard import MeterGuard
+from ..audit import Registered, audit
+from ..settings import check, check_guard
+from . import sessions
+from .answers import is_failed
+from .changes import Changes
+from .listing import Listing
+from .rules import Barrier, Requires, Rules
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+_log = logging.getLogger("meterguard.integrations")
+
+
+class Offered(NamedTuple):
+    """A tool, resource or prompt as the rules see it."""
+
+    kind: str
+    name: str
+    tags: Collection[str] = ()
+    function: object = None
+    """The function behind it, where there is one."""
+
+
+class Entitlements:
+    """The entitlements of one server.
+
+    :raises ConfigurationError: an argument is wrong.
+    """
+
+    def __init__(
+        self, guard: MeterGuard | None = None, requires: Requires | None = None, hide: bool = True, strict: bool = True
+    ) -> None:
+        check_guard(guard)
+        check("hide", hide, isinstance(hide, bool), "True or False")
+        check("strict", strict, isinstance(strict, bool), "True or False")
+        self.rules = Rules(requires, guard)
+        self.hide = hide
+        self.strict = strict
+        self.changes = Changes()
+        self._listing = Listing(self.changes.tell)
+        sessions.asks(barrier.guard for barrier in self.rules.barriers)
+
+    # -- calling -----------------------------------------------------------------------------------
+
+    async def through(
+        self, before: Iterable[Barrier], arguments: Mapping[str, Any], call: Callable[[], Awaitable[R]]
+    ) -> R:
+        """Make a call behind what stands before it, and return its result.
+
+        :raises EntitlementDenied: it is not let through; so do the other errors of entering a gate.
+        """
+        entered: list[Entered[Any]] = []
+        try:
+            for barrier in before:
+                if not (isinstance(barrier, Gate) and barrier.is_open()):
+                    entered.append(await barrier.aenter(**arguments))
+        except BaseException:
+            for one in entered:
+                one.cancel()
+            raise
+        if not entered:
+            return await call()
+        return await _ended(entered, call)
+
+    def check_order(self, function: object, instance: str) -> None:
+        """Refuse a call of a function whose guard stands above its registration, unless that is only warned of.
+
+        :raises ConfigurationError: it does.
+        """
+        if self.strict and is_bypassed(function):
+            audit([(instance, function)], strict=True)
+
+    # -- listing -----------------------------------------------------------------------------------
+
+    async def shown(self, offered: Sequence[T], described: Callable[[T], Offered]) -> list[T]:
+        """Return what is to be listed."""
+        if not self.hide:
+            return list(offered)
+        return await self._listing.granted(offered, lambda one: self._before(described(one)))
+
+    def _before(self, one: Offered) -> tuple[Barrier, ...]:
+        behind = tuple(barriers(one.function))
+        sessions.asks(barrier.guard for barrier in behind)
+        return (*self.rules.of(one.kind, one.name, one.tags), *behind)
+
+    # -- starting ----------------------------------------------------------------------------------
+
+    def audit(self, registered: Iterable[Registered], offered: Iterable[Offered]) -> None:
+        """Look for guards that never run, and for rules that match nothing.
+
+        :raises ConfigurationError: a guard stands above a registration, and this is not only warned of.
+        """
+        audit(registered, strict=self.strict)
+        unused = list(self.rules.unused([(one.kind, one.name, one.tags) for one in offered]))
+        if unused:
+            _log.warning("requires names what this server does not offer: %s", ", ".join(unused))
+
+
+async def _ended(entered: Sequence[Entered[Any]], call: Callable[[], Awaitable[R]]) -> R:
+    try:
+        result = await call()
+    except GeneratorExit:  # it is thrown away, and must not await
+        for one in entered:
+            one.drop()
+        raise
+    except BaseException:
+        for one in entered:
+            await one.afail()
+        raise
+    for one in entered:
+        await (one.afail() if is_failed(result) else one.arelease())
+    return result
+
+

@@ -1,0 +1,132 @@
+"""Listing: which of what a server offers is denied, asked about as a whole and without taking a unit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from ...consumption import consumes_entitlement
+from ...default import CURRENT, get_guard
+from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
+from ...gating.gate import Gate
+from ...gating.questions import Line
+from ...guard import MeterGuard
+from ...model import Entitlement
+from ..features import Features
+from .rules import Barrier
+
+T = TypeVar("T")
+Wanted = tuple[MeterGuard, Entitlement]
+Answer = bool | None
+"""Yes, no, or unknown."""
+
+_log = logging.getLogger("meterguard.integrations")
+
+
+class Listing:
+    """What is known of the licences behind one server's list.
+
+    :param on_change: called when an answer is another than it was.
+    """
+
+    def __init__(self, on_change: Callable[[], object]) -> None:
+        self._on_change = on_change
+        self._features: dict[MeterGuard, tuple[frozenset[Entitlement], Features]] = {}
+        self._known: dict[Wanted, bool] = {}
+
+    async def granted(self, offered: Sequence[T], barriers: Callable[[T], Iterable[Barrier]]) -> list[T]:
+        """Return those that are not denied; what is unknown is among them."""
+        before = {position: tuple(barriers(one)) for position, one in enumerate(offered)}
+        asked = {barrier for several in before.values() for barrier in several if not _is_open(barrier)}
+        answers = await self._answers({one for barrier in asked for one in _wanted(barrier)}) if asked else {}
+        denied = {barrier for barrier in asked if _is_denied(barrier, answers)}
+        return [one for position, one in enumerate(offered) if denied.isdisjoint(before[position])]
+
+    async def _answers(self, wanted: set[Wanted]) -> Mapping[Wanted, Answer]:
+        by_guard: dict[MeterGuard, set[Entitlement]] = {}
+        for guard, one in wanted:
+            by_guard.setdefault(guard, set()).add(one)
+        answers: dict[Wanted, Answer] = {}
+        for guard, several in by_guard.items():
+            # features first: their lease names the licence whose usage tells of the rest
+            answers |= await self._of_features(guard, frozenset(one for one in several if not one.is_counted))
+            counted = [one for one in several if one.is_counted]
+            found = await asyncio.gather(*(_has_units(guard, one) for one in counted))
+            answers |= {(guard, one): answer for one, answer in zip(counted, found, strict=True)}
+        self._compare(answers)
+        return answers
+
+    async def _of_features(self, guard: MeterGuard, wanted: frozenset[Entitlement]) -> dict[Wanted, Answer]:
+        declared, features = self._features.get(guard, (frozenset(), None))
+        if features is None or not wanted <= declared:
+            declared |= wanted
+            features = Features(guard, sorted(declared, key=lambda one: one.name), 0, bool)
+            self._features[guard] = declared, features
+        answers: dict[Wanted, Answer] = {}
+        for one in wanted:
+            with _unknown_where_unasked():
+                decision = await features.aask(one)
+                is_unknown = not decision.allowed and decision.is_fallback
+                answers[guard, one] = None if is_unknown else decision.allowed
+        return answers
+
+    def _compare(self, answers: Mapping[Wanted, Answer]) -> None:
+        told = {wanted: answer for wanted, answer in answers.items() if answer is not None}
+        has_changed = any(self._known.get(wanted, answer) != answer for wanted, answer in told.items())
+        self._known |= told
+        if has_changed:
+            self._on_change()
+
+
+@contextlib.contextmanager
+def _unknown_where_unasked() -> Any:
+    try:
+        yield
+    except ConfigurationError as mistake:  # which each call answers for itself
+        _log.error("the licence cannot be asked for what is to be listed: %s", mistake)
+
+
+async def _has_units(guard: MeterGuard, one: Entitlement) -> Answer:
+    """Find out whether units are left, from what is held and from usage; take none."""
+    for lease in guard.leases():
+        if any(held.name == one.name and held.unit is one.unit for held in lease.entitlements):
+            return True
+    with _unknown_where_unasked():
+        try:
+            await consumes_entitlement(one.name, one.value, one.unit, guard=guard).acheck()
+        except EntitlementDenied:
+            return False
+        except EntitlementUnavailable:
+            return None
+        return True
+    return None
+
+
+def _is_open(barrier: Barrier) -> bool:
+    return isinstance(barrier, Gate) and barrier.is_open()
+
+
+def _is_denied(barrier: Barrier, answers: Mapping[Wanted, Answer]) -> bool:
+    guard = _guard_of(barrier)
+    alternatives = [[answers.get((guard, _said(line))) for line in lines] for lines in barrier.alternatives]
+    return bool(alternatives) and all(False in lines for lines in alternatives)
+
+
+def _wanted(barrier: Barrier) -> Iterable[Wanted]:
+    guard = _guard_of(barrier)
+    return ((guard, _said(line)) for lines in barrier.alternatives for line in lines)
+
+
+def _guard_of(barrier: Barrier) -> MeterGuard:
+    guard: Any = barrier.guard
+    return get_guard() if guard is CURRENT else guard
+
+
+def _said(line: Line) -> Entitlement:
+    """Return what a line asks for; where only a call says how many, the least that it can be."""
+    if isinstance(line, Entitlement):
+        return line
+    return Entitlement(line.name, None if str(line.unit) in ("None", "Unit.NONE") else 1, line.unit)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -34,8 +33,7 @@ class EntitlementMiddleware(Middleware):
 
     A call that is denied is answered by a result that is an error, with words that a model and a person can read, and
     the problem document as structured content. Guards below ``@server.tool`` are answered in the same way. A guard
-    above it never runs: it is found when the first client comes (with :func:`install` when the server starts), and at
-    each call of that tool.
+    above it never runs: it is found when the server starts, and at each call of that tool until it is mended.
 
     :param guard: the guard of what ``requires`` says; None: the default one.
     :param requires: what each tool needs, by its name, by a pattern (``"report_*"``), or by a tag (``"tag:pro"``):
@@ -70,10 +68,10 @@ class EntitlementMiddleware(Middleware):
     async def __call__(self, context: Context, call_next: Next) -> Any:
         """Answer a message of a client, or let it through."""
         here: Any = context.fastmcp_context
-        if here is not None and here.fastmcp not in self._servers:
-            self._begin(here.fastmcp)
         request = None if here is None else here.request_context
         session = getattr(here, "_session", None) if request is None else request.session
+        if here is not None and here.fastmcp not in self._servers:
+            self._begin(here.fastmcp, is_served=session is not None)
         client = None if session is None else sessions.of(session)
         handle = self._handlers.get(context.method)
         if session is not None and context.method != "tools/call":
@@ -87,27 +85,11 @@ class EntitlementMiddleware(Middleware):
 
     # -- starting ----------------------------------------------------------------------------------
 
-    def attach(self, server: FastMCP[Any]) -> None:
-        """Add it to a server, and look for guards that never run when that starts."""
-        server.add_middleware(self)
-        inner = server._lifespan
+    def prepare(self, server: FastMCP[Any]) -> None:
+        """Set up a server that starts, and look for guards that never run.
 
-        @asynccontextmanager
-        async def lifespan(started: FastMCP[Any]) -> AsyncIterator[Any]:
-            self._prepare(server)
-            async with inner(started) as state:
-                yield state
-
-        server._lifespan = lifespan
-
-    def _begin(self, server: FastMCP[Any]) -> None:
-        try:
-            self._prepare(server)
-        except ConfigurationError as mistake:
-            answers.refusal(mistake, server.name)
-            raise MCPError(INTERNAL_ERROR, TEXTS["internal-error"][1]) from None
-
-    def _prepare(self, server: FastMCP[Any]) -> None:
+        :raises ConfigurationError: there is one.
+        """
         if server not in self._servers:
             self._entitlements.audit(registered(server), map(offered, components(server)))
             server.add_transform(Mending(self._entitlements))
@@ -116,6 +98,15 @@ class EntitlementMiddleware(Middleware):
         for child in mounted(server):  # whose own chain runs for what is asked through this one
             if not any(isinstance(one, EntitlementMiddleware) for one in child.middleware):
                 child.add_middleware(EntitlementMiddleware(**self._of_mounted))
+
+    def _begin(self, server: FastMCP[Any], *, is_served: bool) -> None:
+        try:
+            self.prepare(server)
+        except ConfigurationError as mistake:
+            if not is_served:
+                raise
+            answers.refusal(mistake, server.name)
+            raise MCPError(INTERNAL_ERROR, TEXTS["internal-error"][1]) from None
 
     # -- calling -----------------------------------------------------------------------------------
 
@@ -154,3 +145,17 @@ class EntitlementMiddleware(Middleware):
 
     async def _list(self, context: Context, call_next: Next) -> Any:
         return await self._entitlements.shown(await call_next(context), offered)
+
+
+_enter_lifespan = FastMCP._lifespan_manager
+
+
+def _lifespan_manager(server: FastMCP[Any]) -> Any:
+    for one in server.middleware:
+        if isinstance(one, EntitlementMiddleware):
+            one.prepare(server)
+    return _enter_lifespan(server)
+
+
+# FastMCP tells no middleware that its server starts, and a guard that never runs has to be found then.
+FastMCP._lifespan_manager = _lifespan_manager  # type: ignore[method-assign]

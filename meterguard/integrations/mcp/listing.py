@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ...consumption import consumes_entitlement
+from ...decision import Decision
 from ...default import CURRENT, get_guard
 from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
 from ...gating.gate import Gate
@@ -65,13 +66,12 @@ class Listing:
             declared |= wanted
             features = Features(guard, sorted(declared, key=lambda one: one.name), 0, bool)
             self._features[guard] = declared, features
-        answers: dict[Wanted, Answer] = {}
-        for one in wanted:
-            with _unknown_where_unasked():
-                decision = await features.aask(one)
-                is_unknown = not decision.allowed and decision.is_fallback
-                answers[guard, one] = None if is_unknown else decision.allowed
-        return answers
+        said: dict[Entitlement, Decision] = {}
+        with _unknown_where_unasked():
+            for one in wanted:
+                if one not in said:
+                    said[one] = await features.aask(one, said)
+        return {(guard, one): _answer(decision) for one, decision in said.items()}
 
     def _compare(self, answers: Mapping[Wanted, Answer]) -> None:
         told = {wanted: answer for wanted, answer in answers.items() if answer is not None}
@@ -103,6 +103,10 @@ async def _has_units(guard: MeterGuard, one: Entitlement) -> Answer:
             return None
         return True
     return None
+
+
+def _answer(decision: Decision) -> Answer:
+    return None if decision.is_fallback and not decision.allowed else decision.allowed
 
 
 def _is_open(barrier: Barrier) -> bool:

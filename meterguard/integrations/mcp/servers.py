@@ -45,7 +45,7 @@ def install(
 
         if any(isinstance(one, EntitlementMiddleware) for one in server.middleware):
             raise ConfigurationError("this server has an EntitlementMiddleware already")
-        EntitlementMiddleware(guard, requires, hide, strict).attach(server)
+        server.add_middleware(EntitlementMiddleware(guard, requires, hide, strict))
     elif isinstance(server, MCPServer):
         sdk_server.attach(server, Entitlements(guard, requires, hide, strict))
     elif isinstance(server, Server):

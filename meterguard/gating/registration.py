@@ -99,6 +99,8 @@ _REGISTERED = {
     ("click", "Command"): "@click.command()\n    @{declaration}(...)\n    def command(): ...",
     ("typer", "Typer"): "@app.command()\n    @{declaration}(...)\n    def command(): ...",
     ("flask", "Flask"): "@app.route('/report')\n    @{declaration}(...)\n    def report(): ...",
+    # what FastMCP's decorator returns where it is told to return an object
+    ("fastmcp.tools.base", "Tool"): "@server.tool\n    @{declaration}(...)\n    def report(): ...",
     (
         "starlette.applications",
         "Starlette",

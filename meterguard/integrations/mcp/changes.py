@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Coroutine
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,11 +13,17 @@ from mcp.server.subscriptions import (
     InMemorySubscriptionBus,
     PromptsListChanged,
     ResourcesListChanged,
+    ServerEvent,
     SubscriptionBus,
     ToolsListChanged,
 )
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-_EVENTS = (ToolsListChanged, ResourcesListChanged, PromptsListChanged)
+_EVENTS: dict[str, type[ServerEvent]] = {
+    "tool": ToolsListChanged,
+    "resource": ResourcesListChanged,
+    "prompt": PromptsListChanged,
+}
 
 
 class Changes:
@@ -26,35 +34,45 @@ class Changes:
 
     def __init__(self) -> None:
         self.bus: SubscriptionBus = InMemorySubscriptionBus()
+        self.kinds: set[str] = set()
+        """The kinds of what was listed."""
         self._connections: WeakKeyDictionary[Connection, asyncio.AbstractEventLoop] = WeakKeyDictionary()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._telling: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Task[object]] = set()
 
     def note(self, session: Any) -> None:
         """Note the client that sent a request."""
-        loop = self._loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         connection: Connection | None = getattr(session, "_connection", None)
-        if connection is not None and connection.has_standalone_channel:
-            self._connections[connection] = loop
+        if connection is None or connection.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            return
+        if connection.has_standalone_channel and connection not in self._connections:
+            self._connections[connection] = self._loop
+            connection.exit_stack.callback(self._connections.pop, connection, None)
+
+    def has_listeners(self) -> bool:
+        """Tell whether anybody would be told. A bus of somebody else's may always have listeners."""
+        return bool(self._connections) or bool(getattr(self.bus, "_listeners", True))
 
     def tell(self) -> None:
         """Tell all clients, from any thread."""
         loops = {*self._connections.values()} | ({self._loop} if self._loop is not None else set())
         for loop in loops:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self._begin, loop)
+            with contextlib.suppress(RuntimeError):  # it is closed
+                loop.call_soon_threadsafe(self._begin_telling, loop)
 
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        task = loop.create_task(self._tell(loop))
-        self._telling.add(task)  # else nobody holds it
-        task.add_done_callback(self._telling.discard)
+    def begin(self, work: Coroutine[Any, Any, object]) -> None:
+        """Run something on this loop, and wait for nothing."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)  # else nobody holds it
+        task.add_done_callback(self._running.discard)
+
+    def _begin_telling(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.begin(self._tell(loop))
 
     async def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
-        for connection in [one for one, its in self._connections.items() if its is loop]:
-            await connection.send_tool_list_changed()
-            await connection.send_resource_list_changed()
-            await connection.send_prompt_list_changed()
-        for event in _EVENTS if loop is self._loop else ():
-            await self.bus.publish(event())
-
-
+        for kind in sorted(self.kinds):
+            for connection in [one for one, its in self._connections.items() if its is loop]:
+                await connection.notify(f"notifications/{kind}s/list_changed", None)
+            if loop is self._loop:
+                await self.bus.publish(_EVENTS[kind]())

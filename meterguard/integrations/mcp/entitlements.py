@@ -50,7 +50,7 @@ class Entitlements:
         self.hide = hide
         self.strict = strict
         self.changes = Changes()
-        self._listing = Listing(self.changes.tell)
+        self._listing = Listing(self.changes)
         sessions.asks(barrier.guard for barrier in self.rules.barriers)
 
     # -- calling -----------------------------------------------------------------------------------
@@ -65,8 +65,10 @@ class Entitlements:
         entered: list[Entered[Any]] = []
         try:
             for barrier in before:
-                if not (isinstance(barrier, Gate) and barrier.is_open()):
-                    entered.append(await barrier.aenter(**arguments))
+                if isinstance(barrier, Gate) and barrier.is_open():
+                    continue
+                one = await barrier.aenter(**arguments)
+                entered.append(one)
         except BaseException:
             for one in entered:
                 one.cancel()
@@ -89,6 +91,7 @@ class Entitlements:
         """Return what is to be listed."""
         if not self.hide:
             return list(offered)
+        self.changes.kinds |= {described(one).kind for one in offered}
         return await self._listing.granted(offered, lambda one: self._before(described(one)))
 
     def _before(self, one: Offered) -> tuple[Barrier, ...]:
@@ -123,5 +126,3 @@ async def _ended(entered: Sequence[Entered[Any]], call: Callable[[], Awaitable[R
     for one in entered:
         await (one.afail() if is_failed(result) else one.arelease())
     return result
-
-

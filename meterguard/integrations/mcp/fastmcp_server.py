@@ -133,7 +133,9 @@ class EntitlementMiddleware(Middleware):
         message = context.message
         return await self._behind("prompt", message.name, message.arguments or {}, context, call_next)
 
-    async def _behind(self, kind: str, name: str, arguments: Mapping[str, Any], context: Context, call_next: Next) -> Any:
+    async def _behind(
+        self, kind: str, name: str, arguments: Mapping[str, Any], context: Context, call_next: Next
+    ) -> Any:
         try:
             before = self._entitlements.rules.of(kind, name)
             return await self._entitlements.through(before, arguments, lambda: call_next(context))

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from ...consumption import consumes_entitlement
 from ...decision import Decision
 from ...default import CURRENT, get_guard
 from ...errors import ConfigurationError, EntitlementDenied, EntitlementUnavailable
+from ...events import EntitlementRefused, Event, LeaseCheckedOut
 from ...gating.gate import Gate
 from ...gating.questions import Line
 from ...guard import MeterGuard
 from ...model import Entitlement
+from ...reasons import Reason
 from ..features import Features
+from .changes import Changes
 from .rules import Barrier
 
 T = TypeVar("T")
@@ -27,16 +32,20 @@ Answer = bool | None
 _log = logging.getLogger("meterguard.integrations")
 
 
+RECHECK = (
+    60.0  # seconds after which what was denied is asked about again, while clients are there who were not shown it
+)
+
+
 class Listing:
-    """What is known of the licences behind one server's list.
+    """What is known of the licences behind one server's list."""
 
-    :param on_change: called when an answer is another than it was.
-    """
-
-    def __init__(self, on_change: Callable[[], object]) -> None:
-        self._on_change = on_change
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
         self._features: dict[MeterGuard, tuple[frozenset[Entitlement], Features]] = {}
         self._known: dict[Wanted, bool] = {}
+        self._subscribed: WeakSet[MeterGuard] = WeakSet()
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def granted(self, offered: Sequence[T], barriers: Callable[[T], Iterable[Barrier]]) -> list[T]:
         """Return those that are not denied; what is unknown is among them."""
@@ -52,13 +61,56 @@ class Listing:
             by_guard.setdefault(guard, set()).add(one)
         answers: dict[Wanted, Answer] = {}
         for guard, several in by_guard.items():
+            self._subscribe(guard)
             # features first: their lease names the licence whose usage tells of the rest
             answers |= await self._of_features(guard, frozenset(one for one in several if not one.is_counted))
             counted = [one for one in several if one.is_counted]
             found = await asyncio.gather(*(_has_units(guard, one) for one in counted))
             answers |= {(guard, one): answer for one, answer in zip(counted, found, strict=True)}
-        self._compare(answers)
+        self._learn({one: answer for one, answer in answers.items() if answer is not None})
+        self._watch()
         return answers
+
+    # -- changes -----------------------------------------------------------------------------------
+
+    def _learn(self, answers: Mapping[Wanted, bool]) -> None:
+        """Remember answers, and tell clients where one is another than it was."""
+        has_changed = any(self._known.get(wanted, answer) != answer for wanted, answer in answers.items())
+        self._known |= answers
+        if has_changed:
+            self._changes.tell()
+
+    def _subscribe(self, guard: MeterGuard) -> None:
+        """Hear of what calls find out."""
+        if guard not in self._subscribed:
+            self._subscribed.add(guard)
+            this, its = weakref.ref(self), weakref.ref(guard)
+            guard.subscribe(lambda event: _hear(this(), its(), event))
+
+    def hear(self, guard: MeterGuard, event: Event) -> None:
+        """Take note of an event of a guard."""
+        match event:
+            case LeaseCheckedOut():
+                answer = True
+            case EntitlementRefused(reason=Reason.NOT_ENTITLED, entitlements=(_,)):  # not of several, of which one is
+                answer = False
+            case _:
+                return
+        told = {(guard, one): answer for one in event.entitlements}
+        self._learn({one: answer for one, answer in told.items() if one in self._known})
+
+    def _watch(self) -> None:
+        """Ask again after a while for what is denied: nobody calls a tool that is not listed."""
+        if self._alarm is None and False in self._known.values() and self._changes.has_listeners():
+            self._alarm = asyncio.get_running_loop().call_later(RECHECK, self._ask_again)
+
+    def _ask_again(self) -> None:
+        self._alarm = None
+        denied = {one for one, answer in self._known.items() if not answer and not one[0].is_closed}
+        if denied and self._changes.has_listeners():
+            self._changes.begin(self._answers(denied))
+
+    # -- asking ------------------------------------------------------------------------------------
 
     async def _of_features(self, guard: MeterGuard, wanted: frozenset[Entitlement]) -> dict[Wanted, Answer]:
         declared, features = self._features.get(guard, (frozenset(), None))
@@ -73,12 +125,10 @@ class Listing:
                     said[one] = await features.aask(one, said)
         return {(guard, one): _answer(decision) for one, decision in said.items()}
 
-    def _compare(self, answers: Mapping[Wanted, Answer]) -> None:
-        told = {wanted: answer for wanted, answer in answers.items() if answer is not None}
-        has_changed = any(self._known.get(wanted, answer) != answer for wanted, answer in told.items())
-        self._known |= told
-        if has_changed:
-            self._on_change()
+
+def _hear(listing: Listing | None, guard: MeterGuard | None, event: Event) -> None:
+    if listing is not None and guard is not None:
+        listing.hear(guard, event)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from mcp.server.context import CallNext, ServerRequestContext
-from mcp.server.lowlevel import Server
+from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.mcpserver import MCPServer
 
 from ...errors import ConfigurationError
@@ -17,6 +17,8 @@ from .entitlements import Entitlements, Offered
 from .subscriptions import serve_subscriptions
 
 _ATTACHED = "_meterguard"
+
+_TELLS_OF_CHANGES = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
 
 Call = Callable[..., Awaitable[Any]]
 
@@ -67,7 +69,13 @@ def _serve(server: Server[Any], entitlements: Entitlements, look: Callable[[], N
         finally:
             sessions.session_id.reset(token)
 
+    options = server.create_initialization_options
+
+    def create_initialization_options(notification_options: NotificationOptions | None = None, *more: Any) -> Any:
+        return options(notification_options or _TELLS_OF_CHANGES, *more)
+
     server.lifespan = lifespan
+    server.create_initialization_options = create_initialization_options  # type: ignore[method-assign]
     server.middleware.append(known)
 
 

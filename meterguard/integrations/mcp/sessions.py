@@ -55,8 +55,8 @@ def explained(error: MeterGuardError) -> str:
     if not isinstance(error, ConfigurationError) or f"{session_id.name!r} is a ContextVar" not in text:
         return text
     return (
-        "per=session_id: nothing identifies this client. Protocol 2026-07-28 has no sessions over HTTP, and a stateless "
-        "server has none at all. Give per= a callable that tells clients apart, such as by their access token"
+        "per=session_id: nothing identifies this client. Protocol 2026-07-28 has no sessions over HTTP, and a "
+        "stateless server has none at all. Give per= a callable that tells clients apart, such as by their access token"
     )
 
 

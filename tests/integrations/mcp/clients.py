@@ -28,6 +28,8 @@ class Site:
         self._env = env
         self._log = tmp_path / "log.txt"
         self._server = None
+        self._is_closed = False
+        self._guard = guard
         if where in IN_MEMORY:
             self._server = mcp_site.make(where, guard)
         elif where in HTTP:
@@ -54,5 +56,9 @@ class Site:
         return self._log.read_text() if self.where in STDIO else "".join(self._server.log)
 
     def close(self):
-        if self.where in HTTP:
+        if self.where in HTTP and not self._is_closed:
+            self._is_closed = True
             self._server.stop()
+            self._server.kill()  # which reads its log to the end
+        elif self._guard is not None:
+            self._guard.close()

@@ -55,27 +55,15 @@ class Entitlements:
 
     # -- calling -----------------------------------------------------------------------------------
 
-    async def through(
+    def through(
         self, before: Iterable[Barrier], arguments: Mapping[str, Any], call: Callable[[], Awaitable[R]]
-    ) -> R:
+    ) -> Awaitable[R]:
         """Make a call behind what stands before it, and return its result.
 
         :raises EntitlementDenied: it is not let through; so do the other errors of entering a gate.
         """
-        entered: list[Entered[Any]] = []
-        try:
-            for barrier in before:
-                if isinstance(barrier, Gate) and barrier.is_open():
-                    continue
-                one = await barrier.aenter(**arguments)
-                entered.append(one)
-        except BaseException:
-            for one in entered:
-                one.cancel()
-            raise
-        if not entered:
-            return await call()
-        return await _ended(entered, call)
+        closed = [barrier for barrier in before if not (isinstance(barrier, Gate) and barrier.is_open())]
+        return _entered(closed, arguments, call) if closed else call()
 
     def check_order(self, function: object, instance: str) -> None:
         """Refuse a call of a function whose guard stands above its registration, unless that is only warned of.
@@ -110,6 +98,19 @@ class Entitlements:
         unused = list(self.rules.unused([(one.kind, one.name, one.tags) for one in offered]))
         if unused:
             _log.warning("requires names what this server does not offer: %s", ", ".join(unused))
+
+
+async def _entered(before: Iterable[Barrier], arguments: Mapping[str, Any], call: Callable[[], Awaitable[R]]) -> R:
+    entered: list[Entered[Any]] = []
+    try:
+        for barrier in before:
+            one = await barrier.aenter(**arguments)
+            entered.append(one)
+    except BaseException:
+        for one in entered:
+            one.cancel()
+        raise
+    return await _ended(entered, call)
 
 
 async def _ended(entered: Sequence[Entered[Any]], call: Callable[[], Awaitable[R]]) -> R:

@@ -56,7 +56,9 @@ class Mending(Transform):
 
     def _mend(self, component: Any) -> Any:
         function = getattr(component, "fn", None)
-        if function is not None and function not in _mended:
+        if function in _mended:
+            return component
+        if function is not None:
             instance = "{}s/{}".format(*offered(component)[:2])
             component.fn = _wrapped(function, instance, self._entitlements.check_order, _refuser(component, instance))
             _mended.add(component.fn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -55,6 +56,7 @@ class EntitlementMiddleware(Middleware):
         self._entitlements = Entitlements(guard, requires, hide, strict)
         self._of_mounted = {"guard": guard, "hide": hide, "strict": strict}
         self._servers: WeakKeyDictionary[FastMCP[Any], bool] = WeakKeyDictionary()
+        self._last: Callable[[], object] = bool  # the server of the last message, which is not looked up again
         self._handlers: Mapping[str | None, Callable[[Context, Next], Awaitable[Any]]] = {
             "tools/call": self._call_tool,
             "resources/read": self._read_resource,
@@ -70,8 +72,9 @@ class EntitlementMiddleware(Middleware):
         here: Any = context.fastmcp_context
         request = None if here is None else here.request_context
         session = getattr(here, "_session", None) if request is None else request.session
-        if here is not None and here.fastmcp not in self._servers:
+        if here is not None and here.fastmcp is not self._last():
             self._begin(here.fastmcp, is_served=session is not None)
+            self._last = weakref.ref(here.fastmcp)
         client = None if session is None else sessions.of(session)
         handle = self._handlers.get(context.method)
         if session is not None and context.method != "tools/call":
@@ -114,14 +117,15 @@ class EntitlementMiddleware(Middleware):
         message = context.message
         name = message.name
         try:
-            before = self._entitlements.rules.of("tool", name, await self._tags(context, name))
+            tags = await self._tags(context, name) if self._entitlements.rules.has_tags else ()
+            before = self._entitlements.rules.of("tool", name, tags)
             return await self._entitlements.through(before, message.arguments or {}, lambda: call_next(context))
         except answers.ERRORS as error:
             return tool_result(error, f"tools/{name}")
 
     async def _tags(self, context: Context, name: str) -> Sequence[str]:
         here = context.fastmcp_context
-        if not self._entitlements.rules.has_tags or here is None:
+        if here is None:
             return ()
         tool = await here.fastmcp.get_tool(name)
         return () if tool is None else tuple(tool.tags)

@@ -19,10 +19,10 @@ from mcp.server.subscriptions import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-_EVENTS: dict[str, type[ServerEvent]] = {
-    "tool": ToolsListChanged,
-    "resource": ResourcesListChanged,
-    "prompt": PromptsListChanged,
+_EVENTS: dict[str, ServerEvent] = {
+    "tool": ToolsListChanged(),
+    "resource": ResourcesListChanged(),
+    "prompt": PromptsListChanged(),
 }
 
 
@@ -75,4 +75,4 @@ class Changes:
             for connection in [one for one, its in self._connections.items() if its is loop]:
                 await connection.notify(f"notifications/{kind}s/list_changed", None)
             if loop is self._loop:
-                await self.bus.publish(_EVENTS[kind]())
+                await self.bus.publish(_EVENTS[kind])

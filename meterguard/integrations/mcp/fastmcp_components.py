@@ -6,7 +6,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from fastmcp import FastMCP
@@ -22,6 +22,8 @@ from ...errors import MeterGuardError
 from ..audit import Registered
 from . import answers
 from .entitlements import Entitlements, Offered
+
+C = TypeVar("C")
 
 _mended: WeakSet[Callable[..., Any]] = WeakSet()
 
@@ -40,24 +42,29 @@ class Mending(Transform):
 
     async def get_tool(self, name: str, call_next: Any, *, version: Any = None) -> Tool | None:
         """Wrap the function of one."""
-        return self._mend(await call_next(name, version=version))
+        found: Tool | None = await call_next(name, version=version)
+        return self._mend(found)
 
     async def get_resource(self, uri: str, call_next: Any, *, version: Any = None) -> Resource | None:
         """Wrap the function of one."""
-        return self._mend(await call_next(uri, version=version))
+        found: Resource | None = await call_next(uri, version=version)
+        return self._mend(found)
 
     async def get_resource_template(self, uri: str, call_next: Any, *, version: Any = None) -> ResourceTemplate | None:
         """Wrap the function of one."""
-        return self._mend(await call_next(uri, version=version))
+        found: ResourceTemplate | None = await call_next(uri, version=version)
+        return self._mend(found)
 
     async def get_prompt(self, name: str, call_next: Any, *, version: Any = None) -> Prompt | None:
         """Wrap the function of one."""
-        return self._mend(await call_next(name, version=version))
+        found: Prompt | None = await call_next(name, version=version)
+        return self._mend(found)
 
-    def _mend(self, component: Any) -> Any:
+    def _mend(self, found: C) -> C:
+        component: Any = found
         function = getattr(component, "fn", None)
         if function in _mended:
-            return component
+            return found
         if function is not None:
             instance = "{}s/{}".format(*offered(component)[:2])
             component.fn = _wrapped(function, instance, self._entitlements.check_order, _refuser(component, instance))
@@ -65,7 +72,7 @@ class Mending(Transform):
         parent = getattr(component, "parent_tool", None)  # of a tool that was made from another
         if parent is not None:
             self._mend(parent)
-        return component
+        return found
 
 
 def _refuser(component: Any, instance: str) -> Callable[[MeterGuardError], Any]:

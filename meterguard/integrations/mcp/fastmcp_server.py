@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -54,7 +55,7 @@ class EntitlementMiddleware(Middleware):
         strict: bool = True,
     ) -> None:
         self._entitlements = Entitlements(guard, requires, hide, strict)
-        self._of_mounted = {"guard": guard, "hide": hide, "strict": strict}
+        self._of_mounted = functools.partial(EntitlementMiddleware, guard, None, hide, strict)
         self._servers: WeakKeyDictionary[FastMCP[Any], bool] = WeakKeyDictionary()
         self._last: Callable[[], object] = bool  # the server of the last message, which is not looked up again
         self._handlers: Mapping[str | None, Callable[[Context, Next], Awaitable[Any]]] = {
@@ -100,7 +101,7 @@ class EntitlementMiddleware(Middleware):
             self._servers[server] = True
         for child in mounted(server):  # whose own chain runs for what is asked through this one
             if not any(isinstance(one, EntitlementMiddleware) for one in child.middleware):
-                child.add_middleware(EntitlementMiddleware(**self._of_mounted))
+                child.add_middleware(self._of_mounted())
 
     def _begin(self, server: FastMCP[Any], *, is_served: bool) -> None:
         try:
@@ -164,4 +165,4 @@ def _lifespan_manager(server: FastMCP[Any]) -> Any:
 
 
 # FastMCP tells no middleware that its server starts, and a guard that never runs has to be found then.
-FastMCP._lifespan_manager = _lifespan_manager  # type: ignore[method-assign]
+FastMCP._lifespan_manager = _lifespan_manager  # type: ignore[assignment,method-assign]

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -132,7 +132,7 @@ def _hear(listing: Listing | None, guard: MeterGuard | None, event: Event) -> No
 
 
 @contextlib.contextmanager
-def _unknown_where_unasked() -> Any:
+def _unknown_where_unasked() -> Iterator[None]:
     try:
         yield
     except ConfigurationError as mistake:  # which each call answers for itself
@@ -144,15 +144,14 @@ async def _has_units(guard: MeterGuard, one: Entitlement) -> Answer:
     for lease in guard.leases():
         if any(held.name == one.name and held.unit is one.unit for held in lease.entitlements):
             return True
-    with _unknown_where_unasked():
+    answer: Answer = None
+    with _unknown_where_unasked(), contextlib.suppress(EntitlementUnavailable):
         try:
-            await consumes_entitlement(one.name, one.value, one.unit, guard=guard).acheck()
+            await consumes_entitlement(one.name, one.value or 1, one.unit, guard=guard).acheck()
+            answer = True
         except EntitlementDenied:
-            return False
-        except EntitlementUnavailable:
-            return None
-        return True
-    return None
+            answer = False
+    return answer
 
 
 def _answer(decision: Decision) -> Answer:

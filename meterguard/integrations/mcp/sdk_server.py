@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -69,13 +70,10 @@ def _serve(server: Server[Any], entitlements: Entitlements, look: Callable[[], N
         finally:
             sessions.session_id.reset(token)
 
-    options = server.create_initialization_options
-
-    def create_initialization_options(notification_options: NotificationOptions | None = None, *more: Any) -> Any:
-        return options(notification_options or _TELLS_OF_CHANGES, *more)
-
     server.lifespan = lifespan
-    server.create_initialization_options = create_initialization_options  # type: ignore[method-assign]
+    # else clients of a handshake are not promised that they are told of another list
+    options: Any = functools.partial(server.create_initialization_options, _TELLS_OF_CHANGES)
+    server.create_initialization_options = options  # type: ignore[method-assign]
     server.middleware.append(known)
 
 

@@ -55,7 +55,7 @@ def rows(guard: MeterGuard) -> dict[str, Once]:
 
 
 async def looped(once: Once, number: int) -> float:
-    """Return the nanoseconds that one call takes of this process's time: samples this long are interrupted by others."""
+    """Return the nanoseconds that one call takes of this process's time: others interrupt samples this long."""
     start = time.process_time()
     for _ in range(number):
         await once()

@@ -16,7 +16,7 @@ else:
     FunctionWrapper = wrapt.FunctionWrapper  # older versions of wrapt have no types
 
 
-def note_barrier(wrapper: Callable[..., Any], barrier: object) -> None:
+def note_barrier(wrapper: Callable[..., object], barrier: object) -> None:
     """Note which barrier a wrapper stands for, so that it is found from the callable that it guards."""
     vars(wrapper)["barrier"] = barrier
 
@@ -44,9 +44,10 @@ class GuardedCallable(FunctionWrapper):
 
         return self._around(copy.deepcopy(self.__wrapped__, memo))
 
-    def barrier(self) -> Any:
+    def barrier(self) -> object:
         """Return the gate, draw or meter that guards it."""
-        return vars(self._self_wrapper)["barrier"]
+        found: object = vars(self._self_wrapper)["barrier"]
+        return found
 
     def switched(self, is_on: Callable[[], bool]) -> Any:
         """Return the same guard, but for this: it lets every call through while it is not on."""

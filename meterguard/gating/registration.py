@@ -9,7 +9,6 @@ import threading
 import types
 import weakref
 from collections.abc import Iterator
-from typing import Any
 
 from .proxies import GuardedCallable
 
@@ -71,7 +70,7 @@ def is_bypassed(registered: object) -> bool:
     return has_mark
 
 
-def barriers(registered: object) -> Iterator[Any]:
+def barriers(registered: object) -> Iterator[object]:
     """Yield the gates, draws and meters that a callable runs behind, the outermost first."""
     while registered is not None:
         registered = getattr(registered, "__func__", registered)

@@ -1,8 +1,8 @@
 """MCP: licences for the tools, resources and prompts of servers, which language models use.
 
-`entitlements` is one server's: `rules` are what its author declared, `listing` asks which of its offer is denied,
-`sessions` says who a client is, `changes` tells clients of another list, `answers` makes a refusal into a result.
-`fastmcp_server` and `fastmcp_components` are about servers of FastMCP; `sdk_server` about those of the official SDK.
+`entitlements` is one server's: `requirements` are what its author declared, `visibility` asks which of its offer is
+denied, `sessions` says who a client is, `changes` tells clients of another list, `answers` makes a refusal into a
+result. `fastmcp_server` and `fastmcp_components` are about servers of FastMCP; `sdk_server` about those of the SDK.
 """
 
 from __future__ import annotations

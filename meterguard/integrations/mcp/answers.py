@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextContent
@@ -60,6 +59,6 @@ def behind(raised: BaseException | None) -> MeterGuardError | None:
     return None
 
 
-def is_failed(answer: Any) -> bool:
+def is_failed(answer: object) -> bool:
     """Tell whether a call failed, so that what it drew is not charged."""
     return bool(getattr(answer, "is_error", False))

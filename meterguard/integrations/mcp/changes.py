@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from mcp.server.connection import Connection
@@ -40,7 +39,7 @@ class Changes:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: set[asyncio.Task[object]] = set()
 
-    def note(self, session: Any) -> None:
+    def note(self, session: object) -> None:
         """Note the client that sent a request."""
         self._loop = asyncio.get_running_loop()
         connection: Connection | None = getattr(session, "_connection", None)
@@ -61,7 +60,7 @@ class Changes:
             with contextlib.suppress(RuntimeError):  # it is closed
                 loop.call_soon_threadsafe(self._begin_telling, loop)
 
-    def begin(self, work: Coroutine[Any, Any, object]) -> None:
+    def begin(self, work: Coroutine[None, None, object]) -> None:
         """Run something on this loop, and wait for nothing."""
         task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)  # else nobody holds it

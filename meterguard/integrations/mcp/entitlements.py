@@ -15,8 +15,8 @@ from ..settings import check, check_guard
 from . import sessions
 from .answers import is_failed
 from .changes import Changes
-from .listing import Listing
-from .rules import Barrier, Requires, Rules
+from .requirements import BARRIERS, Barrier, Requires, Rules
+from .visibility import Listing
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class Entitlements:
     # -- calling -----------------------------------------------------------------------------------
 
     def through(
-        self, before: Iterable[Barrier], arguments: Mapping[str, Any], call: Callable[[], Awaitable[R]]
+        self, before: Iterable[Barrier], arguments: Mapping[str, object], call: Callable[[], Awaitable[R]]
     ) -> Awaitable[R]:
         """Make a call behind what stands before it, and return its result.
 
@@ -83,7 +83,7 @@ class Entitlements:
         return await self._listing.granted(offered, lambda one: self._before(described(one)))
 
     def _before(self, one: Offered) -> tuple[Barrier, ...]:
-        behind = tuple(barriers(one.function))
+        behind = tuple(barrier for barrier in barriers(one.function) if isinstance(barrier, BARRIERS))
         sessions.asks(barrier.guard for barrier in behind)
         return (*self.rules.of(one.kind, one.name, one.tags), *behind)
 
@@ -100,7 +100,7 @@ class Entitlements:
             _log.warning("requires names what this server does not offer: %s", ", ".join(unused))
 
 
-async def _entered(before: Iterable[Barrier], arguments: Mapping[str, Any], call: Callable[[], Awaitable[R]]) -> R:
+async def _entered(before: Iterable[Barrier], arguments: Mapping[str, object], call: Callable[[], Awaitable[R]]) -> R:
     entered: list[Entered[Any]] = []
     try:
         for barrier in before:

@@ -15,8 +15,16 @@ from fastmcp.prompts.base import Prompt
 from fastmcp.resources.base import Resource
 from fastmcp.resources.template import ResourceTemplate
 from fastmcp.server.providers.fastmcp_provider import FastMCPProvider
-from fastmcp.server.transforms import Transform
+from fastmcp.server.transforms import (
+    GetPromptNext,
+    GetResourceNext,
+    GetResourceTemplateNext,
+    GetToolNext,
+    Transform,
+)
 from fastmcp.tools.base import Tool, ToolResult
+from fastmcp.utilities.components import FastMCPComponent
+from fastmcp.utilities.versions import VersionSpec
 
 from ...errors import MeterGuardError
 from ..audit import Registered
@@ -40,25 +48,27 @@ class Mending(Transform):
             self._mend(one)
         return tools
 
-    async def get_tool(self, name: str, call_next: Any, *, version: Any = None) -> Tool | None:
+    async def get_tool(self, name: str, call_next: GetToolNext, *, version: VersionSpec | None = None) -> Tool | None:
         """Wrap the function of one."""
-        found: Tool | None = await call_next(name, version=version)
-        return self._mend(found)
+        return self._mend(await call_next(name, version=version))
 
-    async def get_resource(self, uri: str, call_next: Any, *, version: Any = None) -> Resource | None:
+    async def get_resource(
+        self, uri: str, call_next: GetResourceNext, *, version: VersionSpec | None = None
+    ) -> Resource | None:
         """Wrap the function of one."""
-        found: Resource | None = await call_next(uri, version=version)
-        return self._mend(found)
+        return self._mend(await call_next(uri, version=version))
 
-    async def get_resource_template(self, uri: str, call_next: Any, *, version: Any = None) -> ResourceTemplate | None:
+    async def get_resource_template(
+        self, uri: str, call_next: GetResourceTemplateNext, *, version: VersionSpec | None = None
+    ) -> ResourceTemplate | None:
         """Wrap the function of one."""
-        found: ResourceTemplate | None = await call_next(uri, version=version)
-        return self._mend(found)
+        return self._mend(await call_next(uri, version=version))
 
-    async def get_prompt(self, name: str, call_next: Any, *, version: Any = None) -> Prompt | None:
+    async def get_prompt(
+        self, name: str, call_next: GetPromptNext, *, version: VersionSpec | None = None
+    ) -> Prompt | None:
         """Wrap the function of one."""
-        found: Prompt | None = await call_next(name, version=version)
-        return self._mend(found)
+        return self._mend(await call_next(name, version=version))
 
     def _mend(self, found: C) -> C:
         component: Any = found
@@ -131,7 +141,7 @@ def _wrapped(
 # -- what a server offers ----------------------------------------------------------------------------
 
 
-def offered(component: Any) -> Offered:
+def offered(component: FastMCPComponent) -> Offered:
     """Return a component as the rules see it."""
     function = getattr(component, "fn", None)
     match component:
@@ -141,28 +151,31 @@ def offered(component: Any) -> Offered:
             return Offered("prompt", component.name, component.tags, function)
         case ResourceTemplate():
             return Offered("resource", component.uri_template, component.tags, function)
-    return Offered("resource", str(component.uri), component.tags, function)
+        case Resource():
+            return Offered("resource", str(component.uri), component.tags, function)
+    return Offered("other", component.name, component.tags, function)
 
 
-def components(server: FastMCP[Any]) -> Iterator[Any]:
+def components(server: FastMCP) -> Iterator[FastMCPComponent]:
     """Yield what a server itself offers, but not what it fetches from elsewhere."""
     for provider in map(_innermost, server.providers):
         if not isinstance(provider, FastMCPProvider):
             yield from getattr(provider, "_components", {}).values()
 
 
-def mounted(server: FastMCP[Any]) -> Iterator[FastMCP[Any]]:
+def mounted(server: FastMCP) -> Iterator[FastMCP]:
     """Yield the servers that are mounted in a server."""
     for provider in map(_innermost, server.providers):
         if isinstance(provider, FastMCPProvider):
             yield provider.server
 
 
-def registered(server: FastMCP[Any]) -> Iterator[Registered]:
+def registered(server: FastMCP) -> Iterator[Registered]:
     """Yield what a server offers, also through mounted ones, and what is run for each."""
     for one in components(server):
-        if getattr(one, "fn", None) is not None:
-            yield offered(one).name, one.fn
+        each = offered(one)
+        if each.function is not None:
+            yield each.name, each.function
     for child in mounted(server):
         yield from registered(child)
 

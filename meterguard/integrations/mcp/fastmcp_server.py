@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from fastmcp import FastMCP
@@ -19,9 +19,10 @@ from ..refusal import TEXTS
 from . import answers, sessions
 from .entitlements import Entitlements
 from .fastmcp_components import Mending, components, mounted, offered, registered, tool_result
-from .rules import Requires
+from .requirements import Requires
 from .subscriptions import serve_subscriptions
 
+T = TypeVar("T")
 Context = MiddlewareContext[Any]
 Next = CallNext[Any, Any]
 
@@ -56,7 +57,7 @@ class EntitlementMiddleware(Middleware):
     ) -> None:
         self._entitlements = Entitlements(guard, requires, hide, strict)
         self._of_mounted = functools.partial(EntitlementMiddleware, guard, None, hide, strict)
-        self._servers: WeakKeyDictionary[FastMCP[Any], bool] = WeakKeyDictionary()
+        self._servers: WeakKeyDictionary[FastMCP, bool] = WeakKeyDictionary()
         self._last: Callable[[], object] = bool  # the server of the last message, which is not looked up again
         self._handlers: Mapping[str | None, Callable[[Context, Next], Awaitable[Any]]] = {
             "tools/call": self._call_tool,
@@ -68,7 +69,7 @@ class EntitlementMiddleware(Middleware):
             "prompts/list": self._list,
         }
 
-    async def __call__(self, context: Context, call_next: Next) -> Any:
+    async def __call__(self, context: MiddlewareContext[T], call_next: CallNext[T, object]) -> object:
         """Answer a message of a client, or let it through."""
         here: Any = context.fastmcp_context
         request = None if here is None else here.request_context
@@ -89,7 +90,7 @@ class EntitlementMiddleware(Middleware):
 
     # -- starting ----------------------------------------------------------------------------------
 
-    def prepare(self, server: FastMCP[Any]) -> None:
+    def prepare(self, server: FastMCP) -> None:
         """Set up a server that starts, and look for guards that never run.
 
         :raises ConfigurationError: there is one.
@@ -103,7 +104,7 @@ class EntitlementMiddleware(Middleware):
             if not any(isinstance(one, EntitlementMiddleware) for one in child.middleware):
                 child.add_middleware(self._of_mounted())
 
-    def _begin(self, server: FastMCP[Any], *, is_served: bool) -> None:
+    def _begin(self, server: FastMCP, *, is_served: bool) -> None:
         try:
             self.prepare(server)
         except ConfigurationError as mistake:
@@ -157,7 +158,7 @@ class EntitlementMiddleware(Middleware):
 _enter_lifespan = FastMCP._lifespan_manager
 
 
-def _lifespan_manager(server: FastMCP[Any]) -> Any:
+def _lifespan_manager(server: FastMCP) -> Any:
     for one in server.middleware:
         if isinstance(one, EntitlementMiddleware):
             one.prepare(server)

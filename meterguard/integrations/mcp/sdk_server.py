@@ -24,7 +24,7 @@ _TELLS_OF_CHANGES = NotificationOptions(prompts_changed=True, resources_changed=
 Call = Callable[..., Awaitable[Any]]
 
 
-def attach(server: MCPServer[Any], entitlements: Entitlements) -> None:
+def attach(server: MCPServer, entitlements: Entitlements) -> None:
     """Set up a server of the SDK."""
     low_level = server._lowlevel_server
     entitlements.changes.bus = server._subscriptions
@@ -36,7 +36,7 @@ def attach(server: MCPServer[Any], entitlements: Entitlements) -> None:
         setattr(server, method, guarded.listing(kind, getattr(server, method)))
 
 
-def attach_low_level(server: Server[Any], entitlements: Entitlements) -> None:
+def attach_low_level(server: Server, entitlements: Entitlements) -> None:
     """Set up a low-level server, whose handlers know their tools."""
     _serve(server, entitlements, lambda: entitlements.audit(registered(server), ()))
     serve_subscriptions(server, entitlements.changes)
@@ -46,7 +46,7 @@ def attach_low_level(server: Server[Any], entitlements: Entitlements) -> None:
             server.add_request_handler(method, entry.params_type, guarded(entitlements, entry.handler))
 
 
-def _serve(server: Server[Any], entitlements: Entitlements, look: Callable[[], None]) -> None:
+def _serve(server: Server, entitlements: Entitlements, look: Callable[[], None]) -> None:
     """Know each client, and look for guards that never run when the server starts."""
     if hasattr(server, _ATTACHED):
         raise ConfigurationError("install() was called with this server already")
@@ -54,7 +54,7 @@ def _serve(server: Server[Any], entitlements: Entitlements, look: Callable[[], N
     inner = server.lifespan
 
     @asynccontextmanager
-    async def lifespan(started: Server[Any]) -> AsyncIterator[Any]:
+    async def lifespan(started: Server) -> AsyncIterator[Any]:
         look()
         async with inner(started) as state:
             yield state
@@ -90,7 +90,7 @@ _LISTS = {
 class _Methods:
     """The methods of a server that its handlers call, behind what stands before its tools."""
 
-    def __init__(self, server: MCPServer[Any], entitlements: Entitlements) -> None:
+    def __init__(self, server: MCPServer, entitlements: Entitlements) -> None:
         self._server = server
         self._entitlements = entitlements
 
@@ -146,7 +146,7 @@ class _Methods:
         return await self._entitlements.through(self._entitlements.rules.of(kind, name, tags), arguments, call)
 
 
-def offers(server: MCPServer[Any]) -> Iterator[Offered]:
+def offers(server: MCPServer) -> Iterator[Offered]:
     """Yield what a server offers."""
     for tool in server._tool_manager.list_tools():
         yield Offered("tool", tool.name, _tags(tool), tool.fn)
@@ -158,7 +158,7 @@ def offers(server: MCPServer[Any]) -> Iterator[Offered]:
         yield Offered("prompt", prompt.name, (), prompt.fn)
 
 
-def registered(server: MCPServer[Any] | Server[Any]) -> Iterator[Registered]:
+def registered(server: MCPServer | Server) -> Iterator[Registered]:
     """Yield what a server offers, and what is run for each; of a low-level one its handlers."""
     if isinstance(server, Server):
         for method in _HANDLERS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
@@ -15,11 +15,14 @@ from ...model import shortened
 from ..audit import Registered
 from . import sdk_server
 from .entitlements import Entitlements
-from .rules import Requires
+from .requirements import Requires
+
+if TYPE_CHECKING:
+    from fastmcp import FastMCP
 
 
 def install(
-    server: Any,
+    server: object,
     guard: MeterGuard | None = None,
     requires: Requires | None = None,
     hide: bool = True,
@@ -43,6 +46,7 @@ def install(
     if _is_fastmcp(server):
         from .fastmcp_server import EntitlementMiddleware
 
+        server = cast("FastMCP", server)
         if any(isinstance(one, EntitlementMiddleware) for one in server.middleware):
             raise ConfigurationError("this server has an EntitlementMiddleware already")
         server.add_middleware(EntitlementMiddleware(guard, requires, hide, strict))
@@ -54,13 +58,13 @@ def install(
         raise ConfigurationError(f"server must be a server of FastMCP or of the MCP SDK; got {shortened(server)}")
 
 
-def registered(server: Any) -> Iterable[Registered]:
+def registered(server: object) -> Iterable[Registered]:
     """Return what a server offers, with what is run for each."""
     if _is_fastmcp(server):
         from . import fastmcp_components
 
-        return fastmcp_components.registered(server)
-    return sdk_server.registered(server)
+        return fastmcp_components.registered(cast("FastMCP", server))
+    return sdk_server.registered(cast("MCPServer | Server", server))
 
 
 def _is_fastmcp(server: object) -> bool:

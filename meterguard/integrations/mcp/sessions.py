@@ -33,7 +33,7 @@ _streams: WeakKeyDictionary[object, str] = WeakKeyDictionary()
 _guards: WeakSet[Any] = WeakSet()
 
 
-def of(session: Any) -> str | None:
+def of(session: object) -> str | None:
     """Return the id of the client that sent a request; None where nothing identifies it."""
     connection: Connection | None = getattr(session, "_connection", None)  # which has no public name
     if connection is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mcp.server.lowlevel import Server
 from mcp.server.subscriptions import ListenHandler
 from mcp_types import SubscriptionsListenRequestParams
@@ -13,7 +11,7 @@ from .changes import Changes
 _METHOD = "subscriptions/listen"
 
 
-def serve_subscriptions(server: Server[Any], changes: Changes) -> None:
+def serve_subscriptions(server: Server, changes: Changes) -> None:
     """Let clients of a server listen, where it does not let them already."""
     if server.get_request_handler(_METHOD) is None:
         server.add_request_handler(_METHOD, SubscriptionsListenRequestParams, ListenHandler(changes.bus))

@@ -18,7 +18,7 @@ import meterguard
 from meterguard import ConfigurationError
 from meterguard.cli.applications import registered
 from meterguard.integrations.audit import audit
-from meterguard.integrations.mcp import EntitlementMiddleware, install, listing
+from meterguard.integrations.mcp import EntitlementMiddleware, install, visibility
 from meterguard.integrations.refusal import TEXTS
 
 KINDS = {"fastmcp": FastMCP, "sdk": MCPServer}
@@ -214,7 +214,7 @@ async def told(server, mode):
 @pytest.mark.parametrize("is_called", [True, False], ids=["called", "asked again"])
 def test_clients_are_told_when_the_licence_has_changed(lm, licence, guard, monkeypatch, new, mode, is_called):
     if not is_called:
-        monkeypatch.setattr(listing, "RECHECK", 0.05)
+        monkeypatch.setattr(visibility, "RECHECK", 0.05)
     server = new("site")
 
     @server.tool()

@@ -22,7 +22,7 @@ from ...model import Entitlement
 from ...reasons import Reason
 from ..features import Features
 from .changes import Changes
-from .rules import Barrier
+from .requirements import Barrier
 
 T = TypeVar("T")
 Wanted = tuple[MeterGuard, Entitlement]
@@ -38,7 +38,7 @@ RECHECK = (
 
 
 class Listing:
-    """What is known of the licences behind one server's list."""
+    """The answers of licences that one server's lists depend on."""
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes

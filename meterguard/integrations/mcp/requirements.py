@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from fnmatch import translate
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ...default import CURRENT, requires_entitlement
 from ...errors import ConfigurationError
 from ...gating.admission import Guard
-from ...gating.draw import AnyDraw, Meter
+from ...gating.draw import Draw, JoinedDraw, Meter
 from ...gating.gate import Gate
 from ...model import shortened
 
-Requires = Mapping[str, Any]
+Requires = Mapping[str, object]
 """Names, patterns and tags, and what a gate takes, or a gate, a draw or a meter, for each."""
-Barrier = Gate | AnyDraw[Any] | Meter
-_BARRIERS = (Gate, AnyDraw, Meter)
+Barrier = Gate | Draw | JoinedDraw | Meter
+BARRIERS = (Gate, Draw, JoinedDraw, Meter)
 KINDS = ("tag", "resource", "prompt", "tool")
 
 
@@ -93,7 +93,7 @@ def _rule(said: object, needed: object, guard: Guard | None) -> Rule:
 
 
 def _barrier(where: str, needed: object) -> Barrier:
-    if isinstance(needed, _BARRIERS):
+    if isinstance(needed, BARRIERS):
         if needed.degrades or needed.keyword is not None or needed.is_itemized:
             raise ConfigurationError(
                 f"fallback=, default=, pass_lease=, pass_charge= and per_item= go with a decorated function; {where} "
@@ -106,4 +106,5 @@ def _barrier(where: str, needed: object) -> Barrier:
             f"{where} must be a name, or a name, a value and a unit, such as ('Seats', 1, 'Count'), or a gate, a draw "
             f"or a meter; got {shortened(needed)}"
         )
-    return requires_entitlement(*needs)
+    declare: Callable[..., Gate] = requires_entitlement  # it checks what it is given
+    return declare(*needs)

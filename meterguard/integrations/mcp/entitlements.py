@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from ...gating.admission import Entered
+import anyio
+
+from ...default import CURRENT, get_guard
+from ...errors import ConfigurationError
+from ...gating.admission import Entered, Guard
 from ...gating.gate import Gate
 from ...gating.registration import barriers, is_bypassed
 from ...guard import MeterGuard
@@ -51,7 +57,14 @@ class Entitlements:
         self.strict = strict
         self.changes = Changes()
         self._listing = Listing(self.changes)
-        sessions.asks(barrier.guard for barrier in self.rules.barriers)
+        self.is_served_over_http = False
+        self._guards: set[Guard] = set()
+        self._ask(self.rules.barriers)
+
+    def _ask(self, barriers: Iterable[Barrier]) -> None:
+        guards = {barrier.guard for barrier in barriers}
+        self._guards |= guards
+        sessions.asks(guards)
 
     # -- calling -----------------------------------------------------------------------------------
 
@@ -84,7 +97,7 @@ class Entitlements:
 
     def _before(self, one: Offered) -> tuple[Barrier, ...]:
         behind = tuple(barrier for barrier in barriers(one.function) if isinstance(barrier, BARRIERS))
-        sessions.asks(barrier.guard for barrier in behind)
+        self._ask(behind)
         return (*self.rules.of(one.kind, one.name, one.tags), *behind)
 
     # -- starting ----------------------------------------------------------------------------------
@@ -98,6 +111,24 @@ class Entitlements:
         unused = list(self.rules.unused([(one.kind, one.name, one.tags) for one in offered]))
         if unused:
             _log.warning("requires names what this server does not offer: %s", ", ".join(unused))
+
+    async def end(self) -> None:
+        """Give all leases back where the server was one over HTTP.
+
+        Such a server is stopped by a signal, after which Python's own hooks do not run. Any other ends with its
+        process, or is one of several that a client has in memory.
+        """
+        if self.is_served_over_http:
+            self.is_served_over_http = False
+            with anyio.CancelScope(shield=True):
+                await asyncio.to_thread(self._give_back)
+
+    def _give_back(self) -> None:
+        for guard in self._guards:
+            with contextlib.suppress(ConfigurationError):  # a guard that is not set up has no leases
+                asked: Any = get_guard() if guard is CURRENT else guard
+                asked.close()
+                asked.reopen()  # it may be somebody else's, too
 
 
 async def _entered(before: Iterable[Barrier], arguments: Mapping[str, object], call: Callable[[], Awaitable[R]]) -> R:

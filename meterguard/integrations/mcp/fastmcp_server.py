@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -78,6 +79,8 @@ class EntitlementMiddleware(Middleware):
             self._begin(here.fastmcp, is_served=session is not None)
             self._last = weakref.ref(here.fastmcp)
         client = None if session is None else sessions.of(session)
+        if request is not None and request.request is not None:
+            self._entitlements.is_served_over_http = True
         handle = self._handlers.get(context.method)
         if session is not None and context.method != "tools/call":
             self._entitlements.changes.note(session)
@@ -103,6 +106,10 @@ class EntitlementMiddleware(Middleware):
         for child in mounted(server):  # whose own chain runs for what is asked through this one
             if not any(isinstance(one, EntitlementMiddleware) for one in child.middleware):
                 child.add_middleware(self._of_mounted())
+
+    async def end(self) -> None:
+        """Give back what a server over HTTP held."""
+        await self._entitlements.end()
 
     def _begin(self, server: FastMCP, *, is_served: bool) -> None:
         try:
@@ -158,12 +165,18 @@ class EntitlementMiddleware(Middleware):
 _enter_lifespan = FastMCP._lifespan_manager
 
 
-def _lifespan_manager(server: FastMCP) -> Any:
-    for one in server.middleware:
-        if isinstance(one, EntitlementMiddleware):
-            one.prepare(server)
-    return _enter_lifespan(server)
+@asynccontextmanager
+async def _lifespan_manager(server: FastMCP) -> AsyncIterator[None]:
+    ours = [one for one in server.middleware if isinstance(one, EntitlementMiddleware)]
+    for one in ours:
+        one.prepare(server)
+    async with _enter_lifespan(server):
+        try:
+            yield
+        finally:
+            for one in ours:
+                await one.end()
 
 
-# FastMCP tells no middleware that its server starts, and a guard that never runs has to be found then.
+# FastMCP tells no middleware that its server starts or ends. A guard that never runs has to be found at the start.
 FastMCP._lifespan_manager = _lifespan_manager  # type: ignore[assignment,method-assign]

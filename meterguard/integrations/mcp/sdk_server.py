@@ -57,10 +57,14 @@ def _serve(server: Server, entitlements: Entitlements, look: Callable[[], None])
     async def lifespan(started: Server) -> AsyncIterator[Any]:
         look()
         async with inner(started) as state:
-            yield state
+            try:
+                yield state
+            finally:
+                await entitlements.end()
 
     async def known(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> Any:
         entitlements.changes.note(ctx.session)
+        entitlements.is_served_over_http |= ctx.request is not None
         client = sessions.of(ctx.session)
         if client is None:
             return await call_next(ctx)

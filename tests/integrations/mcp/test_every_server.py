@@ -15,7 +15,7 @@ from tests.integrations.sites import mcp_site
 assert MCPServer  # these tests need both packages
 
 SHOWN = {
-    *("free", "exported", "exported_async", "told", "seated", "mine", "settled", "failing"),
+    *("free", "exported", "exported_async", "told", "seated", "shared", "mine", "settled", "failing"),
     *("by_name", "drawn"),
 }
 HIDDEN = ("teleported", "teleported_async", "absent", "report_week")
@@ -212,6 +212,19 @@ def test_a_session_over_http_has_a_seat_until_it_ends(make_site, seats, where):
     assert first == again
     assert taken == 1
     site.close()  # it answers the DELETE before the seat is back
+    assert seats() == 0
+
+
+@pytest.mark.parametrize("where", ["fastmcp-http", "sdk-http"])
+def test_a_server_that_is_stopped_by_a_signal_leaves_nothing_behind(make_site, seats, where):
+    site = make_site(where)
+
+    async def work(client):
+        await call(client, "shared")
+        return seats()
+
+    assert run(site, work) == 1
+    site.close()  # SIGTERM
     assert seats() == 0
 
 

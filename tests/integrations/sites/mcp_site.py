@@ -83,6 +83,12 @@ def fill(server, guard):
         return "sat"
 
     @server.tool()
+    @gate("Seats", 1, "Count")
+    def shared() -> str:
+        """Work on a seat that all clients share."""
+        return "shared"
+
+    @server.tool()
     @gate("Seats", 1, "Count", per=session_id)
     async def mine() -> str:
         """Work on the client's seat."""

@@ -73,7 +73,6 @@ class TestRegions:
 
 @pytest.fixture
 def fleet(tmp_path):
-    pytest.importorskip("redis")
     server = redis_server.Server(next(iter(redis_server.carried().values())), tmp_path)
     yield server.url
     server.stop()
@@ -126,5 +125,4 @@ def test_a_ledger_that_is_away_raises_nothing(lm, clock, make_guard, fleet_that_
 
 @pytest.fixture
 def fleet_that_ends(tmp_path):
-    pytest.importorskip("redis")
     return redis_server.Server(next(iter(redis_server.carried().values())), tmp_path)

@@ -59,11 +59,16 @@ class Entitlements:
         self._listing = Listing(self.changes)
         self.is_served_over_http = False
         self._guards: set[Guard] = set()
-        self._ask(self.rules.barriers)
+        self._ask({CURRENT if guard is None else guard, *(barrier.guard for barrier in self.rules.barriers)})
 
-    def _ask(self, barriers: Iterable[Barrier]) -> None:
-        guards = {barrier.guard for barrier in barriers}
-        self._guards |= guards
+    def know(self, function: object) -> tuple[Barrier, ...]:
+        """Return what guards a function, and note whose leases its calls may take."""
+        behind = tuple(barrier for barrier in barriers(function) if isinstance(barrier, BARRIERS))
+        self._ask({barrier.guard for barrier in behind})
+        return behind
+
+    def _ask(self, guards: Collection[Guard]) -> None:
+        self._guards.update(guards)
         sessions.asks(guards)
 
     # -- calling -----------------------------------------------------------------------------------
@@ -96,9 +101,7 @@ class Entitlements:
         return await self._listing.granted(offered, lambda one: self._before(described(one)))
 
     def _before(self, one: Offered) -> tuple[Barrier, ...]:
-        behind = tuple(barrier for barrier in barriers(one.function) if isinstance(barrier, BARRIERS))
-        self._ask(behind)
-        return (*self.rules.of(one.kind, one.name, one.tags), *behind)
+        return (*self.rules.of(one.kind, one.name, one.tags), *self.know(one.function))
 
     # -- starting ----------------------------------------------------------------------------------
 
@@ -107,7 +110,10 @@ class Entitlements:
 
         :raises ConfigurationError: a guard stands above a registration, and this is not only warned of.
         """
-        audit(registered, strict=self.strict)
+        functions = list(registered)
+        for _, function in functions:
+            self.know(function)
+        audit(functions, strict=self.strict)
         unused = list(self.rules.unused([(one.kind, one.name, one.tags) for one in offered]))
         if unused:
             _log.warning("requires names what this server does not offer: %s", ", ".join(unused))

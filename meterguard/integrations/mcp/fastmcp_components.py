@@ -77,6 +77,7 @@ class Mending(Transform):
             return found
         if function is not None:
             instance = "{}s/{}".format(*offered(component)[:2])
+            self._entitlements.know(function)
             component.fn = _wrapped(function, instance, self._entitlements.check_order, _refuser(component, instance))
             _mended.add(component.fn)
         parent = getattr(component, "parent_tool", None)  # of a tool that was made from another

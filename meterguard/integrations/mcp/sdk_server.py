@@ -97,6 +97,7 @@ class _Methods:
     def __init__(self, server: MCPServer, entitlements: Entitlements) -> None:
         self._server = server
         self._entitlements = entitlements
+        self._known: dict[str, object] = {}
 
     def call_tool(self, inner: Call) -> Call:
         async def call_tool(name: str, arguments: dict[str, Any], *more: Any, **context: Any) -> Any:
@@ -146,6 +147,9 @@ class _Methods:
         tags: Any = ()
         if tool is not None:
             self._entitlements.check_order(tool.fn, f"tools/{name}")
+            if self._known.get(name) is not tool.fn:  # it may have been added after the start
+                self._entitlements.know(tool.fn)
+                self._known[name] = tool.fn
             tags = _tags(tool)
         return await self._entitlements.through(self._entitlements.rules.of(kind, name, tags), arguments, call)
 

@@ -18,11 +18,16 @@ import meterguard
 from meterguard import ConfigurationError
 from meterguard.cli.applications import registered
 from meterguard.integrations.audit import audit
-from meterguard.integrations.mcp import EntitlementMiddleware, install, visibility
+from meterguard.integrations.mcp import EntitlementMiddleware, install, session_id, visibility
 from meterguard.integrations.refusal import TEXTS
 
 KINDS = {"fastmcp": FastMCP, "sdk": MCPServer}
 both = pytest.mark.parametrize("new", KINDS.values(), ids=KINDS)
+
+
+@pytest.fixture
+def other(make_guard, lm, licence):
+    return make_guard(lm, licence)
 
 
 def asked(lm, since=0):
@@ -379,6 +384,33 @@ def test_a_server_is_set_up_once(guard):
             install(server, guard)
     with pytest.raises(ConfigurationError, match="server must be"):
         install(object())
+
+
+@both
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize("is_late", [False, True], ids=["before", "later"])
+def test_a_seat_of_a_client_goes_back_whosever_guard_it_is(guard, other, seats, new, mode, is_late):
+    server = new("site")
+
+    def add():
+        @server.tool()
+        @other.requires_entitlement("Seats", 1, "Count", per=session_id)
+        def below() -> str:
+            with guard.requires_entitlement("Seats", 1, "Count", per=session_id):
+                return "both"
+
+    if not is_late:
+        add()
+    install(server, guard, hide=False)
+
+    async def work(client):
+        if is_late:
+            add()
+        await client.call_tool("below")
+        return seats()
+
+    assert run(server, work, mode=mode) == 2
+    assert seats() == 0
 
 
 # -- the low-level server ----------------------------------------------------------------------------

@@ -126,7 +126,9 @@ class UsageMeter(_Meter):
         }
         if "ClientToken" in self._members():  # the same in each attempt; an old botocore knows none
             request["ClientToken"] = record.client_token
-        return Reply((Answer(Verdict.DELIVERED),), metadata.served_at(self._ask(request)))
+        answer = self._ask(request)
+        is_taken = bool(answer.get("MeteringRecordId"))  # else something on the way has answered
+        return Reply((Answer(Verdict.DELIVERED) if is_taken else _UNSAID,), metadata.served_at(answer))
 
 
 class BatchUsageMeter(_Meter):

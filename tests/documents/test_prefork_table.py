@@ -21,7 +21,10 @@ HELD_BY = {
     "gunicorn, `-k asgi`": [ROW],
     "gunicorn, `-k uvicorn_worker.UvicornWorker`": [ROW],
     "uvicorn, `--workers`": [ROW, f"{SERVERS}::test_a_lifespan_gives_back_what_was_left_before_any_request"],
-    "hypercorn": [ROW],
+    "hypercorn": [
+        *(ROW, f"{SERVERS}::test_a_worker_of_hypercorn_outlasts_the_others"),
+        f"{SERVERS}::test_sigterm_to_all_processes_of_hypercorn_leaves_no_seat",
+    ],
     "granian, ASGI": [ROW],
     "granian, WSGI": [ROW],
     "uWSGI, `lazy-apps`": [ROW],

@@ -33,7 +33,10 @@ COMMANDS = {
     "gunicorn": [*GUNICORN, f"{SITE}:wsgi"],
     "gunicorn-asgi": [*GUNICORN, f"{SITE}:asgi"],
     "uvicorn": [*PYTHON, "uvicorn", "--port", "{port}", "--workers", "{workers}", f"{SITE}:asgi"],
-    "hypercorn": [*PYTHON, "hypercorn", "--bind", "127.0.0.1:{port}", "--workers", "{workers}", f"{SITE}:asgi"],
+    "hypercorn": [
+        *(*PYTHON, "hypercorn", "--bind", "127.0.0.1:{port}", "--workers", "{workers}"),
+        "tests.laws.hypercorn_site:asgi",
+    ],
     "granian-wsgi": [
         *(*PYTHON, "granian", "--interface", "wsgi", "--port", "{port}", "--workers", "{workers}"),
         *("--respawn-failed-workers", f"{SITE}:wsgi"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
@@ -104,6 +105,33 @@ def test_a_request_under_uwsgi_is_covered_to_its_end(lm, serve, store, tmp_path)
         assert lm.usage("ACME-1")["Seats"] == 1
         (tmp_path / "short.end").touch()
         assert asked.result() > 0
+    server.process.wait(30)
+    assert lm.usage("ACME-1")["Seats"] == 0, server.log()
+
+
+@pytest.mark.skipif(not is_installed("hypercorn"), reason="hypercorn is not installed")
+def test_a_worker_of_hypercorn_outlasts_the_others(lm, serve, store, tmp_path):
+    """Its master sends SIGTERM to the workers that are left, as soon as one has ended."""
+    server = serve("hypercorn", 2, store, "--graceful-timeout", "40")
+    pids = server.meet()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(server.get, "/stay/short")
+        servers.wait_for((tmp_path / "short.began").exists)
+        server.process.send_signal(signal.SIGTERM)
+        servers.wait_for(lambda: not all(map(servers.is_running, pids)))
+        assert lm.usage("ACME-1")["Seats"] == 1
+        (tmp_path / "short.end").touch()
+        assert asked.result() in pids, server.log()
+    server.process.wait(30)
+    assert lm.usage("ACME-1")["Seats"] == 0, server.log()
+
+
+@pytest.mark.skipif(not is_installed("hypercorn"), reason="hypercorn is not installed")
+def test_sigterm_to_all_processes_of_hypercorn_leaves_no_seat(lm, serve, store):
+    """As systemd ends a service."""
+    server = serve("hypercorn", 2, store)
+    server.meet()
+    os.killpg(server.process.pid, signal.SIGTERM)
     server.process.wait(30)
     assert lm.usage("ACME-1")["Seats"] == 0, server.log()
 

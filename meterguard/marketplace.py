@@ -12,8 +12,9 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Self, TypedDict
 
+from .config import said
 from .errors import ConfigurationError, EntitlementUnavailable
 from .guard import MeterGuard
 from .interruption import raised_by_handler
@@ -96,13 +97,15 @@ class Sink:
     ) -> None:
         if not isinstance(guard, MeterGuard):
             raise ConfigurationError(f"guard must be a MeterGuard; got {shortened(guard)}")
-        self._guard = guard
+        self.guard = guard
+        """The guard whose ledger is reported."""
         self._dimensions = _dimensions(dimensions)
         _check_product(product_code, customers, mode)
         self._product_code = product_code
         self._customers = customers
         self._client = client
         self._is_agentcore = mode == "agentcore"
+        self._scope: str | None = None
         self._lock = threading.RLock()
         self._reports: tuple[Till, Reports] | None = None
         self._rounds: tuple[Till, ReportRounds] | None = None
@@ -136,24 +139,49 @@ class Sink:
 
         :raises ConfigurationError: the set-up is wrong, or the guard is closed.
         """
-        reports, till = self._reporting(), self._guard.till
+        reports, till = self._reporting(), self.guard.till
         with self._lock:
             if self._rounds is None or self._rounds[0] is not till:
                 from . import assembly
 
                 self._rounds = till, assembly.report_rounds(till, reports)
 
+    @classmethod
+    def over(cls, ledger: str, dimensions: Mapping[str, str], product_code: str, mode: str | None = None) -> Self:
+        """Return a sink over the ledger at a URL, for a program that does nothing else with it.
+
+        It reports the licence that the ``METERGUARD_`` variables name; where they name none, the only one of which the
+        ledger has usage.
+
+        :raises ConfigurationError: there is no such ledger, it has the usage of several licences, or an argument is
+            wrong.
+        """
+        from .ledger import open_report
+
+        scopes = open_report(ledger).scopes()
+        if said("product_sku") and said("key_fingerprint"):
+            return cls(MeterGuard(ledger=ledger), dimensions, product_code=product_code, mode=mode)
+        if len(scopes) > 1:
+            raise ConfigurationError(
+                "the ledger has the usage of several licences: set METERGUARD_PRODUCT_SKU and "
+                "METERGUARD_KEY_FINGERPRINT to say which one is reported"
+            )
+        unnamed = MeterGuard("unnamed", "unnamed", ledger=ledger)
+        sink = cls(unnamed, dimensions, product_code=product_code, mode=mode)
+        sink._scope = next(iter(scopes), None)
+        return sink
+
     def __repr__(self) -> str:
         kind = "AgentCore" if self._is_agentcore else "SaaS" if self._product_code is None else "AMI or container"
         return f"<Sink of {', '.join(sorted(set(self._dimensions.values())))} ({kind})>"
 
     def _reporting(self) -> Reports:
-        till = self._guard.till
+        till = self.guard.till
         with self._lock:
             if self._reports is None or self._reports[0] is not till:
                 from . import assembly
 
-                settings = self._guard.settings
+                settings = self.guard.settings
                 self._reports = till, assembly.reports(till, settings, self._product(), self._client)
             return self._reports[1]
 
@@ -161,7 +189,8 @@ class Sink:
         from .core.metering_records import AGENTCORE, HOST, SAAS
         from .runtime.reports import Product
 
-        scope, code, names = self._guard.scope, self._product_code, frozenset(self._dimensions)
+        scope = self._scope or self.guard.scope
+        code, names = self._product_code, frozenset(self._dimensions)
         if code is None:
             return Product(f"saas/{scope}", scope, None, SAAS, names, self._by_customer)
         if self._is_agentcore:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import config
 from ..aws.refresh_token import RefreshToken
 from ..aws.service import LicenseManager
+from ..aws.services import MARKETPLACE_ENTITLEMENT
+from ..aws.settings import REACH, TokenSettings
 from ..aws.settings import Settings as Connection
-from ..aws.settings import TokenSettings
 from ..config import Settings
 from ..runtime.clock import SystemClock
 from ..runtime.request_budget import RequestBudget
@@ -24,29 +25,32 @@ if TYPE_CHECKING:
 def license_service(settings: Settings, traffic: RequestBudget | None = None) -> Authority:
     """Return the real service. Nothing is connected for it. ``traffic`` hears of its requests."""
     if settings.customer is not None:
-        from ..aws.marketplace_entitlements import MarketplaceEntitlements, connection
-        from ..runtime.contract_license import ContractLicense
-
-        reached, now = connection(settings, settings.policy.timeout), SystemClock().wall
-        source = MarketplaceEntitlements(reached, settings.product_sku, *settings.customer, now, traffic)
-        store = shared_store(settings.store, trust_env=settings.trust_env) or MemoryRows()
-        return ContractLicense(source, store, settings.scope)
+        return _contract(settings, settings.customer, traffic)
     return LicenseManager(
         product_sku=settings.product_sku,
         key_fingerprint=settings.key_fingerprint,
         beneficiary=settings.beneficiary,
         node_id=settings.node_id,
-        region_name=settings.region_name,
-        endpoint_url=settings.endpoint_url,
-        session=settings.session,
-        client=settings.client,
         timeout=settings.policy.timeout,
-        loopback_only=settings.loopback_only,
-        trust_env=settings.trust_env,
         token=_token(settings),
         traffic=traffic,
         trusted_keys=settings.trusted_keys,
+        **_reach(settings),
     )
+
+
+def _reach(settings: Settings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in REACH}
+
+
+def _contract(settings: Settings, customer: tuple[str, str | None], traffic: RequestBudget | None) -> ContractLicense:
+    from ..aws.marketplace_entitlements import MarketplaceEntitlements
+    from ..runtime.contract_license import ContractLicense
+
+    reached = Connection(settings.policy.timeout, service=MARKETPLACE_ENTITLEMENT, **_reach(settings))
+    source = MarketplaceEntitlements(reached, settings.product_sku, *customer, SystemClock().wall, traffic)
+    store = shared_store(settings.store, trust_env=settings.trust_env) or MemoryRows()
+    return ContractLicense(source, store, settings.scope, traffic)
 
 
 def _token(settings: Settings) -> TokenSettings | None:
@@ -65,12 +69,5 @@ def refresh_token(settings: Settings) -> RefreshToken | None:
 def metering_connection(settings: Settings) -> Connection:
     """Return what a guard has for all services of AWS: its endpoint and its client are License Manager's."""
     url = None if settings.trust_env else config.endpoint_in_tests
-    return Connection(
-        settings.policy.timeout,
-        settings.region_name,
-        url,
-        settings.session,
-        loopback_only=settings.loopback_only,
-        trust_env=settings.trust_env,
-        token=_token(settings),
-    )
+    reach = {**_reach(settings), "endpoint_url": url, "client": None}
+    return Connection(settings.policy.timeout, token=_token(settings), **reach)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
 
 from ..contract import Bought, Contract, Value
 from ..ports import FaultKind, Origin, ServiceFault, Traffic
 from ..secret import Secret
 from .metadata import mapping, served_at
-from .services import MARKETPLACE_ENTITLEMENT
 from .settings import Settings
 from .times import parse_time
 from .transport import Transport
@@ -22,37 +20,6 @@ CONTRACT_OPERATIONS: Mapping[str, str] = {"GetEntitlements": "get_entitlements"}
 _MOST_PAGES = 40  # of 25 dimensions
 _FILTERS = {"CustomerAWSAccountId": "CUSTOMER_AWS_ACCOUNT_ID", "LicenseArn": "LICENSE_ARN"}
 _VALUES = (("IntegerValue", int), ("DoubleValue", float), ("BooleanValue", bool), ("StringValue", str))
-
-
-class Reach(Protocol):
-    """The settings of a guard that say how a service is reached."""
-
-    @property
-    def region_name(self) -> str | None: ...
-    @property
-    def endpoint_url(self) -> str | None: ...
-    @property
-    def session(self) -> Any: ...
-    @property
-    def client(self) -> Any: ...
-    @property
-    def loopback_only(self) -> bool: ...
-    @property
-    def trust_env(self) -> bool: ...
-
-
-def connection(reach: Reach, timeout: float) -> Settings:
-    """Return the settings of a connection to the service."""
-    return Settings(
-        timeout,
-        reach.region_name,
-        reach.endpoint_url,
-        reach.session,
-        reach.client,
-        reach.loopback_only,
-        reach.trust_env,
-        service=MARKETPLACE_ENTITLEMENT,
-    )
 
 
 class MarketplaceEntitlements:

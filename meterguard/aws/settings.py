@@ -56,6 +56,10 @@ class Settings:
     service: Service = LICENSE_MANAGER
 
 
+REACH = ("region_name", "endpoint_url", "session", "client", "loopback_only", "trust_env")
+"""The fields that say how any service is reached."""
+
+
 def check(settings: Settings) -> None:
     """Raise ConfigurationError, which names the argument, for a setting that no client can be made with."""
     region: object = settings.region_name

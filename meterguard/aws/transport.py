@@ -18,15 +18,12 @@ from .wire import Parameters
 
 _Outcome: TypeAlias = Answer[object] | Failure
 
-COUNTED = frozenset({"CheckoutLicense", "GetEntitlements"})
-"""The operations that callers wait for, which are never held back and count towards a rate."""
-
 
 class Transport:
     """Sends requests to the service of some settings.
 
     :param methods: boto3's methods, by operation.
-    :param traffic: hears of each request that a caller waits for.
+    :param traffic: hears of checkouts, and of requests that were too many.
     """
 
     def __init__(self, settings: Settings, methods: Mapping[str, str], traffic: Traffic | None) -> None:
@@ -38,7 +35,7 @@ class Transport:
     def ask(self, operation: str, request: Parameters, *, parting: bool = False) -> object:
         """Return the answer to one request; to a second one only where the first was sent to another Region."""
         client = self.clients.client(parting=parting)
-        if self._traffic is not None and operation in COUNTED:
+        if self._traffic is not None and operation == "CheckoutLicense":
             self._traffic.checking_out()
         with self.clients.signing(parting=parting):
             outcome = self._send(client, operation, request)

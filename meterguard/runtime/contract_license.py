@@ -27,6 +27,7 @@ from ..ports import (
     Proof,
     ServiceFault,
     SignedClaims,
+    Traffic,
     Usage,
 )
 from ..rows import Row, Seen, SharedStore, StoreFault
@@ -51,10 +52,12 @@ class ContractLicense:
 
     :param store: where units are counted. Seats are exact over all processes that share it.
     :param scope: tells customers and products apart in the store.
+    :param traffic: hears of checkouts.
     """
 
-    def __init__(self, source: ContractService, store: SharedStore, scope: str) -> None:
+    def __init__(self, source: ContractService, store: SharedStore, scope: str, traffic: Traffic | None = None) -> None:
         self._source = source
+        self._traffic = traffic
         self._store = store
         self._place = f"{scope}/held"
 
@@ -71,6 +74,8 @@ class ContractLicense:
     ) -> CheckoutAnswer:
         """Hold all of this, under this ``ClientToken``."""
         client_token = Secret(client_token)
+        if self._traffic is not None:
+            self._traffic.checking_out()
         with _told():
             contract = self._asked(entitlements, parting=parting)
             ends_at = _lease_end(contract, entitlements)

@@ -16,7 +16,7 @@ from tests import redis_server
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-W", "error", "-m", "meterguard"]
-COMMANDS = ["borrow", "demo", "doctor", "emulator", "release", "return", "status", "usage"]
+COMMANDS = ["borrow", "demo", "doctor", "emulator", "meter", "release", "return", "status", "usage"]
 
 
 def told(done, code=2):

@@ -119,6 +119,16 @@ def test_an_empty_seed_is_an_empty_emulator(serving, tmp_path):
         assert "METERGUARD_" not in emulator.out
 
 
+def test_with_products_it_points_clients_of_aws_marketplace_too(serving, tmp_path):
+    (tmp_path / "products.toml").write_text('[[products]]\ncode = "prod-1"\ndimensions = ["pages"]')
+    with serving("--json", "--seed", "products.toml") as emulator:
+        url, environment = emulator.said["url"], emulator.said["environment"]
+        assert environment["AWS_ENDPOINT_URL_MARKETPLACE_METERING"] == url
+        assert environment["AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE"] == url
+    with serving("--json") as emulator:
+        assert not [name for name in emulator.said["environment"] if "MARKETPLACE" in name]
+
+
 def test_the_log_has_a_line_for_each_request_and_no_token(serving):
     with serving("--json", "--log") as emulator:
         said = emulator.said

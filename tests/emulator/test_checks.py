@@ -30,6 +30,15 @@ EACH = [(service, name) for service, (_, operations) in TABLES.items() for name 
 ODD = st.sampled_from(["", "x", 0, 1, True, 1.5, [], {}, ["x"], {"Name": "x"}])
 
 
+PLAIN = {
+    "boolean": st.booleans(),
+    "integer": st.integers(-5, 200),
+    "long": st.integers(-5, 200),
+    "blob": st.sampled_from(["aGVsbG8=", "x", ""]),
+    "timestamp": st.sampled_from([0, 1.5, 2**31]),
+}
+
+
 def values(shape):
     """Values of a shape, most of them right."""
     if shape.type_name == "structure":
@@ -38,16 +47,10 @@ def values(shape):
         return st.fixed_dictionaries(needed, optional=members)
     if shape.type_name == "map":
         return st.dictionaries(values(shape.key) | st.just("x"), values(shape.value) | ODD, max_size=2)
-    if shape.type_name == "timestamp":
-        return st.sampled_from([0, 1.5, 2**31])
     if shape.type_name == "list":
         return st.lists(values(shape.member), max_size=2)
-    if shape.type_name == "boolean":
-        return st.booleans()
-    if shape.type_name in ("integer", "long"):
-        return st.integers(-5, 200)
-    if shape.type_name == "blob":
-        return st.sampled_from(["aGVsbG8=", "x", ""])
+    if shape.type_name in PLAIN:
+        return PLAIN[shape.type_name]
     return st.sampled_from(list(shape.enum) or ["x", "a b", "2026-01-01T00:00:00Z", "arn:aws:a:b:c:d"])
 
 

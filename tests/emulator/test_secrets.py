@@ -91,7 +91,7 @@ def test_a_seed_is_silent():
     licences = [{"product_sku": "A", "entitlements": [["S", 1, "Count"]], "sign_key": "arn:aws:kms:x"}]
     seed = Seed(licenses=licences, organizations={"arn:aws:organizations::1:organization/o-1": ["1"]})
     require_silent(repr(seed))
-    assert repr(seed) == "<Seed with 1 licenses and 0 faults>"
+    assert repr(seed) == "<Seed with 1 licenses, 0 products and 0 faults>"
 
 
 def frames(error):

@@ -91,13 +91,13 @@ class Kept(RuleBasedStateMachine):
         self.lm.close()
         shutil.rmtree(self.folder)
 
-    def ask(self, operation, account=ME, token=None, **parameters):
+    def ask(self, operation, account=ME, token=None, service="AWSLicenseManager", **parameters):
         """One request through the dispatcher; its answer, or None if it was refused."""
         if token is not False:
             self.asked += token is None
             parameters["ClientToken"] = str(self.asked) if token is None else token
         headers = [
-            (b"x-amz-target", f"AWSLicenseManager.{operation}".encode()),
+            (b"x-amz-target", f"{service}.{operation}".encode()),
             (b"authorization", f"Credential={account}/20300101/{HOME}/license-manager/".encode()),
         ]
         request = self.lm._dispatcher.arrive(headers, json.dumps(parameters).encode())
@@ -253,6 +253,50 @@ class Kept(RuleBasedStateMachine):
         tags = {"TagKeys": keys} if away else {"Tags": [{"Key": key, "Value": str(which)} for key in keys]}
         operation = "UntagResource" if away else "TagResource"
         self.ask(operation, token=False, ResourceArn=self.licence(which).arn, **tags)
+
+    # AWS Marketplace
+
+    @rule(which=NUMBERS, agentcore=st.booleans())
+    def sell(self, which, agentcore):
+        bought = {"account_id": OTHER, "entitlements": {"pages": 2.5, "tier": "Gold", "on": True}}
+        code = f"prod-{which}"
+        if code not in [one.code for one in self.lm.products()]:
+            self.lm.add_product(code, ["pages", "tier", "on"], [ME, bought], agentcore=agentcore)
+
+    @precondition(lambda self: self.lm.products())
+    @rule(which=NUMBERS, account=ACCOUNTS, quantity=st.sampled_from(["1", "1.50", "0"]))
+    def meter(self, which, account, quantity):
+        asked = {"ProductCode": self.pick(which, self.lm.products()).code, "UsageDimension": "pages"}
+        tags = [{"AllocatedUsageQuantityAsDecimal": quantity, "Tags": [{"Key": "k", "Value": "v"}]}]
+        now = self.lm.clock.now()
+        self.ask_to_meter(
+            "MeterUsage", account, **asked, UsageQuantityAsDecimal=quantity, UsageAllocations=tags, Timestamp=now
+        )
+
+    @precondition(lambda self: self.lm.products())
+    @rule(which=NUMBERS, number=NUMBERS, quantity=NUMBERS)
+    def meter_a_customer(self, which, number, quantity):
+        customer = self.pick(number, self.pick(which, self.lm.products()).customers)
+        record = {"CustomerAWSAccountId": customer.account_id, "LicenseArn": customer.license_arn}
+        record |= {"Dimension": "pages", "Timestamp": self.lm.clock.now(), "Quantity": quantity}
+        self.ask_to_meter("BatchMeterUsage", token=False, UsageRecords=[record])
+
+    @precondition(lambda self: self.lm.products())
+    @rule(which=NUMBERS, number=NUMBERS, leaves=st.booleans())
+    def change_a_customer(self, which, number, leaves):
+        product = self.pick(which, self.lm.products())
+        customer = self.pick(number, product.customers)
+        self.ask_to_meter(
+            "RegisterUsage", customer.account_id, token=False, ProductCode=product.code, PublicKeyVersion=1
+        )
+        if leaves:
+            customer.unsubscribe()
+        else:
+            customer.register()
+            customer.entitle("pages", number)
+
+    def ask_to_meter(self, operation, account=ME, **parameters):
+        self.ask(operation, account, service="AWSMPMeteringService", **parameters)
 
     # From Python
 

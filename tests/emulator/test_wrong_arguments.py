@@ -111,7 +111,53 @@ def test_changes_of_a_licence(quiet, name, value):
     assert quiet.license("A") == licence
 
 
+PRODUCT = {
+    "code": [None, "", 5, "a b", "x" * 256, ["A"]],
+    "dimensions": [None, "pages", 5, [5], {"pages": 1}],
+    "customers": ["111122223333", 5, {"account_id": "111122223333"}],
+    "account_id": [[None], [5], ["Jo"], [""], [{}], [{"account_id": "Jo"}], ["111122223333\n"]],
+    "license_arn": [[{"account_id": "1", "license_arn": "x"}]],
+    "begin": [[{"account_id": "1", "begin": "soon"}]],
+    "end": [[{"account_id": "1", "end": []}]],
+    "entitlements": [[{"account_id": "1", "entitlements": ["pages"]}]],
+    "dimension": [[{"account_id": "1", "entitlements": {"words": 1}}], [{"account_id": "1", "entitlements": {"": 1}}]],
+    "value": [[{"account_id": "1", "entitlements": {"pages": one}}] for one in (None, [], 2**31, NAN, INFINITE, b"1")],
+    "colour": [[{"account_id": "1", "colour": "red"}]],
+    "seller_account": [5, "", []],
+    "agentcore": [None, 1, "yes"],
+    "customer_identifiers": [None, 1],
+    "public_key_version": [0, "1", 1.5, True, 2**31, None],
+}
+OF_CUSTOMERS = {"account_id", "license_arn", "begin", "end", "entitlements", "dimension", "value", "colour"}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in PRODUCT.items() for value in values])
+def test_terms_of_a_product(quiet, name, value):
+    argument = "customers" if name in OF_CUSTOMERS else name
+    refused(lambda: quiet.add_product(**{"code": "A", "dimensions": ["pages"], argument: value}), name)
+    assert quiet.products() == []
+
+
+def test_a_product_and_a_licence_are_sold_once(quiet):
+    licence = quiet.add_license("A", SEATS)
+    refused(lambda: quiet.add_product("A", ["pages"], [licence, licence]), "customers")
+    product = quiet.add_product("A", ["pages"], [licence])
+    refused(lambda: quiet.add_product("A", ["pages"]), "code")
+    refused(lambda: quiet.add_product("B", ["pages"], [licence]), "customers")
+    refused(lambda: product.add_customer(licence), "customers")
+    assert (len(quiet.products()), len(product.customers)) == (1, 1)
+
+
 CALLS = {
+    "product code": lambda lm: lm.product(5),
+    "product code none": lambda lm: lm.product("NONE"),
+    "bill product": lambda lm: lm.bill(5),
+    "bill product empty": lambda lm: lm.bill(""),
+    "bill customer": lambda lm: lm.bill(customer=5),
+    "entitle dimension": lambda lm: lm.add_product("A", ["pages"]).customers[0].entitle("words", 1),
+    "entitle value": lambda lm: lm.add_product("A", ["pages"]).customers[0].entitle("pages", None),
+    "entitle end": lambda lm: lm.add_product("A", ["pages"]).customers[0].entitle("pages", 1, end="soon"),
+    "Seed products": lambda _: Seed(products=5),
     "receive account": lambda lm: lm.receive("A", account=5),
     "receive status": lambda lm: lm.receive("A", status=[]),
     "receive status word": lambda lm: lm.receive("A", status="GONE"),

@@ -70,7 +70,7 @@ MAY_IMPORT = {
     "diagnostics": VOCABULARY | {"gating", "guard", "borrowing", "config", "assembly"},
     "snapshot": VOCABULARY | {"core", "runtime", "assembly"},
     "orphans": VOCABULARY | {"config", "assembly", "snapshot"},
-    "marketplace": VOCABULARY | {"core", "runtime", "guard", "assembly"},
+    "marketplace": VOCABULARY | {"core", "runtime", "guard", "config", "ledger", "assembly"},
     "meterguard": VOCABULARY | FACADE,
     "telemetry": PUBLIC,
     "integrations": PUBLIC | {"testing"},  # which only a module for tests may import, see below

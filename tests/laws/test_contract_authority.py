@@ -8,6 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,14 +18,17 @@ import pytest
 from meterguard import (
     AuthorizationRefused,
     ConfigurationError,
+    Entitlement,
     EntitlementDenied,
     EntitlementUnavailable,
     Reason,
     assembly,
     orphans,
+    requires_entitlement,
 )
 from meterguard.diagnostics import examine
 from meterguard.events import LeaseRenewed
+from meterguard.ports import FaultKind, ServiceFault
 from meterguard.rows import StoreFault
 from meterguard.stores.memory_rows import MemoryRows
 from tests.laws.servers import wait_for
@@ -223,6 +227,38 @@ def test_a_question_leaves_no_unit_taken(make):
     assert held(guard)["Seats"] == 0
 
 
+def test_who_waits_gets_the_seat_that_comes_back(lm, make):
+    guard = make()
+    seat, patient = (guard.requires_entitlement("Seats", 3, hold="call", wait=wait) for wait in (0, 30))
+    with ThreadPoolExecutor(1) as pool:
+        with seat:
+            waiting = pool.submit(patient(lambda: held(guard)["Seats"]))
+            lm.wait_for_calls("GetEntitlements", 2, done=True)
+            assert not waiting.done()
+            wait_for(lambda: sum("DIMENSION" in one.parameters["Filter"] for one in lm.requests) > 1)
+            assert not waiting.done()
+        assert waiting.result() == 3
+    assert held(guard)["Seats"] == 0
+
+
+def test_one_client_token_is_one_seat(make):
+    service = make().engine.registry.exchange.service
+    one, again = (service.check_out((Entitlement("Seats", 2),), "token") for _ in range(2))
+    assert one.token == again.token
+    assert {usage.name: usage.consumed for usage in service.usage(None)}["Seats"] == 2
+    service.extend(one.token)
+    service.check_in(one.token)
+    service.check_in(one.token)
+    assert {usage.name: usage.consumed for usage in service.usage(None)}["Seats"] == 0
+    with pytest.raises(ServiceFault) as gone:
+        service.extend(one.token)
+    assert gone.value.kind is FaultKind.NOT_FOUND
+    for token in ("", "another", "a b c", "a b [1]"):
+        with pytest.raises(ServiceFault) as unknown:
+            service.check_in(token)
+        assert unknown.value.kind is FaultKind.NOT_FOUND
+
+
 def test_a_write_whose_reply_was_lost_takes_no_second_seat(make):
     class Lossy(MemoryRows):
         is_lossy = True
@@ -291,6 +327,17 @@ def test_a_contract_that_shrinks_ends_what_it_no_longer_covers(make, product, cl
         clock.shift(910)
         assert "has 1 of it" in str(refused(gate))
         assert guard.has_entitlement("Seats", 1)
+
+
+def test_a_renewal_that_the_contract_no_longer_covers_ends_the_lease(make, product, clock):
+    guard = make()
+    gate = guard.requires_entitlement("Seats", 2)
+    with gate:
+        clock.shift(890)
+        product.customers[0].entitle("Seats", 1)
+        with gate:
+            wait_for(lambda: held(guard)["Seats"] == 0)
+        assert "has 1 of it" in str(refused(gate))
 
 
 def test_an_outage_is_an_unknown_and_then_grace(lm, make, clock):
@@ -492,6 +539,24 @@ def connect_to_contracts(lm):
     import boto3
 
     return lambda service: boto3.client(service, endpoint_url=lm.url, region_name=lm.region)
+
+
+def test_a_framework_names_the_authority(lm, product):
+    flask = pytest.importorskip("flask")
+    from meterguard.integrations.flask import FlaskMeterGuard
+
+    app = flask.Flask(__name__)
+    settings = {"PRODUCT_SKU": product.code, "AUTHORITY": "marketplace-entitlement", "CUSTOMER": CUSTOMER}
+    settings |= {"ENDPOINT_URL": lm.url, "REGION_NAME": lm.region}
+    app.config.update({f"METERGUARD_{name}": value for name, value in settings.items()})
+    FlaskMeterGuard(app)
+
+    @app.get("/<int:units>")
+    @requires_entitlement("Seats", lambda units: units)
+    def view(units):
+        return f"{units}"
+
+    assert [app.test_client().get(f"/{units}").status_code for units in (3, 4)] == [200, 403]
 
 
 # -- secrets and set-up --------------------------------------------------------------------------

@@ -157,6 +157,7 @@ class World:
         self.is_saas = kind == "saas"
         rules = {"saas": SAAS, "host": HOST, "agentcore": AGENTCORE}[kind]
         self.slack = 3 * HOUR if self.is_saas else 1.4 * HOUR
+        self.buyers = BUYERS
         self.subjects = list(BUYERS) if self.is_saas else [None, "a", "b"]
         self.publisher, self.aws = Publisher(), Aws(self, rules)
         self.wire = wire or (lambda world: Wire(world, 25 if self.is_saas else 1))
@@ -164,7 +165,7 @@ class World:
         self.processes = [Process(self) for _ in range(4)]
 
     def series_of(self, key):
-        return Series(DIMENSIONS[key.name], BUYERS[key.subject] if self.is_saas else None)
+        return Series(DIMENSIONS[key.name], self.buyers[key.subject] if self.is_saas else None)
 
     def chance(self, likely):
         return not self.is_calm and self.random.random() < likely
@@ -185,7 +186,7 @@ class World:
     def run(self):
         end = START + DAYS * 24 * HOUR
         while self.now < end:
-            self.pass_time(self.random.expovariate(1 / 900))
+            self.pass_time(self.random.expovariate(1 / 1400))
             number = self.random.randrange(len(self.processes))
             try:
                 self.step(self.processes[number])
@@ -229,3 +230,19 @@ class World:
         for key, quantity in self.ledger.usage():
             found[self.series_of(key)] += quantity
         return dict(found)
+
+
+class ToEmulator(Wire):
+    """The same, to the emulator: real requests, real answers."""
+
+    def __init__(self, world, most, lm, service):
+        super().__init__(world, most)
+        self.lm, self.service = lm, service
+
+    def act(self, records):
+        self.lm.clock.advance(self.world.now - self.lm.clock.now())
+        if self.most > 1 and self.world.chance(0.1):
+            self.lm.faults.add("BatchMeterUsage", partial={"pages": 1}, times=1)
+        answers = self.service.send(records).answers
+        self.lm.faults.clear()
+        return answers

@@ -6,6 +6,7 @@ import asyncio
 import unittest
 from decimal import Decimal
 
+import boto3
 import pytest
 
 import meterguard
@@ -18,6 +19,8 @@ from meterguard import (
     requires_entitlement,
 )
 from meterguard.testing import Control, override
+
+KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
 
 
 @requires_entitlement("Seats", 1, "Count")
@@ -252,6 +255,27 @@ def test_what_was_charged_and_metered():
         control.assert_charged(Pages=6)
         control.assert_charged({"Pages": 4}, subject="ana")
         control.assert_charged(Pages=0, subject="cleo")
+
+
+def test_what_is_billed():
+    with Control() as control:
+        emulator = control.emulator
+        buyer, other = emulator.add_product("prod-1", ["pages"], ["222222222222", "333333333333"]).customers
+        metering = boto3.client("meteringmarketplace", **KEYS)
+        emulator.attach(metering)
+        for one, quantity in ((buyer, "2.5"), (other, "1.50")):
+            record = {"CustomerAWSAccountId": one.account_id, "LicenseArn": one.license_arn, "Dimension": "pages"}
+            record |= {"Timestamp": emulator.clock.datetime(), "QuantityAsDecimal": quantity}
+            metering.batch_meter_usage(UsageRecords=[record])
+        metering.close()
+        assert (control.billed("pages"), type(control.billed("pages"))) == (4, int)
+        assert control.billed("pages", customer=buyer) == Decimal("2.5")
+        assert control.billed("pages", customer="333333333333") == Decimal("1.5")
+        assert (control.billed("words"), control.billed("pages", customer="none")) == (0, 0)
+        assert control.calls == []
+        for wrong in (lambda: control.billed(5), lambda: control.billed("pages", customer=5)):
+            with pytest.raises(ConfigurationError, match=r"dimension|customer"):
+                wrong()
 
 
 def test_a_wrong_charge_tells_the_story():

@@ -379,8 +379,15 @@ def test_the_emulator_and_the_clock(project, a_server):
             edit()
             assert meterguard_emulator.calls("CheckoutLicense") == 2
 
+        def test_aws_marketplace(meterguard, meterguard_emulator):
+            now = meterguard.emulator.clock.datetime()
+            metering = boto3.client("meteringmarketplace")
+            metering.meter_usage(ProductCode="p", Timestamp=now, UsageDimension="pages", UsageQuantityAsDecimal="2.5")
+            assert boto3.client("marketplace-entitlement").get_entitlements(ProductCode="p")["Entitlements"] == []
+            assert meterguard.billed("pages") * 2 == 5
+
         def test_afterwards_all_is_as_it_was():
-            assert "AWS_ENDPOINT_URL_LICENSE_MANAGER" not in os.environ
+            assert [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL_")] == []
             assert current_guard() is None
 
         def test_the_clock_of_a_control(meterguard, meterguard_clock):
@@ -391,7 +398,7 @@ def test_the_emulator_and_the_clock(project, a_server):
             edit()
             assert meterguard.calls == ["CheckoutLicense"] * 2
         """
-    ).assert_outcomes(passed=3)
+    ).assert_outcomes(passed=4)
 
 
 def test_a_guard_that_trusts_no_environment(project, a_server):

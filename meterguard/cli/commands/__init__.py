@@ -15,6 +15,7 @@ from .demo import demo
 from .doctor import doctor
 from .emulator import emulator
 from .give_back import give_back
+from .meter import meter
 from .release import release
 from .status import status
 from .usage import usage
@@ -28,5 +29,5 @@ def meterguard() -> None:
     """Put an AWS License Manager licence in front of Python code."""
 
 
-for _command in (borrow, demo, doctor, emulator, release, give_back, status, usage):
+for _command in (borrow, demo, doctor, emulator, meter, release, give_back, status, usage):
     meterguard.add_command(_command)

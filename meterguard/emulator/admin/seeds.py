@@ -55,8 +55,8 @@ class Seed:
                 raise SeedError(f"{name} must be {meaning}; got {shown(getattr(self, name))}")
 
     def __repr__(self) -> str:
-        lists = (self.licenses, "licenses"), (self.products, "products"), (self.faults, "faults")
-        return f"<Seed with {', '.join(f'{len(found)} {name}' for found, name in lists)}>"
+        licenses, products, faults = map(len, (self.licenses, self.products, self.faults))
+        return f"<Seed with {licenses} licenses, {products} products and {faults} faults>"
 
     def plant(self, emulator: Target, held: Iterable[License] = ()) -> None:
         """Add the faults to an emulator, and the licences and products that it does not hold yet.

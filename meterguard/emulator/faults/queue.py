@@ -53,7 +53,9 @@ class Faults:
         - ``hold``: wait until `Fault.release` is called on what this method returns
         - ``drop``: close the connection ``"before"`` the request takes effect, or ``"after"`` it did
         - ``body``: spoil the body: ``"garbled"``, ``"cut"`` (ends too soon), ``"empty"``, or these bytes
-        - ``partial``: allow less than asked: the names to leave out, or a mapping of name to the most given
+        - ``partial``: allow less than asked: the names to leave out, or a mapping of name to the most given; of
+          ``BatchMeterUsage`` the dimensions whose records are left unprocessed, ``"*"`` for all others, or the most
+          records of each that are processed
         - ``strip``: members to leave out of the answer
         - ``skew``: seconds by which the service's clock is wrong in its times and its ``Date``
         - ``lifetime``: let ``Expiration`` be this many seconds after ``IssuedAt``, or be this text

@@ -57,7 +57,7 @@ def _described(agreement: Agreement, contract: Contract) -> Answer:
             "CustomerAWSAccountId": agreement.account,
             "LicenseArn": agreement.license_arn,
             "Value": {contract.kind: contract.value},
-            "ExpirationDate": contract.end,
+            "ExpirationDate": agreement.end if contract.end is None else contract.end,
         }
     )
 

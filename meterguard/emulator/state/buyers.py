@@ -56,6 +56,8 @@ def _by_license(listings: Listings, code: str | None, record: Parameters, now: f
         if listings.is_strict:
             raise _wrong_license("The LicenseArn is not valid.")
         return Buyer(code, account, arn)
+    if code not in (None, agreement.product):
+        raise _wrong_license("The LicenseArn is not one of the product's.")
     if agreement.account not in (None, account):
         raise _wrong_license("The LicenseArn does not match the customer.")
     is_subscribed = agreement.is_active_at(now - FLUSH)

@@ -11,7 +11,7 @@ from ..protocol.moments import Moment, moment_of
 from ..protocol.redaction import shown
 from ..protocol.validation import FLAG, MOMENT, TEXT, TEXTS, Rules, check, is_table_of, is_whole, maybe
 from .licenses import License, license_arn
-from .listings import VALUE_KINDS, Agreement, Contract, Listing
+from .listings import VALUE_KINDS, Agreement, Contract, Kind, Listing
 
 __all__ = (
     "PRODUCT_TERMS",
@@ -76,7 +76,7 @@ def build_contract(listing: Listing, dimension: str, value: Value, end: Moment |
     check({"dimension": TEXT, "end": maybe(MOMENT)}, {"dimension": dimension, "end": end})
     if dimension not in listing.dimensions:
         raise WrongValue(f"dimension: {shown(dimension)} is not one of the product's, {', '.join(listing.dimensions)}")
-    kind = next((kind for kind, type_ in VALUE_KINDS.items() if type(value) is type_), None)
+    kind: Kind | None = next((name for name, type_ in VALUE_KINDS.items() if type(value) is type_), None)
     if kind is None or not (isinstance(value, str) or -(2**31) <= value < 2**31):
         raise WrongValue(f"value: {shown(value)} is not a number of 32 bits, a text, true or false")
     return Contract(dimension, kind, value, None if end is None else moment_of(end))

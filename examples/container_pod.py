@@ -4,7 +4,7 @@ It runs in the buyer's account, in a task of ECS or a pod of EKS. Each worker re
 hour, because the workers share a ledger. Put that on a volume that outlives the container.
 
     export PRODUCT_CODE=... METERGUARD_LEDGER=sqlite:////var/lib/pod/usage.db
-    gunicorn --chdir examples --workers 4 container_pod:app
+    gunicorn --workers 4 --chdir examples container_pod:app
     curl --json '["a page", "another page"]' http://127.0.0.1:8000/render
     curl http://127.0.0.1:8000/metering
 """

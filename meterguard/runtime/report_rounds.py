@@ -51,12 +51,12 @@ class ReportRounds:
             self._reports.announcements.unavailable(str(mistake))
         finally:
             self._failures = 0 if is_done else self._failures + 1
-            # an hour that ended during the round was not in it
-            since = began if is_done else self._clock.now()
-            delay = (
-                self._until_next(began.wall) if is_done else min(LONGEST, AGAIN * 2.0 ** min(self._failures - 1, 10))
-            )
+            # since it began: an hour that ended meanwhile was not in it
+            since, delay = (began, self._until_next(began.wall)) if is_done else (self._clock.now(), self._again())
             self._next = since._replace(wall=since.wall + delay, mono=since.mono + delay)
+
+    def _again(self) -> float:
+        return min(LONGEST, AGAIN * 2.0 ** min(self._failures - 1, 10))
 
     def _until_next(self, wall: float) -> float:
         if not self._reports.product.rules.is_hourly:

@@ -107,7 +107,7 @@ def test_neither_killed_workers_nor_a_restart_are_billed_twice_or_lost(lm, moved
 
 def test_what_is_no_list_of_pages_is_not_metered(pod, books):
     for body in ("[]", '"text"', "[1]"):
-        reply = httpx.post(f"{pod.url}/render", content=body, headers={"Content-Type": "application/json"})
+        reply = httpx.post(f"{pod.url}/render", content=body, headers={"Content-Type": "application/json"}, timeout=40)
         assert reply.status_code == 400
     assert books() == {}
 

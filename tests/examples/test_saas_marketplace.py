@@ -39,11 +39,11 @@ def visit(site):
     clients = []
 
     def register(token):
-        return httpx.post(f"{site.url}/register", data={"x-amzn-marketplace-token": token})
+        return httpx.post(f"{site.url}/register", data={"x-amzn-marketplace-token": token}, timeout=40)
 
     def visiting(customer):
         told = register(customer.registration_token).json()
-        clients.append(httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {told['key']}"}))
+        clients.append(httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {told['key']}"}, timeout=40))
         clients[-1].name = told["customer"]
         return clients[-1]
 
@@ -59,7 +59,7 @@ def use(client, characters):
 
 
 def metering(site, key=OPERATOR):
-    return httpx.get(f"{site.url}/metering", headers={"Authorization": f"Bearer {key}"})
+    return httpx.get(f"{site.url}/metering", headers={"Authorization": f"Bearer {key}"}, timeout=40)
 
 
 def used(client):
@@ -129,7 +129,7 @@ def test_nobody_sees_what_is_not_theirs(site, product, visit):
     assert metering(site, "a guess").status_code == 403
     assert ana.get("/metering").status_code == 403
     for path in ("/usage", "/metering"):
-        assert httpx.get(f"{site.url}{path}").status_code in (401, 403)
+        assert httpx.get(f"{site.url}{path}", timeout=40).status_code in (401, 403)
     shown = "".join(site.log) + metering(site).text + ana.get("/usage").text
     for secret in (
         customer.license_arn,

@@ -48,7 +48,6 @@ NOT_YET = (
     "meterguard explain",
     "meterguard manifest",
     "meterguard.integrations.mcp",
-    "meterguard.marketplace",
 )
 
 

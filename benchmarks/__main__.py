@@ -22,6 +22,7 @@ STUDIES = {
     "metering": "metering",
     "trust": "verifying",
     "web": "web",
+    "mcp": "tools",
     "emulator": "emulating",
     "fleet": "fleet.study",
 }

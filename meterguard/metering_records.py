@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -89,7 +88,6 @@ class MeteringRecord:
         return json.dumps(said, separators=(",", ":"))
 
     @classmethod
-    @functools.lru_cache(10_000)  # a pass reads all of them several times
     def decoded(cls, key: str, text: str) -> MeteringRecord:
         """Return the record that a text says. Raises ``ValueError`` for any other text."""
         try:

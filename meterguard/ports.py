@@ -322,8 +322,11 @@ class Ledger(Protocol):
         """Return what is noted in a book."""
         ...
 
-    def note(self, book: str, expected: str, changes: Mapping[str, str | None]) -> bool:
-        """Write rows of a book, None deletes one: all of them, or nothing and False if its version is another now."""
+    def note(self, book: str, expected: str, changes: Mapping[str, str | None]) -> str | None:
+        """Write rows of a book; a text of None deletes one. Return its new version.
+
+        Where its version is no longer the one that is expected, nothing is written, and None is returned.
+        """
         ...
 
     def compact(self, hours_before: float, days_before: float) -> None:

@@ -28,7 +28,7 @@ FIXTURES["serve_redis"] = ("redis",)
 FIXTURES["system"] = ("opentelemetry", "prometheus_client")
 OURS = ("tests", "meterguard", "examples", "benchmarks", "docs")
 # The packages of integrations, by their modules' names.
-FRAMEWORKS = {name: name for name in ("celery", "django", "fastapi", "flask", "openfeature", "starlette")} | {
+FRAMEWORKS = {name: name for name in ("celery", "django", "fastapi", "flask", "mcp", "openfeature", "starlette")} | {
     "drf": "rest_framework"
 }
 

@@ -79,7 +79,9 @@ class _Meter:
     def _members(self) -> Sequence[str]:
         """Return the members that botocore knows; those of the newest for a stand-in of a client."""
         model: Any = getattr(self._transport.clients.client().meta, "service_model", None)
-        return ["QuantityAsDecimal"] if model is None else list(model.shape_for(self.shape).members)
+        if model is None or self.shape not in model.shape_names:
+            return ["QuantityAsDecimal"]
+        return list(model.shape_for(self.shape).members)
 
     def forget(self) -> None:
         """In a forked child: forget the parent's clients."""

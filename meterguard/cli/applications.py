@@ -21,6 +21,9 @@ _FRAMEWORKS = {
     ("django.core.handlers.base", "BaseHandler"): "django",
     ("click", "Command"): "click",
     ("typer", "Typer"): "click",
+    ("fastmcp", "FastMCP"): "mcp",
+    ("mcp.server.mcpserver", "MCPServer"): "mcp",
+    ("mcp.server.lowlevel", "Server"): "mcp",
 }
 
 

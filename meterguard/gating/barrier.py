@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .admission import Entered
     from .entrance import Entrance
     from .kinds import Kind
+    from .questions import Line
 else:
 
     def deprecated(_: str) -> Any:
@@ -53,6 +54,11 @@ class Barrier(ABC, Generic[H]):
     @abstractmethod
     def declaration(self) -> str:
         """The name of the function that declares it."""
+
+    @property
+    @abstractmethod
+    def alternatives(self) -> tuple[tuple[Line, ...], ...]:
+        """The entitlements that it asks for, of which one line must be had as a whole; none where it asks nobody."""
 
     @abstractmethod
     def enter(self, /, *args: object, **kwargs: object) -> Entered[H]:

@@ -96,6 +96,11 @@ class AnyDraw(Barrier[H]):
         self._terms = terms
         self._fixed = terms.wish((), {}, is_joined=self.is_joined) if terms.is_fixed() else None
 
+    @property
+    def alternatives(self) -> tuple[tuple[Line, ...], ...]:
+        """The entitlements that it draws, of which one line must be had as a whole."""
+        return self._terms.alternatives
+
     def enter(self, /, *args: object, **kwargs: object) -> Entered[H]:
         """Reserve units for a call with these arguments, or raise why there are none.
 
@@ -254,6 +259,11 @@ class Meter(Barrier["Charge"]):
         self._terms = terms._replace(alternatives=((entitlement,),))
         self._entitlement = entitlement
         self._value = value
+
+    @property
+    def alternatives(self) -> tuple[tuple[Line, ...], ...]:
+        """Nothing: a meter refuses nobody."""
+        return ()
 
     def enter(self, /, *args: object, **kwargs: object) -> Entered[Charge]:
         """Begin a call with these arguments.

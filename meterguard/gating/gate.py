@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from ..errors import ConfigurationError
 from ..runtime.window import Window
 from .barrier import Barrier, Fallback, agreed, deprecated
-from .questions import Terms
+from .questions import Line, Terms
 
 if TYPE_CHECKING:
     from ..core.requirements import Question
@@ -86,6 +86,15 @@ class Gate(Barrier["Lease"]):
         self._question = terms.question((), {}) if terms.is_fixed() else None
         self.window = self._shared_window()
         self.outside = None if self.window is None else self.window.outside
+
+    @property
+    def alternatives(self) -> tuple[tuple[Line, ...], ...]:
+        """The entitlements that it asks for, of which one line must be had as a whole."""
+        return self._terms.alternatives
+
+    def of(self, guard: Guard) -> Gate:
+        """Return the same gate of another guard."""
+        return Gate(guard, self._terms, self.instead, self.keyword)
 
     # -- entering --------------------------------------------------------------------------------
 

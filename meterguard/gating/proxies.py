@@ -16,6 +16,11 @@ else:
     FunctionWrapper = wrapt.FunctionWrapper  # older versions of wrapt have no types
 
 
+def note_barrier(wrapper: Callable[..., object], barrier: object) -> None:
+    """Note which barrier a wrapper stands for, so that it is found from the callable that it guards."""
+    vars(wrapper)["barrier"] = barrier
+
+
 class GuardedCallable(FunctionWrapper):
     """A guarded callable. It is copied like the callable behind it, and found again by name when it is unpickled."""
 
@@ -39,6 +44,11 @@ class GuardedCallable(FunctionWrapper):
 
         return self._around(copy.deepcopy(self.__wrapped__, memo))
 
+    def barrier(self) -> object:
+        """Return the gate, draw or meter that guards it."""
+        found: object = vars(self._self_wrapper)["barrier"]
+        return found
+
     def switched(self, is_on: Callable[[], bool]) -> Any:
         """Return the same guard, but for this: it lets every call through while it is not on."""
         wrapper: Any = self._self_wrapper
@@ -46,6 +56,7 @@ class GuardedCallable(FunctionWrapper):
         def cold(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
             return wrapper(wrapped, instance, args, kwargs) if is_on() else wrapped(*args, **kwargs)
 
+        note_barrier(cold, self.barrier())
         return type(self)(self.__wrapped__, cold, self._self_enabled)
 
     def _around(self, copied: Any) -> Any:

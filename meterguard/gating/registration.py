@@ -8,6 +8,7 @@ import sys
 import threading
 import types
 import weakref
+from collections.abc import Iterator
 
 from .proxies import GuardedCallable
 
@@ -69,6 +70,17 @@ def is_bypassed(registered: object) -> bool:
     return has_mark
 
 
+def barriers(registered: object) -> Iterator[object]:
+    """Yield the gates, draws and meters that a callable runs behind, the outermost first."""
+    while registered is not None:
+        registered = getattr(registered, "__func__", registered)
+        while isinstance(registered, functools.partial):
+            registered = registered.func
+        if isinstance(registered, GuardedCallable):
+            yield GuardedCallable.barrier(registered)
+        registered = getattr(registered, "__wrapped__", None)
+
+
 def is_guarded(registered: object) -> bool:
     """Tell whether a guard stands around something, at whatever depth."""
     while registered is not None:
@@ -86,6 +98,8 @@ _REGISTERED = {
     ("click", "Command"): "@click.command()\n    @{declaration}(...)\n    def command(): ...",
     ("typer", "Typer"): "@app.command()\n    @{declaration}(...)\n    def command(): ...",
     ("flask", "Flask"): "@app.route('/report')\n    @{declaration}(...)\n    def report(): ...",
+    # what FastMCP's decorator returns where it is told to return an object
+    ("fastmcp.tools.base", "Tool"): "@server.tool\n    @{declaration}(...)\n    def report(): ...",
     (
         "starlette.applications",
         "Starlette",

@@ -11,7 +11,7 @@ from ..errors import ConfigurationError, EntitlementDenied, EntitlementUnavailab
 from . import kinds
 from .entrance import Arguments, Entrance, Wrapper, passing_on
 from .kinds import Kind
-from .proxies import CountedFunction, GuardedCallable, GuardedFunction
+from .proxies import CountedFunction, GuardedCallable, GuardedFunction, note_barrier
 from .registration import mark, refuse
 from .streams import Opened, drive, iterated, iterated_async, relay
 
@@ -65,6 +65,7 @@ def _arguments(gate: Entrance, kind: Kind) -> Arguments:
     made = gate.wrappers.get(kind)
     if made is None:
         wrapper = _itemized(gate, kind) if gate.is_itemized else _MAKERS[kind](gate)
+        note_barrier(wrapper, gate)
         is_by_window = gate.outside is not None and kind in _BY_WINDOW
         made = gate.wrappers[kind] = (wrapper, gate.outside) if is_by_window else (wrapper,)
     return made

@@ -6,8 +6,8 @@ never run. What belongs here:
 
 1. One file or folder for one framework, importing that framework at its top and no other integration. Nothing
    imports it but the application. What several share is in files of its own: `refusal`, `page`, `http`, `settings`,
-   `declaration`, `installation`, `audit`, `openapi`; for ASGI `connection` and `lifespan`; and those whose names
-   begin with the framework that two integrations are for.
+   `declaration`, `installation`, `audit`, `features`, `openapi`; for ASGI `connection` and `lifespan`; and those whose
+   names begin with the framework that two integrations are for.
 2. One vocabulary (`docs/frameworks/contract.md`): *protect* guards a group, *exempt* spares a view of it, *entitled*
    asks without consuming, *audit* finds guards that stand above a registration. Names and defaults are the same
    everywhere.

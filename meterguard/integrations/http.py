@@ -88,11 +88,16 @@ class HttpOptions:
         return re.compile("|".join(map(translate, self.exempt)) or "(?!)")
 
     def refusal(self, error: MeterGuardError) -> Refusal:
-        """Return what to tell a client that ran into this error."""
+        """Return what to tell a client that ran into this error. Log it where it is a mistake in the set-up."""
+        if not isinstance(error, EntitlementUnavailable | EntitlementDenied):
+            _log.error("a gate is set up wrongly: %s", error, exc_info=error)
+        return self.told(error)
+
+    def told(self, error: MeterGuardError) -> Refusal:
+        """Return what to tell a client that ran into this error. Log nothing."""
         if isinstance(error, EntitlementUnavailable):
             refusal = self._refusal(error, "entitlement-unavailable", self.unavailable_status, retry=True)
         elif not isinstance(error, EntitlementDenied):
-            _log.error("a gate is set up wrongly: %s", error, exc_info=error)
             refusal = self._refusal(error, "internal-error", 500)
         elif error.is_exhausted and self.prove_exhaustion:
             refusal = self._refusal(error, "entitlement-exhausted", self.exhausted_status, retry=True)

@@ -279,6 +279,12 @@ class Registry:
         """Check the record's lease in, on a worker."""
         return self.check_ins.give_back(record, if_idle=if_idle)
 
+    def give_back_seat(self, per: tuple[Hashable, ...]) -> list[Wait]:
+        """Give back the leases of one value of ``per``, which nobody will use again. Return what can be waited for."""
+        with self.lock:
+            held = [one for place, one in self.index.items() if place == keys.encoded(one.requirement, per)]
+        return [wait for one in held if (wait := self.give_back(one)) is not None]
+
     def give_back_borrowed(self) -> None:
         """Ride no longer on borrowed licences, so that each call looks anew."""
         for record in self.all_records():

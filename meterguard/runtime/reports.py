@@ -10,22 +10,20 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from math import inf
 from socket import gethostname
 from uuid import uuid4
 
 from ..core import metering_records as planning
 from ..core.metering_book import Book, Tally
 from ..core.metering_records import Rules, SeriesOf
-from ..errors import ConfigurationError
 from ..metering_records import MeteringFault, MeteringRecord, MeteringService, RecordState, Reply, Verdict
-from ..ports import Clock, Ledger, LedgerFault, Moment, Notes
+from ..ports import Clock, Ledger, LedgerFault, Moment
 from ..usage import HOUR, UsageKey, UsageLine, hour_of
 from .announcements import Announcements
 from .publisher import Publisher
+from .record_book import RecordBook
 
 SKEW = 5.0  # seconds by which the wall clock may be ahead of the service's before that one counts
-ATTEMPTS = 100  # to write into a book that others write into, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +56,7 @@ class Reports:
         settle: Callable[[], object],
     ) -> None:
         self._ledger = ledger
+        self._book = RecordBook(ledger, product.book)
         self._service = service
         self.product = product
         # AWS tells hosts apart here, and would take what one has sent a second time from another.
@@ -84,75 +83,57 @@ class Reports:
         with self._lock:
             try:
                 self._settle()
-                self._write_down()
+                waiting = self._write_down()
                 is_done = self._send_all()
-                return self.tallies(), is_done
+                self._last = _tallies(self._book.book, waiting)
             except LedgerFault as fault:
                 self.announcements.unavailable(str(fault))
-                return self._last, False
+                is_done = False
+            return self._last, is_done
 
     def tallies(self) -> dict[RecordState, Tally]:
         """Return how many records there are of each state, those that are still to be written down among the pending.
 
         :raises LedgerFault: the ledger cannot be read.
         """
-        now = self._now()
-        series_of = self.product.mapping()
-        notes, usage = self._read(now)
-        book = self._book(notes).in_time(series_of, self.product.rules, now)
-        planned = self._planned(usage, book, series_of, now)
-        found = book.with_records(planned.records).tallies()
-        pending = found[RecordState.PENDING]
-        for line in planned.waiting:
-            pending = pending.plus(line.quantity)
-        self._last = {**found, RecordState.PENDING: pending}
-        return self._last
+        with self._lock:
+            now, series_of = self._now(), self.product.mapping()
+            book = self._book.read().in_time(series_of, self.product.rules, now)
+            planned = self._planned(book, series_of, now)
+            self._last = _tallies(book.with_records(planned.records), planned.waiting)
+            return self._last
 
     # -- before it is sent ---------------------------------------------------------------------------
 
-    def _write_down(self) -> None:
-        """Write down what is due, and what has become too old."""
-        product, series_of = self.product, self.product.mapping()
-        for _ in range(ATTEMPTS):
-            now = self._now()
-            notes, usage = self._read(now)
-            before = self._book(notes)
-            book = before.in_time(series_of, product.rules, now)
-            planned = self._planned(usage, book, series_of, now)
-            after = book.with_records(planned.records)
-            difference = after.since(before)
-            if not difference or self._ledger.note(product.book, notes.version, difference):
-                self.announcements.given_up(before, after)
-                self.announcements.unmapped([line for line in planned.waiting if series_of(line.key) is None])
-                return
-        raise LedgerFault("others wrote into the metering records first, again and again; nothing was written")
+    def _write_down(self) -> tuple[UsageLine, ...]:
+        """Write down what is due, and what has become too old. Returns what has to wait."""
+        rules, series_of = self.product.rules, self.product.mapping()
+        waiting: tuple[UsageLine, ...] = ()
 
-    def _read(self, now: float) -> tuple[Notes, list[UsageLine]]:
-        """Read the records first: what is used meanwhile is due later, and never twice."""
-        notes = self._ledger.notes(self.product.book)
-        mark = self._book(notes).watermark
-        since = now - planning.HORIZON if mark is None else mark
-        until = hour_of(now) if self.product.rules.is_hourly else now
-        usage = self._ledger.usage(hour_of(since), until)
-        return notes, [line for line in usage if self._is_reported(line.key)]
+        def change(book: Book) -> Book:
+            nonlocal waiting
+            now = self._now()
+            book = book.in_time(series_of, rules, now)
+            planned = self._planned(book, series_of, now)
+            waiting = planned.waiting
+            return book.with_records(planned.records)
+
+        self._book.read()
+        before, after = self._book.change(change)
+        self.announcements.given_up(before, after)
+        self.announcements.unmapped([line for line in waiting if series_of(line.key) is None])
+        return waiting
+
+    def _planned(self, book: Book, series_of: SeriesOf, now: float) -> planning.Plan:
+        """Plan over the usage of now. It is read after the book: what is used meanwhile is due later, never twice."""
+        rules, fractions = self.product.rules, self._service.takes_fractions()
+        since = now - planning.HORIZON if book.watermark is None else book.watermark
+        usage = self._ledger.usage(hour_of(since), hour_of(now) if rules.is_hourly else now)
+        reported = [line for line in usage if self._is_reported(line.key)]
+        return planning.plan(reported, book.records.values(), series_of, rules, now, self._empty, fractions=fractions)
 
     def _is_reported(self, key: UsageKey) -> bool:
         return key.scope == self.product.scope and key.name in self.product.names and key.seconds == HOUR
-
-    def _book(self, notes: Notes) -> Book:
-        try:
-            return Book.read(notes.rows)
-        except ValueError as problem:
-            raise ConfigurationError(
-                f"the metering records in the ledger are damaged ({problem}): restore the ledger from a copy; nothing "
-                "was sent"
-            ) from None
-
-    def _planned(self, usage: Sequence[UsageLine], book: Book, series_of: SeriesOf, now: float) -> planning.Plan:
-        rules, fractions = self.product.rules, self._service.takes_fractions()
-        mark = -inf if book.watermark is None else book.watermark  # whose records before it are in the sums by now
-        usage = [line for line in usage if line.key.hour >= mark]
-        return planning.plan(usage, book.records.values(), series_of, rules, now, self._empty, fractions=fractions)
 
     def _empty(self) -> MeteringRecord:
         return MeteringRecord("", None, 0, Decimal(0), (), uuid4().hex, self._sender)
@@ -190,7 +171,7 @@ class Reports:
 
     def _batches(self) -> Iterator[list[MeteringRecord]]:
         senders = ("", self._sender)
-        records = self._book(self._ledger.notes(self.product.book)).records.values()
+        records = self._book.book.records.values()
         pending = [one for one in records if one.state is RecordState.PENDING and one.sender in senders]
         pending.sort(key=lambda one: (one.moment, one.key))
         for start in range(0, len(pending), self._service.most):
@@ -202,12 +183,12 @@ class Reports:
 
     def _write_outcome(self, records: Sequence[MeteringRecord], reply: Reply) -> None:
         answers = {record.key: answer for record, answer in zip(records, reply.answers, strict=True)}
-        for _ in range(ATTEMPTS):
-            notes = self._ledger.notes(self.product.book)
-            before = self._book(notes)
-            after = before.answered(answers)
-            difference = after.since(before)
-            if not difference or self._ledger.note(self.product.book, notes.version, difference):
-                self.announcements.outcome(before, after, answers)
-                return
-        raise LedgerFault("others wrote into the metering records first, again and again; the outcome was not written")
+        before, after = self._book.change(lambda book: book.answered(answers))
+        self.announcements.outcome(before, after, answers)
+
+
+def _tallies(book: Book, waiting: Sequence[UsageLine]) -> dict[RecordState, Tally]:
+    found = book.tallies()
+    for line in waiting:
+        found[RecordState.PENDING] = found[RecordState.PENDING].plus(line.quantity)
+    return found

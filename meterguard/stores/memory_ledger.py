@@ -63,15 +63,15 @@ class MemoryLedger:
         with self._lock:
             return self._notes.get(book, Notes("", {}))
 
-    def note(self, book: str, expected: str, changes: Mapping[str, str | None]) -> bool:
+    def note(self, book: str, expected: str, changes: Mapping[str, str | None]) -> str | None:
         """Write rows of a book."""
         with self._lock:
             version, rows = self.notes(book)
             if version != expected:
-                return False
+                return None
             kept = {key: text for key, text in {**rows, **changes}.items() if text is not None}
-            self._notes[book] = Notes(str(int(version or "0") + 1), kept)
-            return True
+            written = self._notes[book] = Notes(str(int(version or "0") + 1), kept)
+            return written.version
 
     def compact(self, hours_before: float, days_before: float) -> None:
         """Put old hours together to days, and delete what is older still."""

@@ -227,16 +227,17 @@ class RedisLedger:
         rows = {key.decode(): text.decode() for key, text in fields.items()}
         return Notes(rows.pop("", ""), rows)
 
-    def note(self, book: str, expected: str, changes: Mapping[str, str | None]) -> bool:
+    def note(self, book: str, expected: str, changes: Mapping[str, str | None]) -> str | None:
         """Write rows of a book."""
         kept = [part for key, text in changes.items() if text is not None for part in (key, text)]
         gone = [key for key, text in changes.items() if text is None]
-        arguments: list[str | int] = [SCHEMA, secrets.token_hex(8), expected, len(kept) // 2, *kept, *gone]
+        nonce = secrets.token_hex(8)
+        arguments: list[str | int] = [SCHEMA, nonce, expected, len(kept) // 2, *kept, *gone]
         keys, deadline = [layout.SCHEMA, layout.notes_key(book)], time.monotonic() + self._deadline
         how, _ = self._connection.run_once(self._note, keys, arguments, deadline)
         if how == b"schema":
             raise self._newer()
-        return bool(how == b"written")
+        return nonce if how == b"written" else None
 
     # -- what is said --------------------------------------------------------------------------------
 

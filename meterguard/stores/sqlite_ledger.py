@@ -87,7 +87,7 @@ class SqliteLedger:
         with self._file.reading() as connection:
             return sqlite_notes.read(connection, book)
 
-    def note(self, book: str, expected: str, changes: Mapping[str, str | None]) -> bool:
+    def note(self, book: str, expected: str, changes: Mapping[str, str | None]) -> str | None:
         """Write rows of a book."""
         with self._file.writing() as connection:
             sqlite_hosts.note(connection, self._host, self._place)

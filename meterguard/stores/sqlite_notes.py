@@ -16,18 +16,19 @@ def read(connection: sqlite3.Connection, book: str) -> Notes:
     return Notes(rows.pop(_VERSION, ""), rows)
 
 
-def write(connection: sqlite3.Connection, book: str, expected: str, changes: Mapping[str, str | None]) -> bool:
-    """Write rows of a book if it has the version that is expected, in a transaction of the caller."""
+def write(connection: sqlite3.Connection, book: str, expected: str, changes: Mapping[str, str | None]) -> str | None:
+    """Write rows of a book that has the version that is expected, in a transaction of the caller."""
     row = connection.execute("SELECT body FROM note WHERE book = ? AND key = ?", (book, _VERSION)).fetchone()
     version = "" if row is None else str(row[0])
     if version != expected:
-        return False
+        return None
     connection.executemany(
         "DELETE FROM note WHERE book = ? AND key = ?", [(book, key) for key, text in changes.items() if text is None]
     )
-    kept = {_VERSION: str(int(version or "0") + 1), **{key: text for key, text in changes.items() if text is not None}}
+    written = str(int(version or "0") + 1)
+    kept = {_VERSION: written, **{key: text for key, text in changes.items() if text is not None}}
     connection.executemany(
         "INSERT INTO note VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
         [(book, key, text) for key, text in kept.items()],
     )
-    return True
+    return written

@@ -204,7 +204,7 @@ class TestNotes:
     def test_who_comes_second_writes_nothing(self, ledger):
         assert ledger.note("book", "", {"one": "1"})
         version, _ = ledger.notes("book")
-        assert not ledger.note("book", "", {"one": "2", "two": "2"})
+        assert ledger.note("book", "", {"one": "2", "two": "2"}) is None
         assert ledger.note("book", version, {"one": None})
         assert not ledger.note("book", version, {"one": "1"})
         assert ledger.notes("book").rows == {}
@@ -213,9 +213,10 @@ class TestNotes:
         seen = {""}
         for number in range(20):
             version, _ = ledger.notes("book")
-            assert ledger.note("book", version, {"one": str(number % 2) if number % 3 else None})
-            assert ledger.notes("book").version not in seen
-            seen.add(ledger.notes("book").version)
+            written = ledger.note("book", version, {"one": str(number % 2) if number % 3 else None})
+            assert ledger.notes("book").version == written
+            assert written not in seen
+            seen.add(written)
 
     def test_books_are_apart(self, ledger):
         ledger.note("book", "", {"one": "1"})

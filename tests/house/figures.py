@@ -26,7 +26,7 @@ VAGUE = {
     *("facade", "planning", "portions", "reading", "requests", "rules", "tables", "wording", "foreground"),
 }
 # Underscore names of other people's packages that stand in ours by chance, too.
-FOREIGN = {"_request", "_wrapped"}
+FOREIGN = {"_connection", "_inner", "_request", "_session", "_wrapped"}
 # Names that end in -ing and are a field's word all the same. Other files are named by nouns, not by deeds.
 NOUNS_IN_ING = {"borrowing", "drawing", "forking", "gating", "metering", "serving", "testing"}
 

@@ -25,6 +25,7 @@ FACADE = {
         "snapshot",
         "orphans",
         "marketplace",
+        "departures",
     ),
     "gating",
 }
@@ -71,6 +72,7 @@ MAY_IMPORT = {
     "snapshot": VOCABULARY | {"core", "runtime", "assembly"},
     "orphans": VOCABULARY | {"config", "assembly", "snapshot"},
     "marketplace": VOCABULARY | {"core", "runtime", "guard", "config", "ledger", "assembly"},
+    "departures": VOCABULARY | {"runtime", "guard"},
     "meterguard": VOCABULARY | FACADE,
     "telemetry": PUBLIC,
     "integrations": PUBLIC | {"testing"},  # which only a module for tests may import, see below
@@ -115,6 +117,10 @@ THIRD_PARTY = {
     "fastapi": {"integrations"},
     "celery": {"integrations"},
     "openfeature": {"integrations"},
+    "mcp": {"integrations"},
+    "mcp_types": {"integrations"},  # comes with it
+    "anyio": {"integrations"},  # and so does this
+    "fastmcp": {"integrations"},
 }
 
 # A file that may import what the rest of its room may not.
@@ -132,10 +138,10 @@ WHOLE_ROOM = {
 REQUIRED = {"boto3", "cachetools", "wrapt"}
 
 # Integrations: a file or folder each for these. None imports another, and what they share imports none of them.
-FRAMEWORKS = {"asgi", "celery", "click", "django", "drf", "fastapi", "flask", "openfeature", "starlette"}
+FRAMEWORKS = {"asgi", "celery", "click", "django", "drf", "fastapi", "flask", "mcp", "openfeature", "starlette"}
 SHARED = {
     *("refusal", "page", "http", "settings", "declaration", "installation", "audit", "openapi"),
-    *("connection", "lifespan", "starlette_application", "starlette_mounts"),
+    *("features", "connection", "lifespan", "starlette_application", "starlette_mounts"),
     *("django_project", "django_decorators", "django_guard", "django_response", "django_user"),
 }
 

@@ -23,6 +23,29 @@ def declared_errors():
                 yield pytest.param(shape.error_code, id=f"{operation}-{shape.error_code}")
 
 
+def metering_errors():
+    """Errors of the operations that report, which have a table of their own."""
+    model = ServiceModel(Loader().load_service_model("meteringmarketplace", "service-2"), "meteringmarketplace")
+    return {
+        one.error_code for name in ("MeterUsage", "BatchMeterUsage") for one in model.operation_model(name).error_shapes
+    }
+
+
+@pytest.mark.parametrize("code", sorted(metering_errors()))
+def test_a_declared_error_of_metering_is_mapped(code):
+    from meterguard.aws.error_codes import KINDS
+    from meterguard.aws.metering import ANSWERS
+
+    assert (code in ANSWERS) is not (code in KINDS)
+
+
+def test_a_declared_status_of_a_record_is_mapped():
+    from meterguard.aws.metering import STATUSES
+
+    model = ServiceModel(Loader().load_service_model("meteringmarketplace", "service-2"), "meteringmarketplace")
+    assert set(STATUSES) == set(model.shape_for("UsageRecordResultStatus").enum)
+
+
 @pytest.mark.parametrize("code", list(declared_errors()))
 def test_a_declared_error_is_mapped(code):
     from meterguard.aws.error_codes import KINDS

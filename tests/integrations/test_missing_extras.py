@@ -32,6 +32,7 @@ NEEDS = {
     "drf": Needs("rest_framework", "drf"),
     "fastapi": Needs("fastapi", "fastapi"),
     "flask": Needs("flask", "flask"),
+    "mcp": Needs("mcp", "mcp"),
     "openfeature": Needs("openfeature", "openfeature"),
     "starlette": Needs("starlette", "starlette"),
 }

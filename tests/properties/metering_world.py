@@ -156,7 +156,7 @@ class World:
         self.used, self.late = defaultdict(Decimal), []
         self.is_saas = kind == "saas"
         rules = {"saas": SAAS, "host": HOST, "agentcore": AGENTCORE}[kind]
-        self.slack = 3 * HOUR if self.is_saas else 1.4 * HOUR
+        self.slack = 3 * HOUR if self.is_saas else HOUR
         self.buyers = BUYERS
         self.subjects = list(BUYERS) if self.is_saas else [None, "a", "b"]
         self.publisher, self.aws = Publisher(), Aws(self, rules)
@@ -201,9 +201,9 @@ class World:
         self.ledger.post(due)
 
     def step(self, process):
-        # Somebody reports every hour or so, or much would become too old.
-        kind = self.random.random() if self.now - self.reported_at < HOUR else 0.9
-        if kind < 0.55:
+        # Somebody reports every half hour or so, or much would become too old.
+        kind = self.random.random() if self.now - self.reported_at < HOUR / 2 else 0.9
+        if kind < 0.35:
             process.use()
         elif kind < 0.93:
             process.flush()

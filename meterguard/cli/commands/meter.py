@@ -52,7 +52,7 @@ def meter(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Report usage to AWS Marketplace: what a ledger has charged, hour by hour.
+    """Report to AWS Marketplace what a ledger has charged, hour by hour.
 
     Reports the Sink at MODULE:SINK, or, for AMI and container products, the
     ledger by --product-code and --dimension. Takes no unit, and sends no hour

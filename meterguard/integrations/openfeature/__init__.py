@@ -1,6 +1,6 @@
 """OpenFeature: a provider whose flags are the entitlements of a licence.
 
-`provider` is what OpenFeature calls. `features` asks the licence and remembers, and knows nothing of OpenFeature;
+`provider` is what OpenFeature calls. `..features` asks the licence and remembers, and knows nothing of OpenFeature;
 `flags` reads a declaration of flags; `details` turns an answer into what OpenFeature wants.
 """
 

@@ -32,10 +32,10 @@ from ...events import (
 from ...guard import MeterGuard
 from ...model import Entitlement
 from ...reasons import Reason
+from ..features import Features
 from ..settings import check
 from . import flags as declarations
 from .details import ERRORS, details, error, mismatch
-from .features import Features
 from .flags import Flags
 
 __all__ = ("EntitlementProvider",)

@@ -19,15 +19,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from ...borrowing import lent
-from ...decision import Decision
-from ...default import requires_entitlement
-from ...errors import EntitlementDenied, EntitlementUnavailable
-from ...gating.admission import refusal
-from ...gating.gate import Gate
-from ...guard import MeterGuard
-from ...model import Entitlement
-from ...reasons import Reason
+from ..borrowing import lent
+from ..decision import Decision
+from ..default import requires_entitlement
+from ..errors import EntitlementDenied, EntitlementUnavailable
+from ..gating.admission import refusal
+from ..gating.gate import Gate
+from ..guard import MeterGuard
+from ..model import Entitlement
+from ..reasons import Reason
 
 Group = tuple[Entitlement, ...]
 """Entitlements that are asked for in one checkout."""
@@ -87,8 +87,12 @@ class Features:
                     held.release(probing=one.is_counted)
         return decision
 
-    async def aask(self, one: Entitlement) -> Decision:
-        """:meth:`ask` without blocking the loop."""
+    async def aask(self, one: Entitlement, said: dict[Entitlement, Decision] | None = None) -> Decision:
+        """:meth:`ask` without blocking the loop.
+
+        :param said: filled with what an answer says of others, which then need not be asked about. A yes that comes
+            that way has no lease.
+        """
         decision = self._remembered(one)
         while decision is None:
             group = self._home.get(one, (one,))
@@ -96,11 +100,16 @@ class Features:
                 held = await self._guard.aadmit(*self._question(group), probing=one.is_counted)
             except EntitlementDenied as no:
                 decision = self._denied(one, group, no)
+                if said is not None:
+                    said |= self._said(group, no)
+                    decision = said.get(one) if decision is None else decision
             except EntitlementUnavailable as unknown:
                 decision = self._unknown(one, group, unknown)
             else:
                 try:
                     decision = self._granted(one, group, held.decision())
+                    if said is not None:
+                        said |= dict.fromkeys(group, decision)
                 finally:
                     await held.arelease(probing=one.is_counted)
         return decision
@@ -117,6 +126,13 @@ class Features:
         question: Any = copy.copy(gate.question())
         question.patience, question.proves = patience, False
         return question, None if group[0].is_counted else gate.window
+
+    def _said(self, group: Group, no: EntitlementDenied) -> dict[Entitlement, Decision]:
+        """Return what a denial says of each, where the service names what it allows."""
+        if no.reason is Reason.COVERS_LESS:
+            yes = Decision(True, Reason.CHECKED_OUT, None, False, "allowed: checked out", 0.0)
+            return {each: refusal(no) if each in no.missing else yes for each in group}
+        return dict.fromkeys(group, refusal(no)) if self._names_what_it_has else {}
 
     # -- answers ---------------------------------------------------------------------------------
 

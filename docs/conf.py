@@ -24,6 +24,7 @@ html_copy_source = False
 html_theme = "furo"
 html_title = f"meterguard {release}"
 html_static_path = ["_static"]
+html_extra_path = ["llms.txt"]
 html_css_files = ["pages.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]

@@ -146,7 +146,7 @@ class UsagePending(Event):
     """Usage could not be reported now. It is tried again."""
 
     records: int
-    """How many metering records wait; 0: not known."""
+    """How many metering records wait; 0 where that is not known."""
     code: str | None
     problem: str
 

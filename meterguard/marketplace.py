@@ -41,7 +41,7 @@ _ARN = re.compile(r"arn:aws[a-zA-Z-]*(:[\w/.-]*){3}:[A-Za-z0-9][\w:/+=,@.-]*", r
 __all__ = ("Customers", "Sink", "SinkStatus", "SinkTally")
 
 Customers = Mapping[str, tuple[str, str]] | Callable[[str], tuple[str, str] | None]
-"""The ``(CustomerAWSAccountId, LicenseArn)`` of a subject: a mapping, or a callable that returns None for nobody."""
+"""The ``(CustomerAWSAccountId, LicenseArn)`` of each subject, or a callable that returns it, and None for nobody."""
 
 
 class SinkTally(TypedDict):
@@ -55,10 +55,10 @@ class SinkStatus(TypedDict):
     """Tallies of usage, since the sink was first used over its ledger. The hour that goes on is not in them."""
 
     pending: SinkTally
-    """Not known to be with AWS yet: it is sent, or sent again, unchanged."""
+    """Not known to be with AWS yet. It is sent, or sent again, unchanged."""
     delivered: SinkTally
     given_up: SinkTally
-    """Too old for AWS: 6 hours after its hour began, for SaaS 24."""
+    """Too old for AWS, that is 6 hours after its hour began, for SaaS 24."""
     rejected: SinkTally
     """Refused by AWS for good."""
 

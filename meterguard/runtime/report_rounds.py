@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from ..errors import ConfigurationError
-from ..ports import Clock
+from ..ports import Clock, Moment
 from ..usage import HOUR, hour_of
 from .agenda import Errand
 from .reports import Reports
@@ -39,11 +39,11 @@ class ReportRounds:
         try:
             now = self._clock.now()
             if now.wall >= self._next.wall or now.mono >= self._next.mono:
-                self._round()
+                self._round(now)
         finally:
             self._remind(self._errand, LOOK)
 
-    def _round(self) -> None:
+    def _round(self, began: Moment) -> None:
         is_done = False
         try:
             _, is_done = self._reports.flush()
@@ -51,9 +51,12 @@ class ReportRounds:
             self._reports.announcements.unavailable(str(mistake))
         finally:
             self._failures = 0 if is_done else self._failures + 1
-            now = self._clock.now()
-            delay = self._until_next(now.wall) if is_done else min(LONGEST, AGAIN * 2.0 ** min(self._failures - 1, 10))
-            self._next = now._replace(wall=now.wall + delay, mono=now.mono + delay)
+            # since it began: an hour that ended meanwhile was not in it
+            since, delay = (began, self._until_next(began.wall)) if is_done else (self._clock.now(), self._again())
+            self._next = since._replace(wall=since.wall + delay, mono=since.mono + delay)
+
+    def _again(self) -> float:
+        return min(LONGEST, AGAIN * 2.0 ** min(self._failures - 1, 10))
 
     def _until_next(self, wall: float) -> float:
         if not self._reports.product.rules.is_hourly:

@@ -25,12 +25,14 @@ from .readings import (
     GRACE,
     LAPSES,
     LEDGER,
+    METERING,
     RENEWALS,
     RUN_OUT,
     UNITS,
     Reading,
     active,
     begun,
+    beside,
     check_guard,
     is_of_leases,
     named,
@@ -53,6 +55,7 @@ _UNITS = {
     GRACE: "{change}",
     BORROWS: "{change}",
     LEDGER: "{failure}",
+    METERING: "{record}",
 }
 
 
@@ -121,6 +124,7 @@ class _Instruments:
             self._see(named(event.entitlements))
         one = reading(event)
         if one is not None:
+            self._begin(beside(one))
             self._counters[one.counter].add(one.amount, _attributes(one))
             if one.duration is not None:
                 self._durations.record(one.duration, _attributes(one))
@@ -128,8 +132,11 @@ class _Instruments:
     def _see(self, name: str) -> None:
         if name not in self._seen:
             self._seen.add(name)
-            for one in begun(name):
-                self._counters[one.counter].add(0, _attributes(one))
+            self._begin(begun(name))
+
+    def _begin(self, readings: Iterable[Reading]) -> None:
+        for one in readings:
+            self._counters[one.counter].add(0, _attributes(one))
 
     def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
         """Count the leases held; a name without a lease goes back to 0."""

@@ -23,6 +23,7 @@ from .readings import (
     Reading,
     active,
     begun,
+    beside,
     check_guard,
     is_of_leases,
     named,
@@ -136,6 +137,7 @@ class _Metrics(Collector):
     def _tell(self, event: Event) -> None:
         one = reading(event)
         if one is not None:
+            self._begin(beside(one))
             labels = _labels(one)
             self._counters[one.counter].labels(*labels).inc(one.amount)
             if one.duration is not None:
@@ -148,8 +150,11 @@ class _Metrics(Collector):
     def _see(self, name: str) -> None:
         if name not in self._seen:
             self._seen.add(name)
-            for one in begun(name):
-                self._counters[one.counter].labels(*_labels(one))
+            self._begin(begun(name))
+
+    def _begin(self, readings: Iterable[Reading]) -> None:
+        for one in readings:
+            self._counters[one.counter].labels(*_labels(one))
 
     def _settle(self, name: str) -> None:
         """Write down how many leases are held.

@@ -30,12 +30,17 @@ from ..events import (
     UnitsDrawn,
     UnitsLost,
     UnitsOwed,
+    UsageDiffers,
+    UsageGivenUp,
+    UsagePending,
+    UsageRejected,
+    UsageReported,
 )
 from ..guard import MeterGuard
 from ..model import Entitlement, shortened
 
 CHECKOUTS, RENEWALS, CHECK_INS, LAPSES, GRACE = "checkouts", "renewals", "check_ins", "lapses", "grace.changes"
-BORROWS, LEDGER = "borrow.changes", "ledger.failures"
+BORROWS, LEDGER, METERING = "borrow.changes", "ledger.failures", "metering.records"
 DRAWN, CHARGED, LOST, OWED = "units.drawn", "units.charged", "units.lost", "units.borrowed"
 
 COUNTERS = {
@@ -46,6 +51,7 @@ COUNTERS = {
     GRACE: "Requirements that entered grace, or left it",
     BORROWS: "Licences that were borrowed or returned, or that end within the hour",
     LEDGER: "Times that the ledger could not be read or written",
+    METERING: "Metering records for AWS Marketplace, by what became of them; pending ones at each attempt",
 }
 UNITS = {
     DRAWN: "Units that were checked out for good",
@@ -110,12 +116,18 @@ _COUNTS = {
     UnitsCharged: (CHARGED, ""),
     UnitsLost: (LOST, ""),
     UnitsOwed: (OWED, ""),
+    UsageReported: (METERING, "reported"),
+    UsageDiffers: (METERING, "differs"),
+    UsageRejected: (METERING, "rejected"),
+    UsageGivenUp: (METERING, "given_up"),
+    UsagePending: (METERING, "pending"),
 }
 
 
 _NO_LEASES = (
     *(UnitsDrawn, UnitsCharged, UnitsLost, UnitsOwed, LowWater, LedgerUnavailable),
     *(LicenseBorrowed, LicenseReturned, BorrowEnding),
+    *(UsageReported, UsageDiffers, UsageRejected, UsageGivenUp, UsagePending),
 )
 
 
@@ -144,6 +156,8 @@ def reading(event: Event) -> Reading | None:
             outcome = "recovered"
         case UnitsDrawn() | UnitsCharged() | UnitsLost() | UnitsOwed():
             amount = event.units
+        case UsagePending():
+            amount = event.records or 1  # a ledger that cannot be read says no number
     return Reading(counter, named(event.entitlements), outcome, _error(event), took, amount)
 
 
@@ -157,11 +171,18 @@ def begun(name: str) -> list[Reading]:
     return [Reading(GRACE, name, outcome) for outcome in ("entered", "recovered", "ran_out")]
 
 
+def beside(one: Reading) -> list[Reading]:
+    """Return the readings that begin at 0 with this one, for the same reason: what is not billed is rare."""
+    if one.counter != METERING:
+        return []
+    return [Reading(METERING, one.name, outcome) for outcome in ("differs", "rejected", "given_up")]
+
+
 def _error(event: Event) -> str:
     match event:
         case EntitlementRefused(reason=reason):
             return reason.value
-        case ServiceUnavailable(code=code) | LeaseLost(code=code) | CheckInFailed(code=code):
+        case ServiceUnavailable(code=code) | LeaseLost(code=code) | CheckInFailed(code=code) | UsagePending(code=code):
             return code or _NO_CODE
     return ""
 

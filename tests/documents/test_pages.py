@@ -47,7 +47,6 @@ NOT_YET = (
     "meterguard console",
     "meterguard explain",
     "meterguard manifest",
-    "meterguard.marketplace",
 )
 
 

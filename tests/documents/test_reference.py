@@ -14,14 +14,16 @@ from botocore.loaders import Loader
 
 import meterguard
 import meterguard.emulator
-from meterguard import config, events, pytest_plugin, testing
+from meterguard import config, events, marketplace, pytest_plugin, testing
+from meterguard.aws.metering import ANSWERS, STATUSES
 from meterguard.core.lifecycle import TABLE, Signal, State
 from meterguard.emulator import Emulator
 from meterguard.emulator.admin.seeds import read_seed
+from meterguard.metering_records import FINAL, RecordState, Verdict
 from tests.documents.pages import DOCS, blocks
 
 REFERENCE = {path.name: path.read_text("utf-8") for path in (DOCS / "reference").glob("*.md")}
-DOCUMENTED = set(re.findall(r"auto(?:function|class|exception):: (\w+)", "\n".join(REFERENCE.values())))
+DOCUMENTED = set(re.findall(r"auto(?:function|class|exception|data):: (\w+)", "\n".join(REFERENCE.values())))
 
 
 MARKETPLACE = ("marketplace-entitlement", "meteringmarketplace")
@@ -34,7 +36,7 @@ def rows(text):
 
 
 def test_every_public_name_is_documented():
-    public = {*meterguard.__all__, *meterguard.emulator.__all__, *testing.__all__}
+    public = {*meterguard.__all__, *meterguard.emulator.__all__, *testing.__all__, *marketplace.__all__}
     assert {name for name in public if not name.startswith("_")} <= DOCUMENTED
 
 
@@ -202,3 +204,14 @@ def test_the_marker_is_documented():
     text = (DOCS / "how-to/test-with-pytest.md").read_text("utf-8")
     shown = {name for row in rows(text) if len(row) == 2 for name in row[0].split(", ")}
     assert set(re.findall(r"(\w+)=", pytest_plugin._MARKERS[0])) <= shown
+
+
+def test_the_answers_of_aws_marketplace_are_the_code():
+    told = {Verdict.DELIVERED: "UsageReported", Verdict.DIFFERS: "UsageDiffers", Verdict.REJECTED: "UsageRejected"}
+    known = {
+        code: (FINAL.get(answer.verdict, RecordState.PENDING).value, told.get(answer.verdict, "UsagePending"))
+        for code, answer in (ANSWERS | STATUSES).items()
+    }
+    table = [row for row in rows(REFERENCE["marketplace.md"]) if len(row) == 3 and "{py:class}" in row[2]]
+    shown = {code: (becomes, event.rpartition(".")[2]) for codes, becomes, event in table for code in codes.split(", ")}
+    assert shown == known

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 SERVERS = {
     "gunicorn": ["gunicorn", "--bind", "127.0.0.1:0", "--threads", "4"],
+    "gunicorn, 4 workers": ["gunicorn", "--bind", "127.0.0.1:0", "--workers", "4", "--no-control-socket"],
     "uvicorn": ["uvicorn", "--host", "127.0.0.1", "--port", "0"],
 }
 LISTENING = re.compile(r"(?:Listening at:|running on) (http://\S+)")

@@ -77,7 +77,7 @@ class OpenTelemetry:
                 number = point.count if hasattr(point, "count") else point.value
                 key = (
                     name.removeprefix("meterguard.").replace(".", "_"),
-                    point.attributes["meterguard.entitlement.name"],
+                    point.attributes.get("meterguard.entitlement.name", ""),
                 )
                 yield (*key, *labels), number
 

@@ -72,7 +72,7 @@ PROGRAMS = {
 SERVERS = {"flask_view", "django_view"}
 APPLICATIONS = {
     *("django_app", "drf_api", "flask_app", "fastapi_app", "celery_tasks", "command_line", "lambda_handler"),
-    *("bottle_plugin", "llm_proxy", "document_service", "saas_marketplace", "container_pod"),
+    *("bottle_plugin", "llm_proxy", "document_service", "saas_marketplace", "container_pod", "mcp_server"),
 }
 
 

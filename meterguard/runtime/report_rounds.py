@@ -13,7 +13,7 @@ from .reports import Reports
 from .workers import Submit
 
 LOOK = 5.0  # seconds between looks whether a round is due, for clocks jump
-SPREAD = 60.0  # seconds after the hour over which the processes of a fleet spread their rounds
+SPREAD = 20.0  # seconds after the hour over which the processes of a fleet spread their rounds
 AGAIN, LONGEST = 60.0, 900.0  # seconds until what failed is tried again: at first, and in a long outage
 
 

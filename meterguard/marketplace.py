@@ -21,6 +21,7 @@ from .interruption import raised_by_handler
 from .metering_records import Customer, RecordState, Series
 from .model import shortened
 from .ports import LedgerFault
+from .runtime import forking
 
 if TYPE_CHECKING:
     from .core.metering_book import Tally
@@ -97,6 +98,8 @@ class Sink:
     ) -> None:
         if not isinstance(guard, MeterGuard):
             raise ConfigurationError(f"guard must be a MeterGuard; got {shortened(guard)}")
+        self._reports: tuple[Till, Reports] | None
+        self._rounds: tuple[Till, ReportRounds] | None
         self.guard = guard
         """The guard whose ledger is reported."""
         self._dimensions = _dimensions(dimensions)
@@ -106,9 +109,8 @@ class Sink:
         self._client = client
         self._is_agentcore = mode == "agentcore"
         self._scope: str | None = None
-        self._lock = threading.RLock()
-        self._reports: tuple[Till, Reports] | None = None
-        self._rounds: tuple[Till, ReportRounds] | None = None
+        self.forget()
+        forking.enlist(self)
 
     def flush(self) -> SinkStatus:
         """Send what is due now, and return what became of everything so far.
@@ -145,6 +147,11 @@ class Sink:
                 from . import assembly
 
                 self._rounds = till, assembly.report_rounds(till, reports)
+
+    def forget(self) -> None:
+        """In a forked child: the lock may be another thread's, and the rest is the parent's."""
+        self._lock = threading.RLock()
+        self._reports = self._rounds = None
 
     @classmethod
     def over(cls, ledger: str, dimensions: Mapping[str, str], product_code: str, mode: str | None = None) -> Self:

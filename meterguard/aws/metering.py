@@ -49,6 +49,7 @@ STATUSES: Mapping[object, Answer] = {
 }
 """The meaning of ``UsageRecordResult.Status``."""
 _UNPROCESSED = Answer(Verdict.UNKNOWN, "UnprocessedRecords", "AWS did not process it this time")
+_FRACTION = Answer(Verdict.INVALID, None, "this botocore sends no fractions; upgrade boto3")
 _UNSAID = Answer(Verdict.UNKNOWN, None, "AWS said nothing of it that can be read")
 
 
@@ -102,6 +103,8 @@ class _Meter:
     def _quantity(self, record: MeteringRecord, name: str) -> dict[str, object]:
         if self.takes_fractions():
             return {f"{name}AsDecimal": f"{record.quantity:f}"}
+        if record.quantity % 1:  # a process with a newer botocore has written it down, and will send it
+            raise MeteringFault(_FRACTION, of_record=True)
         return {name: int(record.quantity)}
 
 

@@ -136,3 +136,28 @@ def test_a_forked_child_reports_on_its_own_once_it_is_told(lm, clock, guard, hap
         time.sleep(0.02)
     assert happens(UsageReported).quantity == 9
     assert lm.bill() == {"pages": 12}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_fork_in_the_middle_of_a_report_leaves_the_child_free(lm, clock, guard):
+    use(guard, 3)
+    clock.shift(HOUR)
+    sink = Sink(guard, PAGES, product_code=CODE)
+    fault = lm.faults.add("MeterUsage", hold=True)
+    reporting = threading.Thread(target=sink.flush)
+    reporting.start()
+    lm.wait_for_calls("MeterUsage")
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if sink.status()["pending"]["records"] == 1 else 2
+        finally:
+            os._exit(code)
+    try:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        fault.release()
+        reporting.join(PATIENCE)
+    assert sink.status()["delivered"] == {"records": 1, "quantity": 3}

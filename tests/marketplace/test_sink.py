@@ -227,6 +227,18 @@ def test_an_old_botocore_sends_the_whole_part_and_carries_the_rest(lm, clock, gu
     assert all("UsageQuantityAsDecimal" not in one.parameters for one in requests(lm))
 
 
+def test_a_fraction_that_a_newer_botocore_wrote_down_waits_for_it(lm, clock, guard, told):
+    use(guard, Decimal("1.5"))
+    clock.shift(HOUR)
+    lm.faults.add("MeterUsage", error="ThrottlingException", times=1)
+    newer = Sink(guard, PAGES, product_code=CODE)
+    newer.flush()
+    assert Sink(guard, PAGES, product_code=CODE, client=without_decimals(lm)).flush()["pending"]["records"] == 1
+    assert "upgrade boto3" in told(UsagePending)[-1].problem
+    assert newer.flush()["delivered"] == {"records": 1, "quantity": Decimal("1.5")}
+    assert lm.bill() == {"pages": Decimal("1.5")}
+
+
 def without_decimals(lm):
     """A client of a botocore before 1.44.1."""
     client = boto3.client("meteringmarketplace", endpoint_url=lm.url)

@@ -166,7 +166,7 @@ def lent(lm, make_guard, tmp_path, monkeypatch):
         ("AssumeRoleWithWebIdentity", "IDPCommunicationError"),
     ):
         with lm.faults.active(operation, error=error):
-            told.append(tell(good, timeout=1))
+            told.append(tell(good, timeout=1 if error == "IDPCommunicationError" else 15))
     with (
         lm.faults.active("GetAccessToken", error="AuthorizationException"),
         time_machine.travel(datetime.now(UTC) + timedelta(days=400)),

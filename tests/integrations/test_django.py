@@ -127,7 +127,7 @@ def test_set_up_asks_nobody_and_starts_nothing(lm, serve):
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"GRACES": 5}, "settings.METERGUARD has no setting GRACES; there are BENEFICIARY"),
+        ({"GRACES": 5}, "settings.METERGUARD has no setting GRACES; there are AUTHORITY, BENEFICIARY"),
         ({"product_sku": "x"}, "has no setting product_sku"),
         ({"GRACE": -1}, "grace must be"),
         ({"DENIED_STATUS": 200}, "denied_status must be an HTTP status from 400 to 599; got 200"),

@@ -100,7 +100,9 @@ def test_a_wrong_setting_is_refused_at_once(app, setting, value, told):
 
 
 def test_an_unknown_argument_is_refused():
-    with pytest.raises(ConfigurationError, match="FlaskMeterGuard has no setting lingers; there are beneficiary"):
+    with pytest.raises(
+        ConfigurationError, match="FlaskMeterGuard has no setting lingers; there are authority, beneficiary"
+    ):
         FlaskMeterGuard(lingers=3)
 
 

@@ -41,7 +41,7 @@ class TestEndpoints:
         import boto3
 
         monkeypatch.delenv("AWS_ENDPOINT_URL_MARKETPLACE_METERING")
-        client = boto3.client("meteringmarketplace", endpoint_url=lm.url, region_name="eu-west-1")
+        client = boto3.Session().client("meteringmarketplace", endpoint_url=lm.url, region_name="eu-west-1")
         use(guard, 3)
         clock.shift(HOUR)
         Sink(guard, PAGES, product_code=CODE, client=client).flush()
@@ -52,7 +52,7 @@ class TestEndpoints:
 
         use(guard, 3)
         clock.shift(HOUR)
-        sink = Sink(guard, PAGES, product_code=CODE, client=boto3.client("sts", endpoint_url=lm.url))
+        sink = Sink(guard, PAGES, product_code=CODE, client=boto3.Session().client("sts", endpoint_url=lm.url))
         with pytest.raises(ConfigurationError, match="must be one of AWS Marketplace Metering"):
             sink.flush()
 

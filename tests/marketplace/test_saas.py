@@ -178,7 +178,7 @@ class TestAnswers:
         account_id, license_arn = buyers["tenant-1"]
         record = {"CustomerAWSAccountId": account_id, "LicenseArn": license_arn, "Dimension": "pages", "Quantity": 2}
         hour = lm.clock.now() // HOUR * HOUR - HOUR
-        boto3.client("meteringmarketplace").batch_meter_usage(UsageRecords=[{**record, "Timestamp": hour}])
+        boto3.Session().client("meteringmarketplace").batch_meter_usage(UsageRecords=[{**record, "Timestamp": hour}])
         assert Sink(guard, PAGES, customers=buyers).flush()["delivered"] == {"records": 1, "quantity": 3}
         assert told(UsageDiffers)[0].code == "DuplicateRecord"
         assert lm.bill() == {"pages": 2}

@@ -178,7 +178,7 @@ def test_a_buyer_without_a_subscription_goes_on_working(lm, clock, guard, sink, 
 def test_another_quantity_of_the_hour_is_told_and_not_billed_again(lm, clock, guard, sink, told):
     use(guard, 3)
     clock.shift(HOUR)
-    boto3.client("meteringmarketplace").meter_usage(
+    boto3.Session().client("meteringmarketplace").meter_usage(
         ProductCode=CODE, Timestamp=at(12), UsageDimension="pages", UsageQuantityAsDecimal="2"
     )
     assert sink.flush()["delivered"] == {"records": 1, "quantity": 3}
@@ -241,7 +241,7 @@ def test_a_fraction_that_a_newer_botocore_wrote_down_waits_for_it(lm, clock, gua
 
 def without_decimals(lm):
     """A client of a botocore before 1.44.1."""
-    client = boto3.client("meteringmarketplace", endpoint_url=lm.url)
+    client = boto3.Session().client("meteringmarketplace", endpoint_url=lm.url)
     shape = client.meta.service_model.shape_for("MeterUsageRequest")
     for name in ("UsageQuantityAsDecimal", "ClientToken"):
         shape.members.pop(name)

@@ -61,7 +61,7 @@ def test_the_emulators_bill_is_the_ledger(environment, part):
 
 def emulated_world(lm, seed, kind):
     lm.clock.advance(START - lm.clock.now())
-    client = boto3.client("meteringmarketplace", region_name="us-east-1")
+    client = boto3.Session().client("meteringmarketplace", region_name="us-east-1")
     settings = Settings(5.0, client=client)
     if kind == "saas":
         service, most = BatchUsageMeter(settings), 25
